@@ -1,0 +1,12 @@
+/** Legate's own wire: every operation as one value, the schemas they are made of, and the closed set of error codes. */
+export { agent, agentChange, agentKey, agentName, agentRef, newAgent } from "./agents.ts";
+export { auditEvent } from "./audit.ts";
+export { type Code, codes } from "./codes.ts";
+export { connection, reservedParameters } from "./credentials.ts";
+export { errorAnswer } from "./errors.ts";
+export { pageQuery } from "./fields.ts";
+export { clientAuth, issuer, issuerChange, newIssuer } from "./issuers.ts";
+export { type Nothing, nothing, type Operation, operation, type Right } from "./operation.ts";
+export { operations } from "./operations.ts";
+export { flow, newProvider, provider, providerChange, providerKind } from "./providers.ts";
+export { user } from "./users.ts";

@@ -1,0 +1,3 @@
+/** Owns the record of what happened. */
+export { type About, type Audit, makeAudit } from "./audit.ts";
+export type { AuditEvent, AuditFilter } from "./audit-event.ts";

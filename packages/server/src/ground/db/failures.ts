@@ -1,0 +1,30 @@
+import { Refusal } from "../kernel/index.ts";
+
+const codeOf = (error: unknown): string => {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === "string" ? code : "";
+};
+
+/** Whether a statement failed because a unique index already holds its values. On PostgreSQL the transaction is over then. */
+export const isUniqueViolation = (error: unknown): boolean => {
+  const code = codeOf(error);
+  return code === "23505" || code === "SQLITE_CONSTRAINT_UNIQUE" || code === "SQLITE_CONSTRAINT_PRIMARYKEY";
+};
+
+/** Whether a PostgreSQL transaction may simply be run again: serialization failure or deadlock. */
+export const isWorthRetrying = (error: unknown): boolean => codeOf(error) === "40001" || codeOf(error) === "40P01";
+
+const storeCodes =
+  /^(SQLITE_(FULL|IOERR.*|READONLY.*|CANTOPEN.*|BUSY.*|LOCKED.*|CORRUPT.*|NOTADB)|08.{3}|53.{3}|57P0[123]|58.{3}|25006|ECONNREFUSED|ECONNRESET|ENOTFOUND|EPIPE|ETIMEDOUT)$/;
+
+const storeMessages =
+  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Cannot use a pool after)/;
+
+/** A store that is full, gone or read-only is not the caller's fault and not a bug: `unavailable`, with the cause kept for the log. */
+export const asRefusal = (error: unknown): unknown => {
+  if (!(error instanceof Error) || error instanceof Refusal) return error;
+  if (!storeCodes.test(codeOf(error)) && !storeMessages.test(error.message)) return error;
+  const refusal = new Refusal("unavailable", "The store cannot be reached or written right now.");
+  refusal.cause = error;
+  return refusal;
+};

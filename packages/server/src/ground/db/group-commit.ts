@@ -1,0 +1,79 @@
+import type { Handle } from "./tables.ts";
+import { asRefusal } from "./failures.ts";
+import type { SqliteConnection } from "./sqlite-connection.ts";
+
+interface Waiting {
+  readonly run: (tx: Handle) => Promise<unknown>;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** How many units share one transaction at most: the longest anyone waits for strangers. */
+const unitsPerCommit = 128;
+
+/**
+ * Lets the writes of the same few milliseconds share one transaction, and so one sync to disk. Units run one after another, each in a
+ * savepoint; a unit that throws undoes only itself. Nobody is answered before COMMIT: if that fails, every unit of the transaction failed.
+ */
+export const makeGroupCommit = (connection: SqliteConnection, tx: Handle) => {
+  const queue: Waiting[] = [];
+  let working: Promise<void> | undefined;
+  let closed = false;
+
+  const runUnit = async (unit: Waiting): Promise<() => void> => {
+    connection.exec("savepoint unit");
+    try {
+      const value = await unit.run(tx);
+      connection.exec("release unit");
+      return () => unit.resolve(value);
+    } catch (error) {
+      // A full disk ends the whole transaction; then there is no savepoint left and every unit of it has failed.
+      if (!connection.inTransaction()) throw asRefusal(error);
+      connection.exec("rollback to unit");
+      connection.exec("release unit");
+      return () => unit.reject(asRefusal(error));
+    }
+  };
+
+  const commitSome = async (): Promise<void> => {
+    const taken: Waiting[] = [];
+    const settle: (() => void)[] = [];
+    try {
+      connection.exec("begin immediate");
+      for (let unit = queue.shift(); unit; unit = taken.length < unitsPerCommit ? queue.shift() : undefined) {
+        taken.push(unit);
+        settle.push(await runUnit(unit));
+      }
+      connection.exec("commit");
+    } catch (error) {
+      if (connection.inTransaction()) connection.exec("rollback");
+      if (taken.length === 0) taken.push(...queue.splice(0));
+      for (const unit of taken) unit.reject(asRefusal(error));
+      return;
+    }
+    for (const answer of settle) answer();
+  };
+
+  const work = async (): Promise<void> => {
+    while (queue.length > 0) {
+      // Whatever else this turn of the event loop brings in joins the same transaction.
+      await new Promise(setImmediate);
+      await commitSome();
+    }
+    working = undefined;
+  };
+
+  return {
+    write: <T>(unit: (tx: Handle) => Promise<T>): Promise<T> =>
+      new Promise<T>((resolve, reject) => {
+        if (closed) throw new Error("SQLite: the store is closed");
+        queue.push({ run: unit, resolve: resolve as (value: unknown) => void, reject });
+        working ??= work();
+      }),
+    /** Waits for what was accepted, and accepts nothing more. */
+    close: async (): Promise<void> => {
+      closed = true;
+      await working;
+    },
+  };
+};

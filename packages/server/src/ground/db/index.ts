@@ -1,0 +1,4 @@
+/** Owns the store: SQLite or PostgreSQL behind one set of queries, its schema, its transactions. */
+export { isUniqueViolation } from "./failures.ts";
+export { type Db, openDb, type StoreAddress, StoreInUse } from "./open.ts";
+export type { Handle, Row, Tables } from "./tables.ts";

@@ -1,0 +1,30 @@
+import { sql, type Kysely, type Migration, Migrator } from "kysely";
+import { firstLight } from "./migrations/0001-first-light.ts";
+import type { Columns } from "./migrations/columns.ts";
+import type { Tables } from "./tables.ts";
+
+/** In the order of their numbers; what was released is never edited, only followed. */
+const migrations: Readonly<Record<string, (columns: Columns) => readonly string[]>> = {
+  "0001-first-light": firstLight,
+};
+
+const columns: Readonly<Record<"sqlite" | "postgres", Columns>> = {
+  sqlite: { text: "text", integer: "integer" },
+  postgres: { text: 'text collate "C"', integer: "bigint" },
+};
+
+/**
+ * Brings the schema up to date. Safe when several processes start at once: on PostgreSQL the first takes an advisory lock and the others wait.
+ * @throws when a migration fails, or when the store was written by a newer Legate
+ */
+export const migrate = async (db: Kysely<Tables>, engine: "sqlite" | "postgres"): Promise<void> => {
+  const asMigration = (statements: readonly string[]): Migration => ({
+    up: async (tx) => {
+      for (const statement of statements) await sql.raw(statement).execute(tx);
+    },
+  });
+  const all = Object.fromEntries(Object.entries(migrations).map(([name, make]) => [name, asMigration(make(columns[engine]))]));
+  const migrator = new Migrator({ db, provider: { getMigrations: () => Promise.resolve(all) } });
+  const { error } = await migrator.migrateToLatest();
+  if (error) throw error instanceof Error ? error : new Error("A migration failed.", { cause: error });
+};

@@ -1,0 +1,115 @@
+import { mkdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { Kysely, PostgresDialect } from "kysely";
+import { isWorthRetrying } from "./failures.ts";
+import { makeGroupCommit } from "./group-commit.ts";
+import { migrate } from "./migrate.ts";
+import { openPostgresPool } from "./postgres-pool.ts";
+import { openSqliteConnection, type SqliteConnection } from "./sqlite-connection.ts";
+import { sqliteDialect } from "./sqlite-dialect.ts";
+import type { Handle, Tables } from "./tables.ts";
+
+/** Where the store is. */
+export type StoreAddress = { readonly engine: "sqlite"; readonly path: string } | { readonly engine: "postgres"; readonly url: string };
+
+/** The store. What is read outside a transaction is committed; what `write` has answered is on disk. */
+export interface Db {
+  readonly engine: "sqlite" | "postgres";
+  /** For reading outside a transaction. */
+  readonly read: Handle;
+  /**
+   * Runs one unit of work in a transaction and answers when it is committed. A unit uses only its handle, awaits nothing from the network, and
+   * may be run again. What it throws undoes it; a no that must be remembered is returned instead.
+   * @throws Refusal unavailable when the store cannot be written
+   */
+  write<T>(unit: (tx: Handle) => Promise<T>): Promise<T>;
+  /** Finishes what was accepted. */
+  close(): Promise<void>;
+}
+
+/** Another process has the SQLite file. */
+export class StoreInUse extends Error {}
+
+/** Held as long as the process lives; the operating system frees it even after kill -9. */
+const lockStore = (path: string): SqliteConnection => {
+  const lock = openSqliteConnection(path);
+  try {
+    lock.exec("pragma busy_timeout = 0");
+    lock.exec("begin exclusive");
+    return lock;
+  } catch (error) {
+    lock.close();
+    throw new StoreInUse("Another Legate process is using this data directory.", { cause: error });
+  }
+};
+
+const openSqlite = async (path: string): Promise<Db> => {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const lock = lockStore(join(dirname(path), "lock.db"));
+  const opened: SqliteConnection[] = [lock];
+  const connect = (): SqliteConnection => {
+    const connection = openSqliteConnection(path);
+    opened.push(connection);
+    connection.exec("pragma busy_timeout = 5000");
+    connection.exec("pragma journal_mode = wal");
+    connection.exec("pragma synchronous = full");
+    return connection;
+  };
+  const closeAll = () => {
+    for (const connection of opened.reverse()) connection.close();
+  };
+  try {
+    const writer = connect();
+    const tx = new Kysely<Tables>({ dialect: sqliteDialect(writer) });
+    await migrate(tx, "sqlite");
+    const reader = connect();
+    reader.exec("pragma query_only = on");
+    const read = new Kysely<Tables>({ dialect: sqliteDialect(reader) });
+    const group = makeGroupCommit(writer, tx);
+    return {
+      engine: "sqlite",
+      read,
+      write: group.write,
+      close: async () => {
+        await group.close();
+        closeAll();
+      },
+    };
+  } catch (error) {
+    closeAll();
+    throw error;
+  }
+};
+
+const attempts = 4;
+
+const openPostgres = async (url: string): Promise<Db> => {
+  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: openPostgresPool(url, 16) }) });
+  try {
+    await migrate(db, "postgres");
+  } catch (error) {
+    await db.destroy();
+    throw error;
+  }
+  return {
+    engine: "postgres",
+    read: db,
+    write: async (unit) => {
+      for (let attempt = 1; ; attempt += 1) {
+        try {
+          return await db.transaction().execute(unit);
+        } catch (error) {
+          if (attempt >= attempts || !isWorthRetrying(error)) throw error;
+        }
+      }
+    },
+    close: () => db.destroy(),
+  };
+};
+
+/**
+ * Opens the store and brings its schema up to date.
+ * @throws StoreInUse when another process has the SQLite file
+ */
+export const openDb = (address: StoreAddress): Promise<Db> =>
+  address.engine === "sqlite" ? openSqlite(address.path) : openPostgres(address.url);

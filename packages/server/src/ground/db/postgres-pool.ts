@@ -1,0 +1,60 @@
+import type { PostgresPool, PostgresPoolClient } from "kysely";
+import pg from "pg";
+import { asRefusal } from "./failures.ts";
+
+const int8 = 20;
+
+/** Integers as exact numbers; one that is too large is a fault, never a rounded value. */
+const exactNumber = (text: string): number => {
+  const number = Number(text);
+  if (!Number.isSafeInteger(number)) throw new RangeError("PostgreSQL: a stored integer is too large for a number");
+  return number;
+};
+
+/**
+ * A pool whose connections prepare each statement once, by its text, and whose failures to reach the server are `unavailable`.
+ * @param url `postgres://...`
+ */
+export const openPostgresPool = (url: string, connections: number): PostgresPool => {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: connections,
+    connectionTimeoutMillis: 5000,
+    idleTimeoutMillis: 30_000,
+    application_name: "legate",
+    types: {
+      getTypeParser: ((oid: number, format?: "text" | "binary") =>
+        oid === int8 && format !== "binary" ? exactNumber : pg.types.getTypeParser(oid, format as "text")) as typeof pg.types.getTypeParser,
+    },
+  });
+  // An idle connection that breaks is replaced at the next query; without a listener the process would end.
+  pool.on("error", () => undefined);
+
+  const names = new Map<string, string>();
+  const nameOf = (sql: string): string => {
+    const known = names.get(sql);
+    if (known !== undefined) return known;
+    const name = `s${names.size}`;
+    names.set(sql, name);
+    return name;
+  };
+
+  const prepared = (client: pg.PoolClient): PostgresPoolClient => ({
+    query: (async (sql: string, parameters: readonly unknown[]) => {
+      try {
+        return await client.query({ ...(parameters.length > 0 && { name: nameOf(sql) }), text: sql, values: [...parameters] });
+      } catch (error) {
+        throw asRefusal(error);
+      }
+    }) as unknown as PostgresPoolClient["query"],
+    release: () => client.release(),
+  });
+
+  return {
+    connect: () =>
+      pool.connect().then(prepared, (error: unknown) => {
+        throw asRefusal(error);
+      }),
+    end: () => pool.end(),
+  };
+};

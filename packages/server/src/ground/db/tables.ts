@@ -1,0 +1,280 @@
+import type { ColumnType, Kysely, Selectable } from "kysely";
+
+/**
+ * Every table, as both stores hold it: times are integer milliseconds, booleans 0 or 1, JSON and ids text. A room's queries live in its own
+ * `*-table.ts`; the shapes stand here because a migration owns them, not a room.
+ */
+export interface Tables {
+  tenants: TenantRow;
+  data_keys: DataKeyRow;
+  peppers: PepperRow;
+  operators: OperatorRow;
+  agents: AgentRow;
+  agent_keys: AgentKeyRow;
+  users: UserRow;
+  issuers: IssuerRow;
+  signing_keys: SigningKeyRow;
+  providers: ProviderRow;
+  connections: ConnectionRow;
+  authorization_sessions: AuthorizationSessionRow;
+  authorization_visits: AuthorizationVisitRow;
+  audit_events: AuditEventRow;
+}
+
+/** A handle inside a transaction, or for reading what is committed. */
+export type Handle = Kysely<Tables>;
+
+/** A row as a query answers it. */
+export type Row<T extends keyof Tables> = Selectable<Tables[T]>;
+
+/** Set once, never changed. */
+type Fixed<T> = ColumnType<T, T, never>;
+
+interface TenantRow {
+  id: Fixed<string>;
+  status: "active" | "suspended";
+  epoch: number;
+  created_at: Fixed<number>;
+}
+
+interface DataKeyRow {
+  tenant_id: Fixed<string>;
+  id: Fixed<string>;
+  /** Which key-encryption key wraps it. */
+  kek_id: string;
+  wrapped: string;
+  created_at: Fixed<number>;
+}
+
+interface PepperRow {
+  id: Fixed<string>;
+  kek_id: string;
+  wrapped: string;
+  created_at: Fixed<number>;
+}
+
+interface OperatorRow {
+  tenant_id: Fixed<string>;
+  id: Fixed<string>;
+  name: string;
+  role: "admin" | "operator" | "auditor";
+  key_hash: string;
+  pepper_id: string;
+  expires_at: number | null;
+  created_at: Fixed<number>;
+}
+
+interface AgentRow {
+  tenant_id: Fixed<string>;
+  id: Fixed<string>;
+  name: string;
+  title: string | null;
+  description: string | null;
+  owner_email: string | null;
+  status: "active" | "suspended" | "revoked";
+  origin: Fixed<"operator" | "self">;
+  /** JSON array of text. */
+  permissions: string;
+  /** JSON array of text. */
+  return_urls: string;
+  issuer_id: string | null;
+  role_arn: string | null;
+  binding: "application" | "login" | "none" | null;
+  asserted_users: number;
+  tier: string | null;
+  /** JSON object of text. */
+  labels: string;
+  epoch: number;
+  created_at: Fixed<number>;
+  updated_at: number;
+  /** Set on a tombstone. */
+  deleted_at: number | null;
+}
+
+interface AgentKeyRow {
+  tenant_id: Fixed<string>;
+  id: Fixed<string>;
+  agent_id: Fixed<string>;
+  hash: string;
+  pepper_id: string;
+  hint: Fixed<string>;
+  description: Fixed<string | null>;
+  created_at: Fixed<number>;
+  last_used_at: number | null;
+}
+
+interface UserRow {
+  tenant_id: Fixed<string>;
+  id: Fixed<string>;
+  issuer: Fixed<string>;
+  subject: Fixed<string>;
+  proven: Fixed<number>;
+  status: "active" | "suspended";
+  epoch: number;
+  created_at: Fixed<number>;
+}
+
+interface IssuerRow {
+  tenant_id: Fixed<string>;
+  id: Fixed<string>;
+  name: Fixed<string>;
+  issuer: Fixed<string>;
+  discovery_url: Fixed<string>;
+  /** JSON array of text. */
+  audiences: string;
+  subject_claim: string;
+  login_client_id: string | null;
+  login_client_auth: "client_secret_basic" | "client_secret_post" | "private_key_jwt" | "none" | null;
+  /** JSON array of text. */
+  login_scopes: string | null;
+  sealed_login_secret: string | null;
+  created_at: Fixed<number>;
+  updated_at: number;
+}
+
+interface SigningKeyRow {
+  tenant_id: Fixed<string>;
+  /** The `kid`. */
+  id: Fixed<string>;
+  alg: Fixed<"ES256">;
+  /** JSON Web Key. */
+  public_jwk: Fixed<string>;
+  /** JSON Web Key, sealed. */
+  sealed_private_jwk: string;
+  created_at: Fixed<number>;
+  /** Signs from here on; published before. */
+  signs_from: Fixed<number>;
+  /** Gone from the key set from here on. */
+  expires_at: number;
+  epoch: number;
+}
+
+interface ProviderRow {
+  tenant_id: Fixed<string>;
+  id: Fixed<string>;
+  vault: Fixed<string>;
+  name: Fixed<string>;
+  type: Fixed<"api_key" | "oauth2">;
+  kind: Fixed<string | null>;
+  /** JSON array: agent ids, `label:...` or `*`. */
+  agents: string;
+  discovery_url: string | null;
+  authorization_endpoint: string | null;
+  token_endpoint: string | null;
+  issuer: string | null;
+  client_id: string | null;
+  client_auth: "client_secret_basic" | "client_secret_post" | "private_key_jwt" | "none" | null;
+  /** The API key or the client secret. */
+  sealed_secret: string | null;
+  /** JSON array of text, as asked. */
+  scopes: string;
+  /** The same, sorted, no repeats: as a connection's key holds it. */
+  scopes_key: string;
+  /** JSON array. */
+  flows: string | null;
+  /** JSON array of text. */
+  warnings: string;
+  /** Raised by every change. */
+  version: number;
+  created_at: Fixed<number>;
+  updated_at: number;
+}
+
+interface ConnectionRow {
+  tenant_id: Fixed<string>;
+  id: Fixed<string>;
+  agent_id: Fixed<string>;
+  /** Empty where the agent acts alone (M2M). */
+  user_id: Fixed<string>;
+  provider_id: Fixed<string>;
+  /** Empty where none was asked. */
+  resource: Fixed<string>;
+  /** Empty where none was asked. */
+  audience: Fixed<string>;
+  /** JSON array of the resolved scopes, sorted, no repeats. */
+  scopes_key: Fixed<string>;
+  state: "active" | "needs_consent" | "revoked";
+  /** Raised whenever the tokens change; every change compares it first. */
+  version: number;
+  /** JSON array, as asked. */
+  requested_scopes: string;
+  /** JSON array. */
+  granted_scopes: string;
+  /** JSON of the tokens, sealed; null where there are none. */
+  sealed_tokens: string | null;
+  refreshable: number;
+  obtained_at: number | null;
+  /** Null: the provider did not say. */
+  expires_at: number | null;
+  /** Who refreshes it now, and until when nobody else may. */
+  lease_owner: string | null;
+  lease_until: number;
+  created_at: Fixed<number>;
+  updated_at: number;
+}
+
+interface AuthorizationSessionRow {
+  tenant_id: Fixed<string>;
+  id: Fixed<string>;
+  agent_id: Fixed<string>;
+  agent_epoch: Fixed<number>;
+  user_id: Fixed<string>;
+  user_epoch: Fixed<number>;
+  provider_id: Fixed<string>;
+  resource: Fixed<string>;
+  audience: Fixed<string>;
+  scopes_key: Fixed<string>;
+  /** JSON array, as asked. */
+  requested_scopes: Fixed<string>;
+  binding: Fixed<"application" | "login" | "none">;
+  return_url: Fixed<string | null>;
+  custom_state: Fixed<string | null>;
+  /** JSON object of text. */
+  custom_parameters: Fixed<string>;
+  /**
+   * pending: nobody has come back yet; authorized: the provider's code is here; exchanging: it is being turned into a token; the others are
+   * final.
+   */
+  state: "pending" | "authorized" | "exchanging" | "completed" | "denied" | "failed" | "expired";
+  /** Why it failed or was denied. */
+  reason: string | null;
+  /** The code and what its exchange needs, sealed, while authorized or exchanging. */
+  sealed_code: string | null;
+  exchanging_since: number | null;
+  connection_id: string | null;
+  /** The version of the connection that this consent made. */
+  connection_version: number | null;
+  created_at: Fixed<number>;
+  expires_at: Fixed<number>;
+}
+
+interface AuthorizationVisitRow {
+  tenant_id: Fixed<string>;
+  /** Hash of the cookie's secret. */
+  id: Fixed<string>;
+  session_id: Fixed<string>;
+  /** page: our consent page was shown; login: at the user's issuer; provider: at the provider. */
+  stage: "page" | "login" | "provider";
+  /** Hash of the `state` now under way; empty at stage page. */
+  state_hash: string;
+  /** PKCE verifier, nonce and form token, sealed. */
+  sealed_secrets: string;
+  created_at: Fixed<number>;
+}
+
+interface AuditEventRow {
+  tenant_id: Fixed<string>;
+  id: Fixed<string>;
+  at: Fixed<number>;
+  action: Fixed<string>;
+  outcome: Fixed<"done" | "refused">;
+  caller_kind: Fixed<string>;
+  caller_id: Fixed<string | null>;
+  agent_id: Fixed<string | null>;
+  user_id: Fixed<string | null>;
+  target: Fixed<string | null>;
+  request_id: Fixed<string>;
+  address: Fixed<string | null>;
+  /** JSON object. */
+  details: Fixed<string>;
+}

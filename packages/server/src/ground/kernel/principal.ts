@@ -1,0 +1,40 @@
+/** What an operator may do; admin includes operator, and both may read what an auditor may. */
+export type OperatorRole = "admin" | "operator" | "auditor";
+
+/**
+ * Who asks, as every way in produces it: the only thing rooms and policies see of a caller. Epochs are those the credential carries, or the
+ * row's where the credential is looked up at each request.
+ */
+export interface Principal {
+  readonly tenant: string;
+  readonly caller:
+    | { readonly kind: "operator"; readonly id: string; readonly role: OperatorRole }
+    | { readonly kind: "agent"; readonly id: string }
+    | { readonly kind: "user"; readonly id: string }
+    | { readonly kind: "anonymous" };
+  /** The agent that acts, if one does. */
+  readonly agent?: {
+    readonly id: string;
+    readonly name: string;
+    readonly labels: Readonly<Record<string, string>>;
+    readonly origin: "operator" | "self";
+  };
+  /** The user it acts for, if any. */
+  readonly user?: { readonly id: string };
+  /** Who acts for whom, outermost first: agent ids. */
+  readonly actors: readonly string[];
+  readonly method: "operator_key" | "agent_key" | "workload_token" | "user_token" | "none";
+  readonly requestId: string;
+  /** The caller's address, as the trusted proxies tell it. */
+  readonly address?: string;
+}
+
+/** Nobody in particular, in a tenant: pages and callbacks. */
+export const anonymous = (tenant: string, requestId: string, address?: string): Principal => ({
+  tenant,
+  caller: { kind: "anonymous" },
+  actors: [],
+  method: "none",
+  requestId,
+  ...(address !== undefined && { address }),
+});
