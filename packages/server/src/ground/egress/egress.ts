@@ -1,0 +1,140 @@
+import { lookup as systemLookup } from "node:dns/promises";
+import { type RequestInit as UndiciInit, fetch as undiciFetch, type Response as UndiciResponse } from "undici";
+import { Refusal } from "../kernel/index.ts";
+import { allowedBy } from "./addresses.ts";
+import { inspect, type Lookup, makeDoor } from "./door.ts";
+import { EgressBlocked, EgressFailed, failure } from "./errors.ts";
+
+export interface EgressSettings {
+  /** CIDRs, addresses and host names (exact, in any case) that may be reached beyond public addresses, also by http. */
+  readonly allow: readonly string[];
+}
+
+/** What one request may take; milliseconds and bytes. */
+export interface EgressLimits {
+  /** From the first lookup to the last byte, redirects included. */
+  readonly totalMs: number;
+  readonly connectMs: number;
+  /** Without a byte arriving. */
+  readonly idleMs: number;
+  readonly headerBytes: number;
+  /** Counted after decompression. */
+  readonly bodyBytes: number;
+}
+
+export interface Egress {
+  /**
+   * WHATWG fetch, guarded; it answers once the whole body is here. A redirect of GET and HEAD is followed up to three times, each hop checked
+   * anew and without what only the first origin may see, unless `redirect` is `manual` or `error`; any other method is never redirected.
+   *
+   * @throws EgressBlocked where the URL, or an address of its name, may not be reached
+   * @throws EgressFailed where the request came to nothing; an abort by `init.signal` throws that signal's reason
+   */
+  readonly fetch: (url: string | URL, init?: RequestInit) => Promise<Response>;
+  /**
+   * Whether a URL may be configured at all, as far as can be told without DNS.
+   *
+   * @throws Refusal invalid_request, with `details.reason` one of malformed, scheme, credentials, address
+   */
+  readonly checkUrl: (url: string) => void;
+  /** Ends when what is under way has ended; nothing begins after it. */
+  close(): Promise<void>;
+}
+
+const defaults: EgressLimits = { totalMs: 20_000, connectMs: 5_000, idleMs: 10_000, headerBytes: 16_384, bodyBytes: 1_048_576 };
+const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+const mostRedirects = 3;
+/** All that follows a redirect to another origin: a header that is not here may be a credential. */
+const harmless: readonly string[] = ["accept", "accept-language", "user-agent"];
+/** Statuses whose answers have no body; `Response` refuses one. */
+const bodiless: ReadonlySet<number> = new Set([204, 205, 304]);
+
+const readBody = async (response: UndiciResponse, most: number, where: string): Promise<Uint8Array> => {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  const reader = response.body?.getReader();
+  if (!reader) return new Uint8Array();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return Buffer.concat(chunks);
+    size += value.byteLength;
+    if (size > most) {
+      reader.cancel().catch(() => {});
+      throw new EgressFailed("too_large", `The answer of ${where} is larger than ${most} bytes.`);
+    }
+    chunks.push(value);
+  }
+};
+
+/**
+ * @param parts Stand-ins for what is not ours (name resolution), and tighter limits.
+ * @throws TypeError for an entry of `allow` that is no CIDR, address or host name
+ */
+export const makeEgress = (settings: EgressSettings, parts: { lookup?: Lookup; limits?: Partial<EgressLimits> } = {}): Egress => {
+  const limits = { ...defaults, ...parts.limits };
+  const allowed = allowedBy(settings.allow);
+  const lookup = parts.lookup ?? ((hostname) => systemLookup(hostname, { all: true }));
+  const door = makeDoor(allowed, lookup, limits);
+
+  let closing: Promise<void> | undefined;
+
+  const send = async (given: string | URL, init: RequestInit, signal: AbortSignal): Promise<Response> => {
+    let url = inspect(given, allowed);
+    const method = (init.method ?? "GET").toUpperCase();
+    let headers = new Headers(init.headers);
+    if (!headers.has("user-agent")) headers.set("user-agent", "legate");
+    for (let hops = 0; ; hops += 1) {
+      const asked = { ...init, method, headers: [...headers], redirect: "manual", signal, dispatcher: door };
+      // The DOM's RequestInit and undici's differ in name only.
+      const response = await undiciFetch(url, asked as unknown as UndiciInit);
+      const location = redirects.has(response.status) ? response.headers.get("location") : null;
+      const followable = method === "GET" || method === "HEAD";
+      if (location === null || (followable && init.redirect === "manual")) {
+        const body = await readBody(response, limits.bodyBytes, url.origin);
+        const { status, statusText } = response;
+        return new Response(bodiless.has(status) || method === "HEAD" ? null : (body as Uint8Array<ArrayBuffer>), {
+          status,
+          statusText,
+          headers: [...response.headers],
+        });
+      }
+      response.body?.cancel().catch(() => {});
+      if (!followable || init.redirect === "error") throw new EgressFailed("redirect", `${url.origin} answered with a redirect.`);
+      if (hops === mostRedirects) throw new EgressFailed("redirect", `${url.origin} redirects once too often.`);
+      const next = URL.canParse(location, url.href) ? new URL(location, url) : undefined;
+      if (!next) throw new EgressFailed("redirect", `${url.origin} redirects to what is not a URL.`);
+      inspect(next, allowed);
+      if (next.origin !== url.origin) headers = new Headers([...headers].filter(([name]) => harmless.includes(name)));
+      url = next;
+    }
+  };
+
+  return {
+    fetch: async (given, init = {}) => {
+      init.signal?.throwIfAborted();
+      const clock = new AbortController();
+      const timer = setTimeout(() => clock.abort(), limits.totalMs);
+      try {
+        return await send(given, init, init.signal ? AbortSignal.any([init.signal, clock.signal]) : clock.signal);
+      } catch (thrown) {
+        const where = URL.canParse(String(given)) ? new URL(given).origin : "nowhere";
+        if (init.signal?.aborted) throw init.signal.reason;
+        if (clock.signal.aborted) throw new EgressFailed("timeout", `The request to ${where} took longer than ${limits.totalMs} ms.`);
+        throw failure(thrown, where);
+      } finally {
+        clearTimeout(timer);
+      }
+    },
+
+    checkUrl: (given) => {
+      try {
+        inspect(given, allowed);
+      } catch (problem) {
+        if (!(problem instanceof EgressBlocked)) throw problem;
+        throw new Refusal("invalid_request", problem.message, { reason: problem.reason });
+      }
+    },
+
+    close: () => (closing ??= door.close()),
+  };
+};
