@@ -37,5 +37,5 @@ export default async function setup(): Promise<(() => Promise<void>) | undefined
   }
   const postgres = await startPostgres(programs);
   process.env[variable] = postgres.url;
-  return postgres.stop;
+  return () => postgres.stop();
 }
