@@ -1,0 +1,80 @@
+import type { Handle, Row } from "../../ground/db/index.ts";
+import type { Place } from "../../ground/kernel/index.ts";
+import type { AgentKey } from "./agent-key.ts";
+
+const toKey = (row: Row<"agent_keys">): AgentKey => ({
+  id: row.id,
+  description: row.description ?? undefined,
+  hint: row.hint,
+  createdAt: row.created_at,
+  lastUsedAt: row.last_used_at ?? undefined,
+});
+
+/** What a presented key leads to. */
+export interface KeyHolder {
+  readonly tenant: string;
+  readonly keyId: string;
+  readonly agentId: string;
+  readonly lastUsedAt: number;
+}
+
+/** The statements of agents' API keys. */
+export const agentKeysTable = {
+  insert: async (tx: Handle, tenant: string, agentId: string, key: AgentKey, hash: string, pepperId: string): Promise<void> => {
+    await tx
+      .insertInto("agent_keys")
+      .values({
+        tenant_id: tenant,
+        id: key.id,
+        agent_id: agentId,
+        hash,
+        pepper_id: pepperId,
+        hint: key.hint,
+        description: key.description ?? null,
+        created_at: key.createdAt,
+        last_used_at: null,
+      })
+      .execute();
+  },
+  count: async (tx: Handle, tenant: string, agentId: string): Promise<number> => {
+    const rows = await tx.selectFrom("agent_keys").select("id").where("tenant_id", "=", tenant).where("agent_id", "=", agentId).execute();
+    return rows.length;
+  },
+  /** A key names its tenant, so this alone asks without one. */
+  holder: async (db: Handle, hashes: readonly string[]): Promise<KeyHolder | undefined> => {
+    const row = await db
+      .selectFrom("agent_keys")
+      .select(["tenant_id", "id", "agent_id", "last_used_at"])
+      .where("hash", "in", hashes)
+      .executeTakeFirst();
+    return row && { tenant: row.tenant_id, keyId: row.id, agentId: row.agent_id, lastUsedAt: row.last_used_at ?? 0 };
+  },
+  touch: async (tx: Handle, tenant: string, id: string, now: number): Promise<void> => {
+    await tx.updateTable("agent_keys").set({ last_used_at: now }).where("tenant_id", "=", tenant).where("id", "=", id).execute();
+  },
+  /** Newest first, after `place`. */
+  list: async (db: Handle, tenant: string, agentId: string, place: Place | undefined, limit: number): Promise<readonly AgentKey[]> => {
+    let query = db.selectFrom("agent_keys").selectAll().where("tenant_id", "=", tenant).where("agent_id", "=", agentId);
+    if (place) {
+      query = query.where((eb) =>
+        eb.or([eb("created_at", "<", place.at), eb.and([eb("created_at", "=", place.at), eb("id", "<", place.id)])]),
+      );
+    }
+    const rows = await query.orderBy("created_at", "desc").orderBy("id", "desc").limit(limit).execute();
+    return rows.map(toKey);
+  },
+  /** Answers whether it was there. */
+  remove: async (tx: Handle, tenant: string, agentId: string, id: string): Promise<boolean> => {
+    const row = await tx
+      .deleteFrom("agent_keys")
+      .where("tenant_id", "=", tenant)
+      .where("agent_id", "=", agentId)
+      .where("id", "=", id)
+      .returning("id")
+      .executeTakeFirst();
+    return row !== undefined;
+  },
+  removeAll: async (tx: Handle, tenant: string, agentId: string): Promise<void> => {
+    await tx.deleteFrom("agent_keys").where("tenant_id", "=", tenant).where("agent_id", "=", agentId).execute();
+  },
+};

@@ -1,0 +1,150 @@
+import type { Handle, Row } from "../../ground/db/index.ts";
+import type { Place } from "../../ground/kernel/index.ts";
+import { type Agent, isAgentId } from "./agent.ts";
+
+export const toAgent = (row: Row<"agents">): Agent => ({
+  id: row.id,
+  name: row.name,
+  title: row.title ?? undefined,
+  description: row.description ?? undefined,
+  ownerEmail: row.owner_email ?? undefined,
+  status: row.status,
+  origin: row.origin,
+  permissions: JSON.parse(row.permissions) as string[],
+  allowedReturnUrls: JSON.parse(row.return_urls) as string[],
+  issuerId: row.issuer_id ?? undefined,
+  roleArn: row.role_arn ?? undefined,
+  binding: row.binding ?? undefined,
+  assertedUsers: row.asserted_users === 1,
+  tier: row.tier ?? undefined,
+  labels: JSON.parse(row.labels) as Record<string, string>,
+  epoch: row.epoch,
+  createdAt: row.created_at,
+  updatedAt: row.updated_at,
+});
+
+const mutable = (agent: Agent) => ({
+  name: agent.name,
+  title: agent.title ?? null,
+  description: agent.description ?? null,
+  owner_email: agent.ownerEmail ?? null,
+  permissions: JSON.stringify(agent.permissions),
+  return_urls: JSON.stringify(agent.allowedReturnUrls),
+  issuer_id: agent.issuerId ?? null,
+  role_arn: agent.roleArn ?? null,
+  binding: agent.binding ?? null,
+  asserted_users: agent.assertedUsers ? 1 : 0,
+  tier: agent.tier ?? null,
+  labels: JSON.stringify(agent.labels),
+  updated_at: agent.updatedAt,
+});
+
+const living = (db: Handle, tenant: string) =>
+  db.selectFrom("agents").selectAll().where("tenant_id", "=", tenant).where("deleted_at", "is", null);
+
+/** The statements of this room; each takes the tenant first, and none exists without it. */
+export const agentsTable = {
+  /** Answers undefined where the name is taken. */
+  insert: async (tx: Handle, tenant: string, agent: Agent): Promise<Agent | undefined> => {
+    const row = await tx
+      .insertInto("agents")
+      .values({
+        ...mutable(agent),
+        tenant_id: tenant,
+        id: agent.id,
+        status: agent.status,
+        origin: agent.origin,
+        epoch: agent.epoch,
+        created_at: agent.createdAt,
+        deleted_at: null,
+      })
+      .onConflict((c) => c.columns(["tenant_id", "name"]).where("deleted_at", "is", null).doNothing())
+      .returningAll()
+      .executeTakeFirst();
+    return row && toAgent(row);
+  },
+
+  /** A living agent by name or id. */
+  byRef: async (db: Handle, tenant: string, ref: string): Promise<Agent | undefined> => {
+    const row = await living(db, tenant)
+      .where(isAgentId(ref) ? "id" : "name", "=", ref)
+      .executeTakeFirst();
+    return row && toAgent(row);
+  },
+
+  /** Reads a living agent's row and keeps others from changing it until the transaction ends. */
+  lock: async (tx: Handle, tenant: string, id: string): Promise<Agent | undefined> => {
+    const row = await tx
+      .updateTable("agents")
+      .set((eb) => ({ epoch: eb.ref("epoch") }))
+      .where("tenant_id", "=", tenant)
+      .where("id", "=", id)
+      .where("deleted_at", "is", null)
+      .returningAll()
+      .executeTakeFirst();
+    return row && toAgent(row);
+  },
+
+  /** Id and name of those of `refs` that live. */
+  named: (db: Handle, tenant: string, refs: readonly string[]): Promise<{ id: string; name: string }[]> =>
+    db
+      .selectFrom("agents")
+      .select(["id", "name"])
+      .where("tenant_id", "=", tenant)
+      .where("deleted_at", "is", null)
+      .where((eb) => eb.or([eb("id", "in", refs), eb("name", "in", refs)]))
+      .execute(),
+
+  /** Newest first, after `place`. */
+  list: async (db: Handle, tenant: string, place: Place | undefined, limit: number): Promise<readonly Agent[]> => {
+    let query = living(db, tenant);
+    if (place) {
+      query = query.where((eb) =>
+        eb.or([eb("created_at", "<", place.at), eb.and([eb("created_at", "=", place.at), eb("id", "<", place.id)])]),
+      );
+    }
+    const rows = await query.orderBy("created_at", "desc").orderBy("id", "desc").limit(limit).execute();
+    return rows.map(toAgent);
+  },
+
+  /** Whether a living agent names this issuer. */
+  anyNaming: async (db: Handle, tenant: string, issuerId: string): Promise<boolean> =>
+    (await living(db, tenant).where("issuer_id", "=", issuerId).limit(1).executeTakeFirst()) !== undefined,
+
+  /** Writes every field that may change, unless the row changed since it was read. */
+  update: async (tx: Handle, tenant: string, agent: Agent, readAt: number): Promise<Agent | undefined> => {
+    const row = await tx
+      .updateTable("agents")
+      .set(mutable(agent))
+      .where("tenant_id", "=", tenant)
+      .where("id", "=", agent.id)
+      .where("updated_at", "=", readAt)
+      .where("deleted_at", "is", null)
+      .returningAll()
+      .executeTakeFirst();
+    return row && toAgent(row);
+  },
+
+  /** Raises the epoch, so that everything handed out before dies. A revoked agent stays as it is and answers undefined. */
+  setStatus: async (tx: Handle, tenant: string, id: string, status: Agent["status"], now: number): Promise<Agent | undefined> => {
+    const row = await tx
+      .updateTable("agents")
+      .set((eb) => ({ status, epoch: eb("epoch", "+", 1), updated_at: now }))
+      .where("tenant_id", "=", tenant)
+      .where("id", "=", id)
+      .where("status", "!=", "revoked")
+      .returningAll()
+      .executeTakeFirst();
+    return row && toAgent(row);
+  },
+
+  /** Leaves a tombstone whose name is free again. */
+  bury: async (tx: Handle, tenant: string, id: string, now: number): Promise<void> => {
+    await tx
+      .updateTable("agents")
+      .set((eb) => ({ status: "revoked", epoch: eb("epoch", "+", 1), updated_at: now, deleted_at: now }))
+      .where("tenant_id", "=", tenant)
+      .where("id", "=", id)
+      .execute();
+  },
+};

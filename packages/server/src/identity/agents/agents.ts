@@ -1,0 +1,184 @@
+import type { Audit } from "../../ground/audit/index.ts";
+import { type Db, type Handle, isUniqueViolation } from "../../ground/db/index.ts";
+import { type Clock, type Page, type PageAsk, pageFrom, placeOf, type Principal, type Random, Refusal } from "../../ground/kernel/index.ts";
+import type { Pepper } from "../../ground/seal/index.ts";
+import { type Agent, type AgentFields, newAgentId } from "./agent.ts";
+import { agentKeysTable } from "./agent-keys-table.ts";
+import { makeAgentKeys } from "./agent-keys.ts";
+import { agentsTable } from "./agents-table.ts";
+import { namesAgent } from "./may-use.ts";
+
+interface Needs {
+  readonly db: Db;
+  readonly audit: Audit;
+  readonly pepper: Pepper;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** The id of a trusted issuer. @throws Refusal issuer_unknown */
+  readonly issuerId: (tenant: string, nameOrId: string) => Promise<string>;
+  /** Erases what rooms above hold for an agent that is revoked or deleted. */
+  readonly onRemoved: (tx: Handle, who: Principal, agentId: string) => Promise<void>;
+}
+
+export type Agents = ReturnType<typeof makeAgents>;
+
+const unknown = (ref: string) => new Refusal("agent_unknown", `There is no agent ${ref}.`);
+const taken = (name: string) => new Refusal("agent_exists", `There is already an agent named ${name}.`, { name });
+const revoked = () => new Refusal("agent_revoked", "The agent is revoked, which is final.");
+
+/** What a field becomes: left out stays, null empties. */
+const changed = <T>(change: T | null | undefined, current: T | undefined): T | undefined =>
+  change === undefined ? current : (change ?? undefined);
+
+export const makeAgents = (needs: Needs) => {
+  const { db, audit, clock, random, issuerId, onRemoved } = needs;
+
+  const living = async (handle: Handle, tenant: string, ref: string): Promise<Agent> => {
+    const agent = await agentsTable.byRef(handle, tenant, ref);
+    if (!agent) throw unknown(ref);
+    return agent;
+  };
+
+  const setStatus = (who: Principal, ref: string, status: Agent["status"], action: string): Promise<Agent> =>
+    db.write(async (tx) => {
+      const { id } = await living(tx, who.tenant, ref);
+      const agent = await agentsTable.setStatus(tx, who.tenant, id, status, clock());
+      if (!agent) throw revoked();
+      if (status === "revoked") {
+        await agentKeysTable.removeAll(tx, who.tenant, id);
+        await onRemoved(tx, who, id);
+      }
+      await audit.record(tx, who, action, { target: id, agent: id });
+      return agent;
+    });
+
+  const withFields = async (tenant: string, agent: Agent, fields: AgentFields): Promise<Agent> => ({
+    ...agent,
+    title: changed(fields.title, agent.title),
+    description: changed(fields.description, agent.description),
+    ownerEmail: changed(fields.ownerEmail, agent.ownerEmail),
+    permissions: fields.permissions ?? agent.permissions,
+    allowedReturnUrls: fields.allowedReturnUrls ?? agent.allowedReturnUrls,
+    issuerId: typeof fields.issuer === "string" ? await issuerId(tenant, fields.issuer) : changed<string>(fields.issuer, agent.issuerId),
+    roleArn: changed(fields.roleArn, agent.roleArn),
+    binding: changed(fields.binding, agent.binding),
+    assertedUsers: fields.assertedUsers ?? agent.assertedUsers,
+    tier: changed(fields.tier, agent.tier),
+    labels: fields.labels ?? agent.labels,
+  });
+
+  return {
+    ...makeAgentKeys(needs),
+
+    /** @throws Refusal agent_exists, issuer_unknown */
+    create: async (who: Principal, wanted: { readonly name: string } & AgentFields): Promise<Agent> => {
+      const now = clock();
+      const blank: Agent = {
+        id: newAgentId(random),
+        name: wanted.name,
+        title: undefined,
+        description: undefined,
+        ownerEmail: undefined,
+        status: "active",
+        origin: "operator",
+        permissions: [],
+        allowedReturnUrls: [],
+        issuerId: undefined,
+        roleArn: undefined,
+        binding: undefined,
+        assertedUsers: true,
+        tier: undefined,
+        labels: {},
+        epoch: 0,
+        createdAt: now,
+        updatedAt: now,
+      };
+      const fresh = await withFields(who.tenant, blank, wanted);
+      return db.write(async (tx) => {
+        const agent = await agentsTable.insert(tx, who.tenant, fresh);
+        if (!agent) throw taken(wanted.name);
+        await audit.record(tx, who, "agent.created", { target: agent.id, agent: agent.id, details: { name: agent.name } });
+        return agent;
+      });
+    },
+
+    /** @throws Refusal agent_unknown */
+    get: (tenant: string, ref: string): Promise<Agent> => living(db.read, tenant, ref),
+
+    /** A living agent, by its id. */
+    byId: (handle: Handle, tenant: string, id: string): Promise<Agent | undefined> => agentsTable.byRef(handle, tenant, id),
+
+    /** Newest first. @throws Refusal invalid_request for an unknown cursor */
+    list: async (tenant: string, ask: PageAsk): Promise<Page<Agent>> => {
+      const rows = await agentsTable.list(db.read, tenant, placeOf(ask.cursor), ask.limit + 1);
+      return pageFrom(rows, ask.limit, ({ createdAt, id }) => ({ at: createdAt, id }));
+    },
+
+    /** @throws Refusal agent_unknown, agent_exists, issuer_unknown, agent_revoked */
+    update: async (who: Principal, ref: string, change: { readonly name?: string | undefined } & AgentFields): Promise<Agent> => {
+      const current = await living(db.read, who.tenant, ref);
+      if (current.status === "revoked") throw revoked();
+      // The time of the last change doubles as the row's version, so it always moves.
+      const updatedAt = Math.max(clock(), current.updatedAt + 1);
+      const next = { ...(await withFields(who.tenant, current, change)), name: change.name ?? current.name, updatedAt };
+      try {
+        return await db.write(async (tx) => {
+          const agent = await agentsTable.update(tx, who.tenant, next, current.updatedAt);
+          if (!agent) throw new Refusal("unavailable", "The agent changed while it was being changed. Try again.");
+          const fields = Object.keys(change).filter((field) => change[field as keyof typeof change] !== undefined);
+          await audit.record(tx, who, "agent.updated", { target: agent.id, agent: agent.id, details: { fields } });
+          return agent;
+        });
+      } catch (error) {
+        if (isUniqueViolation(error)) throw taken(next.name);
+        throw error;
+      }
+    },
+
+    /** Leaves a tombstone: the id stays known to audit, the name is free. @throws Refusal agent_unknown */
+    remove: (who: Principal, ref: string): Promise<void> =>
+      db.write(async (tx) => {
+        const { id, name } = await living(tx, who.tenant, ref);
+        await agentsTable.bury(tx, who.tenant, id, clock());
+        await agentKeysTable.removeAll(tx, who.tenant, id);
+        await onRemoved(tx, who, id);
+        await audit.record(tx, who, "agent.deleted", { target: id, agent: id, details: { name } });
+      }),
+
+    /** Everything the agent holds carries its epoch, so raising it is the whole revocation. @throws Refusal agent_unknown, agent_revoked */
+    suspend: (who: Principal, ref: string): Promise<Agent> => setStatus(who, ref, "suspended", "agent.suspended"),
+
+    /** Tokens from before the suspension stay dead. @throws Refusal agent_unknown, agent_revoked */
+    resume: (who: Principal, ref: string): Promise<Agent> => setStatus(who, ref, "active", "agent.resumed"),
+
+    /** Final. @throws Refusal agent_unknown; agent_revoked when it was already */
+    revoke: (who: Principal, ref: string): Promise<Agent> => setStatus(who, ref, "revoked", "agent.revoked"),
+
+    /** Whether a living agent names this issuer. */
+    anyNamingIssuer: (handle: Handle, tenant: string, id: string): Promise<boolean> => agentsTable.anyNaming(handle, tenant, id),
+
+    /** Entries of who may use a thing, with ids for names. @throws Refusal agent_unknown */
+    entriesToIds: async (handle: Handle, tenant: string, entries: readonly string[]): Promise<readonly string[]> => {
+      const refs = entries.filter(namesAgent);
+      const known = refs.length > 0 ? await agentsTable.named(handle, tenant, refs) : [];
+      const idOf = new Map(known.flatMap(({ id, name }) => [[id, id] as const, [name, id] as const]));
+      return [
+        ...new Set(
+          entries.map((entry) => {
+            const id = namesAgent(entry) ? idOf.get(entry) : entry;
+            if (id === undefined) throw unknown(entry);
+            return id;
+          }),
+        ),
+      ];
+    },
+
+    /** The same with names for ids; entries of agents that are no more are left out. */
+    entriesToNames: async (handle: Handle, tenant: string, entries: readonly string[]): Promise<readonly string[]> => {
+      const ids = entries.filter(namesAgent);
+      if (ids.length === 0) return entries;
+      const nameOf = new Map((await agentsTable.named(handle, tenant, ids)).map(({ id, name }) => [id, name]));
+      return entries.flatMap((entry) => (namesAgent(entry) ? (nameOf.get(entry) ?? []) : entry));
+    },
+  };
+};

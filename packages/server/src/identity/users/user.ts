@@ -1,0 +1,26 @@
+import type { Random } from "../../ground/kernel/index.ts";
+
+/** An end user for whom agents act. */
+export interface User {
+  readonly id: string;
+  /** The `iss` of the user's tokens, or the asserting agent's own issuer. */
+  readonly issuer: string;
+  /** The value of the issuer's subject claim, or the asserted user id. */
+  readonly subject: string;
+  /** Whether a trusted issuer's token named the user; never both for one row, since the issuers differ. */
+  readonly proven: boolean;
+  readonly status: "active" | "suspended";
+  /** Raised by one whenever what was handed out before must no longer work. */
+  readonly epoch: number;
+  readonly createdAt: number;
+}
+
+export const newUserId = (random: Random): string => `usr_${random(16).toString("hex")}`;
+
+const assertedPrefix = "urn:legate:asserted:";
+
+/** The issuer of the users an agent merely asserts: it equals no trusted issuer's, and no other agent's. */
+export const assertedIssuer = (agentId: string): string => `${assertedPrefix}${agentId}`;
+
+/** Whether an issuer URL is one of ours for asserted users, which no trusted issuer may claim. */
+export const isAssertedIssuer = (issuer: string): boolean => issuer.startsWith(assertedPrefix);

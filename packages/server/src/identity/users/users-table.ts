@@ -1,0 +1,82 @@
+import type { Handle, Row } from "../../ground/db/index.ts";
+import type { Place } from "../../ground/kernel/index.ts";
+import type { User } from "./user.ts";
+
+const toUser = (row: Row<"users">): User => ({
+  id: row.id,
+  issuer: row.issuer,
+  subject: row.subject,
+  proven: row.proven === 1,
+  status: row.status,
+  epoch: row.epoch,
+  createdAt: row.created_at,
+});
+
+/** The statements of this room; each takes the tenant first, and none exists without it. */
+export const usersTable = {
+  /** Answers undefined where the user is already there. */
+  insertOnce: async (tx: Handle, tenant: string, user: User): Promise<User | undefined> => {
+    const row = await tx
+      .insertInto("users")
+      .values({
+        tenant_id: tenant,
+        id: user.id,
+        issuer: user.issuer,
+        subject: user.subject,
+        proven: user.proven ? 1 : 0,
+        status: user.status,
+        epoch: user.epoch,
+        created_at: user.createdAt,
+      })
+      .onConflict((c) => c.columns(["tenant_id", "issuer", "subject"]).doNothing())
+      .returningAll()
+      .executeTakeFirst();
+    return row && toUser(row);
+  },
+  bySubject: async (db: Handle, tenant: string, issuer: string, subject: string): Promise<User | undefined> => {
+    const row = await db
+      .selectFrom("users")
+      .selectAll()
+      .where("tenant_id", "=", tenant)
+      .where("issuer", "=", issuer)
+      .where("subject", "=", subject)
+      .executeTakeFirst();
+    return row && toUser(row);
+  },
+  byId: async (db: Handle, tenant: string, id: string): Promise<User | undefined> => {
+    const row = await db.selectFrom("users").selectAll().where("tenant_id", "=", tenant).where("id", "=", id).executeTakeFirst();
+    return row && toUser(row);
+  },
+  anyOf: async (db: Handle, tenant: string, issuer: string): Promise<boolean> => {
+    const row = await db
+      .selectFrom("users")
+      .select("id")
+      .where("tenant_id", "=", tenant)
+      .where("issuer", "=", issuer)
+      .limit(1)
+      .executeTakeFirst();
+    return row !== undefined;
+  },
+  /** Newest first, after `place`. */
+  list: async (db: Handle, tenant: string, place: Place | undefined, limit: number): Promise<readonly User[]> => {
+    let query = db.selectFrom("users").selectAll().where("tenant_id", "=", tenant);
+    if (place) {
+      query = query.where((eb) =>
+        eb.or([eb("created_at", "<", place.at), eb.and([eb("created_at", "=", place.at), eb("id", "<", place.id)])]),
+      );
+    }
+    const rows = await query.orderBy("created_at", "desc").orderBy("id", "desc").limit(limit).execute();
+    return rows.map(toUser);
+  },
+  /** Raises the epoch, so that what names the user dies. */
+  setStatus: async (tx: Handle, tenant: string, id: string, status: User["status"]): Promise<User | undefined> => {
+    const row = await tx
+      .updateTable("users")
+      .set((eb) => ({ status, epoch: eb("epoch", "+", 1) }))
+      .where("tenant_id", "=", tenant)
+      .where("id", "=", id)
+      .returningAll()
+      .executeTakeFirst();
+    return row && toUser(row);
+  },
+};

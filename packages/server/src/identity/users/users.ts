@@ -1,0 +1,77 @@
+import type { Audit } from "../../ground/audit/index.ts";
+import type { Db, Handle } from "../../ground/db/index.ts";
+import { type Clock, type Page, type PageAsk, pageFrom, placeOf, type Principal, type Random, Refusal } from "../../ground/kernel/index.ts";
+import { assertedIssuer, newUserId, type User } from "./user.ts";
+import { usersTable } from "./users-table.ts";
+
+interface Needs {
+  readonly db: Db;
+  readonly audit: Audit;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export type Users = ReturnType<typeof makeUsers>;
+
+const unknown = () => new Refusal("user_unknown", "There is no such user.");
+
+export const makeUsers = ({ db, audit, clock, random }: Needs) => {
+  const ensure = async (who: Principal, issuer: string, subject: string, proven: boolean): Promise<User> => {
+    const known = await usersTable.bySubject(db.read, who.tenant, issuer, subject);
+    if (known) return known;
+    return db.write(async (tx) => {
+      const fresh: User = { id: newUserId(random), issuer, subject, proven, status: "active", epoch: 0, createdAt: clock() };
+      const made = await usersTable.insertOnce(tx, who.tenant, fresh);
+      if (made) await audit.record(tx, who, "user.created", { target: made.id, user: made.id, details: { issuer, proven } });
+      const user = made ?? (await usersTable.bySubject(tx, who.tenant, issuer, subject));
+      if (!user) throw new Error("A user was there and is gone, though users are never deleted.");
+      return user;
+    });
+  };
+  const setStatus = (who: Principal, id: string, status: User["status"], action: string): Promise<User> =>
+    db.write(async (tx) => {
+      const user = await usersTable.setStatus(tx, who.tenant, id, status);
+      if (!user) throw unknown();
+      await audit.record(tx, who, action, { target: id, user: id });
+      return user;
+    });
+
+  return {
+    /** The user whom a trusted issuer's verified token names; made at first sight. */
+    proven: (who: Principal, issuer: string, subject: string): Promise<User> => ensure(who, issuer, subject, true),
+
+    /** The user whom this agent merely asserts; made at first sight, and no other agent's user of the same id. */
+    asserted: (who: Principal, agentId: string, userId: string): Promise<User> => ensure(who, assertedIssuer(agentId), userId, false),
+
+    find: (handle: Handle, tenant: string, issuer: string, subject: string): Promise<User | undefined> =>
+      usersTable.bySubject(handle, tenant, issuer, subject),
+
+    findAsserted: (handle: Handle, tenant: string, agentId: string, userId: string): Promise<User | undefined> =>
+      usersTable.bySubject(handle, tenant, assertedIssuer(agentId), userId),
+
+    byId: (handle: Handle, tenant: string, id: string): Promise<User | undefined> => usersTable.byId(handle, tenant, id),
+
+    /** Whether any user came from this issuer. */
+    hasUsers: (handle: Handle, tenant: string, issuer: string): Promise<boolean> => usersTable.anyOf(handle, tenant, issuer),
+
+    /** @throws Refusal user_unknown */
+    get: async (tenant: string, id: string): Promise<User> => {
+      const user = await usersTable.byId(db.read, tenant, id);
+      if (!user) throw unknown();
+      return user;
+    },
+
+    /** Newest first. @throws Refusal invalid_request for an unknown cursor */
+    list: async (tenant: string, ask: PageAsk): Promise<Page<User>> =>
+      pageFrom(await usersTable.list(db.read, tenant, placeOf(ask.cursor), ask.limit + 1), ask.limit, ({ createdAt, id }) => ({
+        at: createdAt,
+        id,
+      })),
+
+    /** @throws Refusal user_unknown */
+    suspend: (who: Principal, id: string): Promise<User> => setStatus(who, id, "suspended", "user.suspended"),
+
+    /** @throws Refusal user_unknown */
+    resume: (who: Principal, id: string): Promise<User> => setStatus(who, id, "active", "user.resumed"),
+  };
+};
