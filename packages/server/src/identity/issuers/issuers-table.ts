@@ -1,0 +1,94 @@
+import type { Handle, Row } from "../../ground/db/index.ts";
+import type { Place } from "../../ground/kernel/index.ts";
+import type { Issuer } from "./issuer.ts";
+
+/** An issuer as the store holds it: with the sealed secret, without what follows from settings. */
+export type StoredIssuer = Omit<Issuer, "loginCallbackUrl"> & { readonly sealedLoginSecret: string | undefined };
+
+const toIssuer = (row: Row<"issuers">): StoredIssuer => ({
+  id: row.id,
+  name: row.name,
+  issuer: row.issuer,
+  discoveryUrl: row.discovery_url,
+  audiences: JSON.parse(row.audiences) as string[],
+  subjectClaim: row.subject_claim,
+  login:
+    row.login_client_id === null
+      ? undefined
+      : {
+          clientId: row.login_client_id,
+          clientAuth: row.login_client_auth ?? "none",
+          scopes: JSON.parse(row.login_scopes ?? "[]") as string[],
+        },
+  sealedLoginSecret: row.sealed_login_secret ?? undefined,
+  createdAt: row.created_at,
+  updatedAt: row.updated_at,
+});
+
+/** The columns that a change may touch. */
+const changing = (issuer: StoredIssuer) => ({
+  audiences: JSON.stringify(issuer.audiences),
+  subject_claim: issuer.subjectClaim,
+  login_client_id: issuer.login?.clientId ?? null,
+  login_client_auth: issuer.login?.clientAuth ?? null,
+  login_scopes: issuer.login ? JSON.stringify(issuer.login.scopes) : null,
+  sealed_login_secret: issuer.sealedLoginSecret ?? null,
+  updated_at: issuer.updatedAt,
+});
+
+/** The statements of this room; each takes the tenant first, and none exists without it. */
+export const issuersTable = {
+  /** Answers false where the name or the issuer is taken. */
+  insert: async (tx: Handle, tenant: string, issuer: StoredIssuer): Promise<boolean> => {
+    const row = await tx
+      .insertInto("issuers")
+      .values({
+        tenant_id: tenant,
+        id: issuer.id,
+        name: issuer.name,
+        issuer: issuer.issuer,
+        discovery_url: issuer.discoveryUrl,
+        created_at: issuer.createdAt,
+        ...changing(issuer),
+      })
+      .onConflict((conflict) => conflict.doNothing())
+      .returning("id")
+      .executeTakeFirst();
+    return row !== undefined;
+  },
+
+  byId: async (db: Handle, tenant: string, id: string): Promise<StoredIssuer | undefined> => {
+    const row = await db.selectFrom("issuers").selectAll().where("tenant_id", "=", tenant).where("id", "=", id).executeTakeFirst();
+    return row && toIssuer(row);
+  },
+
+  byName: async (db: Handle, tenant: string, name: string): Promise<StoredIssuer | undefined> => {
+    const row = await db.selectFrom("issuers").selectAll().where("tenant_id", "=", tenant).where("name", "=", name).executeTakeFirst();
+    return row && toIssuer(row);
+  },
+
+  byIss: async (db: Handle, tenant: string, iss: string): Promise<StoredIssuer | undefined> => {
+    const row = await db.selectFrom("issuers").selectAll().where("tenant_id", "=", tenant).where("issuer", "=", iss).executeTakeFirst();
+    return row && toIssuer(row);
+  },
+
+  /** Oldest first, after `place`. */
+  list: async (db: Handle, tenant: string, place: Place | undefined, limit: number): Promise<readonly StoredIssuer[]> => {
+    let query = db.selectFrom("issuers").selectAll().where("tenant_id", "=", tenant);
+    if (place) {
+      query = query.where((eb) =>
+        eb.or([eb("created_at", ">", place.at), eb.and([eb("created_at", "=", place.at), eb("id", ">", place.id)])]),
+      );
+    }
+    const rows = await query.orderBy("created_at").orderBy("id").limit(limit).execute();
+    return rows.map(toIssuer);
+  },
+
+  update: async (tx: Handle, tenant: string, issuer: StoredIssuer): Promise<void> => {
+    await tx.updateTable("issuers").set(changing(issuer)).where("tenant_id", "=", tenant).where("id", "=", issuer.id).execute();
+  },
+
+  delete: async (tx: Handle, tenant: string, id: string): Promise<void> => {
+    await tx.deleteFrom("issuers").where("tenant_id", "=", tenant).where("id", "=", id).execute();
+  },
+};
