@@ -231,6 +231,8 @@ interface AuthorizationSessionRow {
   custom_state: Fixed<string | null>;
   /** JSON object of text. */
   custom_parameters: Fixed<string>;
+  /** Whether the provider is told to ask the person again. */
+  forced: Fixed<number>;
   /**
    * pending: nobody has come back yet; authorized: the provider's code is here; exchanging: it is being turned into a token; the others are
    * final.
