@@ -1,5 +1,5 @@
 /** What every room knows: refusals, principals, pages, and the guests that come in as arguments (clock, randomness). */
 export { type Clock, type Random, systemClock, systemRandom } from "./guests.ts";
 export { type Page, type PageAsk, type Place, pageFrom, placeOf } from "./page.ts";
-export { anonymous, type OperatorRole, type Principal } from "./principal.ts";
+export { type ActingAgent, anonymous, type OperatorRole, type Principal } from "./principal.ts";
 export { Refusal } from "./refusal.ts";

@@ -1,6 +1,15 @@
 /** What an operator may do; admin includes operator, and both may read what an auditor may. */
 export type OperatorRole = "admin" | "operator" | "auditor";
 
+/** The agent that acts, with what decides which things it may use. */
+export interface ActingAgent {
+  readonly id: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly origin: "operator" | "self";
+  readonly epoch: number;
+}
+
 /**
  * Who asks, as every way in produces it: the only thing rooms and policies see of a caller. Epochs are those the credential carries, or the
  * row's where the credential is looked up at each request.
@@ -13,14 +22,9 @@ export interface Principal {
     | { readonly kind: "user"; readonly id: string }
     | { readonly kind: "anonymous" };
   /** The agent that acts, if one does. */
-  readonly agent?: {
-    readonly id: string;
-    readonly name: string;
-    readonly labels: Readonly<Record<string, string>>;
-    readonly origin: "operator" | "self";
-  };
+  readonly agent?: ActingAgent;
   /** The user it acts for, if any. */
-  readonly user?: { readonly id: string };
+  readonly user?: { readonly id: string; readonly epoch: number };
   /** Who acts for whom, outermost first: agent ids. */
   readonly actors: readonly string[];
   readonly method: "operator_key" | "agent_key" | "workload_token" | "user_token" | "none";

@@ -18,6 +18,15 @@ export const makeTenants = ({ db, audit, clock, publicUrl }: Needs) => ({
   /** The issuer URL of a tenant: what its tokens carry as `iss`, and what its addresses begin with. */
   issuerOf: (tenant: string): string => (tenant === defaultTenant ? publicUrl : `${publicUrl}/t/${tenant}`),
 
+  /** The tenant whose issuer URL this is. */
+  ofIssuer: (issuer: string): string | undefined => {
+    if (issuer === publicUrl) return defaultTenant;
+    const [, tenant] = issuer.startsWith(`${publicUrl}/t/`)
+      ? (/^\/t\/([a-z][a-z0-9-]{1,38})$/.exec(issuer.slice(publicUrl.length)) ?? [])
+      : [];
+    return tenant === defaultTenant ? undefined : tenant;
+  },
+
   /** Makes tenant `default` at first start. */
   ensureDefault: (): Promise<void> =>
     db.write(async (tx) => {

@@ -1,0 +1,163 @@
+import type { Right } from "@legate/contract";
+import { decodeJwt, decodeProtectedHeader } from "jose";
+import type { Audit } from "../../ground/audit/index.ts";
+import type { Db } from "../../ground/db/index.ts";
+import { type Principal, Refusal } from "../../ground/kernel/index.ts";
+import { type Agents, isApiKey } from "../agents/index.ts";
+import type { Issuers } from "../issuers/index.ts";
+import type { Operators } from "../operators/index.ts";
+import { type Epochs, kinds, type Standing, type StandingCheck, type Tokens } from "../tokens/index.ts";
+import type { Users } from "../users/index.ts";
+
+interface Needs {
+  readonly db: Db;
+  readonly audit: Audit;
+  readonly operators: Pick<Operators, "byKey">;
+  readonly agents: Pick<Agents, "holderOf">;
+  readonly users: Pick<Users, "proven">;
+  readonly issuers: Pick<Issuers, "findByIss" | "verify">;
+  readonly tokens: Pick<Tokens, "verify">;
+  readonly standing: Pick<StandingCheck, "check">;
+}
+
+/** What a request brings as proof, and where from. */
+export interface Proof {
+  /** The `Authorization` header. */
+  readonly authorization: string | undefined;
+  /** The tenant of the address; a credential of another is unknown here. */
+  readonly tenant: string;
+  readonly requestId: string;
+  readonly address?: string | undefined;
+}
+
+export type Authn = ReturnType<typeof makeAuthn>;
+
+const longest = 16_384;
+
+/** One answer for no credential, an unknown one, a wrong one and a dead one. */
+const unauthenticated = () => new Refusal("unauthenticated", "Send a live credential as `Authorization: Bearer ...`.");
+
+/** RFC 6750 2.1. */
+const bearer = (authorization: string | undefined): string => {
+  const [, token] = /^Bearer +([\x21-\x7e]+) *$/i.exec(authorization ?? "") ?? [];
+  if (token === undefined || token.length > longest) throw unauthenticated();
+  return token;
+};
+
+/** The `typ` of a compact JWS, empty where it has none; undefined where the text is no JWS at all, as an operator key with dots in it. */
+const jwtType = (text: string): string | undefined => {
+  if (!/^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$/.test(text)) return undefined;
+  try {
+    return decodeProtectedHeader(text).typ?.toLowerCase() ?? "";
+  } catch {
+    return undefined;
+  }
+};
+
+const issuerIn = (jwt: string): string => {
+  try {
+    const { iss } = decodeJwt(jwt);
+    if (typeof iss === "string") return iss;
+  } catch {
+    // A token that does not parse is answered as any other dead one.
+  }
+  throw unauthenticated();
+};
+
+/** Which right a principal's way in stands for. */
+const rightOf = (who: Principal): Right => {
+  switch (who.method) {
+    case "operator_key":
+      return who.caller.kind === "operator" ? who.caller.role : "anyone";
+    case "agent_key":
+      return "agent";
+    case "workload_token":
+      return "workload-token";
+    case "user_token":
+      return "user-token";
+    case "none":
+      return "anyone";
+  }
+};
+
+export const makeAuthn = ({ db, audit, operators, agents, users, issuers, tokens, standing }: Needs) => {
+  const from = ({ tenant, requestId, address }: Proof) => ({ tenant, requestId, ...(address !== undefined && { address }) });
+  const nobody = (proof: Proof): Principal => ({ ...from(proof), caller: { kind: "anonymous" }, actors: [], method: "none" });
+
+  const refused = (who: Principal, about: { agent?: string; user?: string | undefined; details: Readonly<Record<string, unknown>> }): Promise<void> =>
+    db.write((tx) => audit.record(tx, who, "request.refused", { ...about, outcome: "refused" }));
+
+  /** The standing of what a live credential names; that a suspended agent still tries is worth remembering. */
+  const stand = (proof: Proof, agentId: string, userId: string | undefined, epochs: Epochs): Promise<Standing> =>
+    standing.check(proof.tenant, agentId, userId, epochs).catch(async (error: unknown) => {
+      if (error instanceof Refusal && error.code !== "unauthenticated") {
+        await refused({ ...nobody(proof), caller: { kind: "agent", id: agentId } }, { agent: agentId, user: userId, details: { reason: error.code } });
+      }
+      throw error;
+    });
+
+  const byAgentKey = async (key: string, proof: Proof): Promise<Principal> => {
+    const holder = await agents.holderOf(key);
+    if (!holder || holder.tenant !== proof.tenant) throw unauthenticated();
+    const { agent } = await stand(proof, holder.agentId, undefined, {});
+    return { ...from(proof), caller: { kind: "agent", id: agent.id }, agent, actors: [agent.id], method: "agent_key" };
+  };
+
+  const byWorkloadToken = async (token: string, proof: Proof): Promise<Principal> => {
+    const claims = await tokens.verify("workload", token);
+    if (claims.tenant !== proof.tenant) throw unauthenticated();
+    const { agent, user } = await stand(proof, claims.agentId, claims.user?.id, {
+      agent: claims.agentEpoch,
+      user: claims.user?.epoch,
+      tenant: claims.tenantEpoch,
+    });
+    return {
+      ...from(proof),
+      caller: { kind: "agent", id: agent.id },
+      agent,
+      ...(user && { user }),
+      actors: [agent.id],
+      method: "workload_token",
+    };
+  };
+
+  const byUserToken = async (token: string, proof: Proof): Promise<Principal> => {
+    const issuer = await issuers.findByIss(proof.tenant, issuerIn(token));
+    if (!issuer) throw unauthenticated();
+    const proven = await issuers.verify(proof.tenant, issuer.id, token).catch((error: unknown) => {
+      throw error instanceof Refusal && error.code === "user_token_invalid" ? unauthenticated() : error;
+    });
+    const user = await users.proven(nobody(proof), proven.iss, proven.subject);
+    if (user.status !== "active") throw new Refusal("user_suspended", "The user is suspended.");
+    return { ...nobody(proof), caller: { kind: "user", id: user.id }, user: { id: user.id, epoch: user.epoch }, method: "user_token" };
+  };
+
+  const byOperatorKey = async (key: string, proof: Proof): Promise<Principal> => {
+    const operator = await operators.byKey(key);
+    if (!operator || operator.tenant !== proof.tenant) throw unauthenticated();
+    return { ...from(proof), caller: { kind: "operator", id: operator.id, role: operator.role }, actors: [], method: "operator_key" };
+  };
+
+  const identify = (token: string, proof: Proof, rights: readonly Right[]): Promise<Principal> => {
+    if (isApiKey(token)) return byAgentKey(token, proof);
+    const type = jwtType(token);
+    if (type === undefined) return byOperatorKey(token, proof);
+    if (type === kinds.workload.typ) return byWorkloadToken(token, proof);
+    // A user's token is looked at only where one may be used: elsewhere it is a credential we do not know.
+    if (!rights.includes("user-token")) throw unauthenticated();
+    return byUserToken(token, proof);
+  };
+
+  return {
+    /**
+     * Who asks, proven, and with one of these rights.
+     * @throws Refusal unauthenticated, forbidden, agent_suspended, user_suspended
+     */
+    prove: async (proof: Proof, rights: readonly Right[]): Promise<Principal> => {
+      const who = await identify(bearer(proof.authorization), proof, rights);
+      if (rights.includes(rightOf(who))) return who;
+      await refused(who, { details: { reason: "forbidden" } });
+      throw new Refusal("forbidden", "This credential may not do that.", { needs: rights });
+    },
+  };
+};

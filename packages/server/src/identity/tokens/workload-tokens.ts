@@ -1,0 +1,123 @@
+import type { Audit } from "../../ground/audit/index.ts";
+import type { Db } from "../../ground/db/index.ts";
+import { type Clock, type Principal, Refusal } from "../../ground/kernel/index.ts";
+import type { Agent, Agents } from "../agents/index.ts";
+import type { Issuers } from "../issuers/index.ts";
+import type { User, Users } from "../users/index.ts";
+import { kinds } from "./kinds.ts";
+import type { StandingCheck } from "./standing.ts";
+import type { Tokens } from "./tokens.ts";
+
+interface Needs {
+  readonly db: Db;
+  readonly audit: Audit;
+  readonly clock: Clock;
+  readonly agents: Pick<Agents, "get">;
+  readonly users: Pick<Users, "proven" | "asserted">;
+  readonly issuers: Pick<Issuers, "verify">;
+  readonly standing: Pick<StandingCheck, "check">;
+  readonly tokens: Pick<Tokens, "mintWorkload">;
+}
+
+/** For whom a token is wanted: `userToken` or `userId`, never both, or neither. */
+export interface WorkloadAsk {
+  /** Name or id; an agent's own credential need not say. */
+  readonly agent?: string | undefined;
+  readonly userToken?: string | undefined;
+  readonly userId?: string | undefined;
+}
+
+/** A workload access token as handed out. */
+export interface WorkloadToken {
+  readonly token: string;
+  /** Seconds that are left. */
+  readonly expiresIn: number;
+  readonly agent: { readonly id: string; readonly name: string };
+  readonly user: { readonly id: string; readonly issuer: string; readonly subject: string } | undefined;
+}
+
+interface Kept {
+  readonly token: string;
+  readonly expiresAt: number;
+  readonly epochs: string;
+}
+
+export type WorkloadTokens = ReturnType<typeof makeWorkloadTokens>;
+
+/** Tokens kept for handing out again at most; the oldest go first. */
+const remembered = 10_000;
+/** A token is handed out again until a third of its life is spent. */
+const freshFor = (kinds.workload.seconds * 1000 * 2) / 3;
+
+export const makeWorkloadTokens = ({ db, audit, clock, agents, users, issuers, standing, tokens }: Needs) => {
+  const kept = new Map<string, Kept>();
+
+  const agentOf = (who: Principal, ref: string | undefined): Promise<Agent> => {
+    if (who.caller.kind === "agent") {
+      if (ref !== undefined && ref !== who.agent?.id && ref !== who.agent?.name) {
+        throw new Refusal("forbidden", "An agent's credential gets tokens for that agent only.");
+      }
+      return agents.get(who.tenant, who.caller.id);
+    }
+    if (ref === undefined) {
+      throw new Refusal("invalid_request", "Say which agent the token is for.", {
+        issues: [{ path: "agent", message: "required with an operator key" }],
+      });
+    }
+    return agents.get(who.tenant, ref);
+  };
+
+  const userOf = async (who: Principal, agent: Agent, { userToken, userId }: WorkloadAsk): Promise<User | undefined> => {
+    if (userToken !== undefined) {
+      if (agent.issuerId === undefined) {
+        throw new Refusal("user_token_invalid", "The agent has no trusted issuer, so it accepts no user token.", { reason: "issuer" });
+      }
+      const { iss, subject } = await issuers.verify(who.tenant, agent.issuerId, userToken);
+      return users.proven(who, iss, subject);
+    }
+    if (userId === undefined) return undefined;
+    if (!agent.assertedUsers)
+      throw new Refusal("asserted_users_forbidden", "This agent acts for users whose token it has, not for bare user ids.");
+    return users.asserted(who, agent.id, userId);
+  };
+
+  return {
+    /**
+     * Hands out a workload access token: alone, for a user's token, or for a user id. Fresh ones are audited; the same one is handed out again
+     * to the same caller while it is young and nothing was revoked.
+     * @throws Refusal agent_unknown, agent_suspended, user_token_invalid, user_suspended, asserted_users_forbidden, issuer_unavailable, forbidden,
+     * invalid_request
+     */
+    issue: async (who: Principal, ask: WorkloadAsk): Promise<WorkloadToken> => {
+      const agent = await agentOf(who, ask.agent);
+      if (agent.status !== "active") throw new Refusal("agent_suspended", `The agent is ${agent.status}.`);
+      const user = await userOf(who, agent, ask);
+      const stands = await standing.check(who.tenant, agent.id, user?.id, { agent: agent.epoch });
+      const answer = (token: string, expiresAt: number): WorkloadToken => ({
+        token,
+        expiresIn: Math.floor((expiresAt - clock()) / 1000),
+        agent: { id: agent.id, name: agent.name },
+        user: user && { id: user.id, issuer: user.issuer, subject: user.subject },
+      });
+
+      const caller = who.caller.kind === "anonymous" ? "" : `${who.caller.kind}:${who.caller.id}`;
+      const key = JSON.stringify([who.tenant, agent.id, user?.id ?? null, caller]);
+      const epochs = `${stands.tenantEpoch}/${stands.agent.epoch}/${stands.user?.epoch ?? ""}`;
+      const young = kept.get(key);
+      if (young && young.epochs === epochs && young.expiresAt - clock() > freshFor) return answer(young.token, young.expiresAt);
+
+      const { token, expiresAt } = await tokens.mintWorkload(who.tenant, {
+        agent: { id: agent.id, epoch: stands.agent.epoch },
+        user: user && stands.user && { id: user.id, epoch: stands.user.epoch, issuer: user.issuer, subject: user.subject },
+        tenantEpoch: stands.tenantEpoch,
+      });
+      await db.write((tx) =>
+        audit.record(tx, who, "workload_token.minted", { agent: agent.id, user: user?.id, details: { proven: user?.proven ?? false } }),
+      );
+      if (kept.size >= remembered) kept.delete(kept.keys().next().value ?? "");
+      kept.delete(key);
+      kept.set(key, { token, expiresAt, epochs });
+      return answer(token, expiresAt);
+    },
+  };
+};
