@@ -1,0 +1,340 @@
+import type { Handle, Row } from "../../ground/db/index.ts";
+import type { Obtained, Stored } from "./connection.ts";
+import type { ConnectionKey } from "./credential-key.ts";
+
+/** What the hot read tells of the provider: enough to decide who may have what. */
+export interface FoundProvider {
+  readonly id: string;
+  readonly type: "api_key" | "oauth2";
+  readonly agents: readonly string[];
+  readonly flows: readonly string[] | undefined;
+  readonly scopes: readonly string[];
+  readonly scopesKey: string;
+}
+
+/** Which provider and which connection are meant; `scopesKey` is left out for the provider's own scopes. */
+export interface Wanted {
+  readonly vault: string;
+  readonly provider: string;
+  readonly agent: string;
+  readonly user: string;
+  readonly resource: string;
+  readonly audience: string;
+  readonly scopesKey: string | undefined;
+}
+
+/** A lease as it is taken. */
+export interface Lease {
+  readonly owner: string;
+  readonly until: number;
+}
+
+const list = (json: string) => JSON.parse(json) as readonly string[];
+
+const keyOf = (row: Row<"connections">): ConnectionKey => {
+  const asked = {
+    tenant: row.tenant_id,
+    agent: row.agent_id,
+    provider: row.provider_id,
+    resource: row.resource,
+    audience: row.audience,
+    scopes: row.scopes_key,
+  };
+  return row.user_id === "" ? { kind: "agent", ...asked } : { kind: "user", user: row.user_id, ...asked };
+};
+
+const toStored = (row: Row<"connections">): Stored => ({
+  id: row.id,
+  key: keyOf(row),
+  state: row.state,
+  version: row.version,
+  requestedScopes: list(row.requested_scopes),
+  grantedScopes: list(row.granted_scopes),
+  sealedTokens: row.sealed_tokens ?? undefined,
+  refreshable: row.refreshable === 1,
+  obtainedAt: row.obtained_at ?? undefined,
+  expiresAt: row.expires_at ?? undefined,
+  leaseUntil: row.lease_until,
+});
+
+const keyColumns = ["tenant_id", "agent_id", "user_id", "provider_id", "resource", "audience", "scopes_key"] as const;
+
+const keyValues = (key: ConnectionKey) => ({
+  tenant_id: key.tenant,
+  agent_id: key.agent,
+  user_id: key.kind === "user" ? key.user : "",
+  provider_id: key.provider,
+  resource: key.resource,
+  audience: key.audience,
+  scopes_key: key.scopes,
+});
+
+const noTokens = { sealed_tokens: null, refreshable: 0, obtained_at: null, expires_at: null, lease_owner: null, lease_until: 0 } as const;
+
+const tokenColumns = (obtained: Obtained, sealed: string, now: number) => ({
+  state: "active" as const,
+  granted_scopes: JSON.stringify(obtained.grantedScopes),
+  sealed_tokens: sealed,
+  refreshable: obtained.refreshable ? 1 : 0,
+  obtained_at: obtained.obtainedAt,
+  expires_at: obtained.expiresAt ?? null,
+  lease_owner: null,
+  lease_until: 0,
+  updated_at: now,
+});
+
+/** A row of version 0 holds a lease for tokens that were never had; it is no connection yet. */
+const blank = 0;
+
+/** One version of one row, while its lease is held: what every change of tokens compares first. */
+const held = (tx: Handle, tenant: string, id: string, version: number, owner: string) =>
+  tx
+    .updateTable("connections")
+    .where("tenant_id", "=", tenant)
+    .where("id", "=", id)
+    .where("version", "=", version)
+    .where("lease_owner", "=", owner);
+
+/** The statements on connections as the vault works with them; each takes the tenant first, alone or at the head of a key. */
+export const connectionsTable = {
+  /** The hot path: a provider by name and the connection under the key, in one read. */
+  find: async (
+    db: Handle,
+    tenant: string,
+    wanted: Wanted,
+  ): Promise<{ readonly provider: FoundProvider; readonly connection: Stored | undefined } | undefined> => {
+    const row = await db
+      .selectFrom("providers as p")
+      .leftJoin("connections as c", (join) => {
+        const key = join
+          .onRef("c.tenant_id", "=", "p.tenant_id")
+          .on("c.agent_id", "=", wanted.agent)
+          .on("c.user_id", "=", wanted.user)
+          .onRef("c.provider_id", "=", "p.id")
+          .on("c.resource", "=", wanted.resource)
+          .on("c.audience", "=", wanted.audience);
+        return wanted.scopesKey === undefined
+          ? key.onRef("c.scopes_key", "=", "p.scopes_key")
+          : key.on("c.scopes_key", "=", wanted.scopesKey);
+      })
+      .selectAll("c")
+      .select([
+        "p.id as p_id",
+        "p.type as p_type",
+        "p.agents as p_agents",
+        "p.flows as p_flows",
+        "p.scopes as p_scopes",
+        "p.scopes_key as p_scopes_key",
+      ])
+      .where("p.tenant_id", "=", tenant)
+      .where("p.vault", "=", wanted.vault)
+      .where("p.name", "=", wanted.provider)
+      .executeTakeFirst();
+    if (!row) return undefined;
+    return {
+      provider: {
+        id: row.p_id,
+        type: row.p_type,
+        agents: list(row.p_agents),
+        flows: row.p_flows === null ? undefined : list(row.p_flows),
+        scopes: list(row.p_scopes),
+        scopesKey: row.p_scopes_key,
+      },
+      connection: row.id === null ? undefined : toStored(row as Row<"connections">),
+    };
+  },
+
+  byKey: async (db: Handle, key: ConnectionKey): Promise<Stored | undefined> => {
+    let query = db.selectFrom("connections").selectAll();
+    const values = keyValues(key);
+    for (const column of keyColumns) query = query.where(column, "=", values[column]);
+    const row = await query.executeTakeFirst();
+    return row && toStored(row);
+  },
+
+  byId: async (db: Handle, tenant: string, id: string): Promise<Stored | undefined> => {
+    const row = await db.selectFrom("connections").selectAll().where("tenant_id", "=", tenant).where("id", "=", id).executeTakeFirst();
+    return row && toStored(row);
+  },
+
+  /** Makes the row of a key, or moves the one there is to its next version; whoever held a lease on the former version has lost it. */
+  advance: async (
+    tx: Handle,
+    key: ConnectionKey,
+    id: string,
+    requested: readonly string[],
+    now: number,
+  ): Promise<{ id: string; version: number }> =>
+    tx
+      .insertInto("connections")
+      .values({
+        ...keyValues(key),
+        ...noTokens,
+        id,
+        state: "active",
+        version: 1,
+        requested_scopes: JSON.stringify(requested),
+        granted_scopes: "[]",
+        created_at: now,
+        updated_at: now,
+      })
+      .onConflict((conflict) =>
+        conflict.columns([...keyColumns]).doUpdateSet((eb) => ({
+          ...noTokens,
+          state: "active" as const,
+          version: eb("connections.version", "+", 1),
+          requested_scopes: JSON.stringify(requested),
+          updated_at: now,
+        })),
+      )
+      .returning(["id", "version"])
+      .executeTakeFirstOrThrow(),
+
+  setTokens: async (
+    tx: Handle,
+    tenant: string,
+    id: string,
+    version: number,
+    obtained: Obtained,
+    sealed: string,
+    now: number,
+  ): Promise<void> => {
+    await tx
+      .updateTable("connections")
+      .set(tokenColumns(obtained, sealed, now))
+      .where("tenant_id", "=", tenant)
+      .where("id", "=", id)
+      .where("version", "=", version)
+      .execute();
+  },
+
+  /** A row that holds a lease and nothing else. Answers whether the key had none. */
+  insertBlank: async (
+    tx: Handle,
+    key: ConnectionKey,
+    id: string,
+    requested: readonly string[],
+    lease: Lease,
+    now: number,
+  ): Promise<boolean> => {
+    const row = await tx
+      .insertInto("connections")
+      .values({
+        ...keyValues(key),
+        ...noTokens,
+        id,
+        state: "needs_consent",
+        version: blank,
+        requested_scopes: JSON.stringify(requested),
+        granted_scopes: "[]",
+        lease_owner: lease.owner,
+        lease_until: lease.until,
+        created_at: now,
+        updated_at: now,
+      })
+      .onConflict((conflict) => conflict.columns([...keyColumns]).doNothing())
+      .returning("id")
+      .executeTakeFirst();
+    return row !== undefined;
+  },
+
+  /** Answers whether the lease was free and the version still the one seen. */
+  takeLease: async (tx: Handle, tenant: string, id: string, version: number, lease: Lease, now: number): Promise<boolean> => {
+    const { numUpdatedRows } = await tx
+      .updateTable("connections")
+      .set({ lease_owner: lease.owner, lease_until: lease.until })
+      .where("tenant_id", "=", tenant)
+      .where("id", "=", id)
+      .where("version", "=", version)
+      .where("lease_until", "<=", now)
+      .executeTakeFirstOrThrow();
+    return numUpdatedRows === 1n;
+  },
+
+  /** Answers whether the row was still at this version and the lease still the owner's; nothing is stored otherwise. */
+  replaceTokens: async (
+    tx: Handle,
+    tenant: string,
+    id: string,
+    version: number,
+    owner: string,
+    obtained: Obtained,
+    sealed: string,
+    now: number,
+  ): Promise<boolean> => {
+    const { numUpdatedRows } = await held(tx, tenant, id, version, owner)
+      .set({ ...tokenColumns(obtained, sealed, now), version: version + 1 })
+      .executeTakeFirstOrThrow();
+    return numUpdatedRows === 1n;
+  },
+
+  /** The grant is dead: what it gave is erased, and the row waits for a new consent. Answers as {@link connectionsTable.replaceTokens}. */
+  lapse: async (tx: Handle, tenant: string, id: string, version: number, owner: string, now: number): Promise<boolean> => {
+    const { numUpdatedRows } = await held(tx, tenant, id, version, owner)
+      .set({ ...noTokens, state: "needs_consent", version: version + 1, updated_at: now })
+      .executeTakeFirstOrThrow();
+    return numUpdatedRows === 1n;
+  },
+
+  releaseLease: async (tx: Handle, tenant: string, id: string, version: number, owner: string): Promise<void> => {
+    if (version === blank)
+      await tx
+        .deleteFrom("connections")
+        .where("tenant_id", "=", tenant)
+        .where("id", "=", id)
+        .where("version", "=", blank)
+        .where("lease_owner", "=", owner)
+        .execute();
+    else await held(tx, tenant, id, version, owner).set({ lease_owner: null, lease_until: 0 }).execute();
+  },
+
+  /** Ends a connection, erases its tokens and breaks its lease. Answers undefined where there is none. */
+  revoke: async (tx: Handle, tenant: string, id: string, now: number): Promise<Stored | undefined> => {
+    const row = await tx
+      .updateTable("connections")
+      .set((eb) => ({ ...noTokens, state: "revoked" as const, version: eb("version", "+", 1), updated_at: now }))
+      .where("tenant_id", "=", tenant)
+      .where("id", "=", id)
+      .where("version", ">", blank)
+      .returningAll()
+      .executeTakeFirst();
+    return row && toStored(row);
+  },
+
+  /** Answers how many were erased. */
+  deleteOf: async (tx: Handle, tenant: string, of: { readonly agent: string } | { readonly provider: string }): Promise<number> => {
+    const all = tx.deleteFrom("connections").where("tenant_id", "=", tenant);
+    const { numDeletedRows } = await ("agent" in of
+      ? all.where("agent_id", "=", of.agent)
+      : all.where("provider_id", "=", of.provider)
+    ).executeTakeFirstOrThrow();
+    return Number(numDeletedRows);
+  },
+
+  /** Erases all tokens had from a provider and breaks its leases, so that none on its way is stored. Answers how many stood. */
+  lapseOf: async (tx: Handle, tenant: string, provider: string, now: number): Promise<number> => {
+    await tx
+      .deleteFrom("connections")
+      .where("tenant_id", "=", tenant)
+      .where("provider_id", "=", provider)
+      .where("version", "=", blank)
+      .execute();
+    const { numUpdatedRows } = await tx
+      .updateTable("connections")
+      .set((eb) => ({
+        ...noTokens,
+        state: eb
+          .case()
+          .when("state", "=", "revoked")
+          .then("revoked" as const)
+          .else("needs_consent" as const)
+          .end(),
+        version: eb("version", "+", 1),
+        updated_at: now,
+      }))
+      .where("tenant_id", "=", tenant)
+      .where("provider_id", "=", provider)
+      .executeTakeFirstOrThrow();
+    return Number(numUpdatedRows);
+  },
+};
