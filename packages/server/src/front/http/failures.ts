@@ -1,0 +1,70 @@
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { type Code, codes } from "@legate/contract";
+import { Refusal } from "../../ground/kernel/index.ts";
+
+/** What Fastify itself says no to, in our words. */
+const framework: Readonly<Record<string, Code>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: "payload_too_large",
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: "unsupported_media_type",
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: "invalid_request",
+  FST_ERR_NOT_FOUND: "not_found",
+};
+
+/** A body that broke off: the caller hung up, or the connection did. */
+const brokenOff = new Set(["ECONNRESET", "ERR_STREAM_PREMATURE_CLOSE", "ABORT_ERR"]);
+
+/**
+ * What was thrown, as the Refusal to answer. What is neither a Refusal nor a known no of the framework is ours: it is logged with its stack, and
+ * the caller learns only that it happened.
+ */
+export const refusalOf = (thrown: unknown, request: FastifyRequest): Refusal => {
+  if (thrown instanceof Refusal) {
+    if (thrown.cause !== undefined) request.log.warn({ err: thrown.cause, code: thrown.code }, "refused with a cause");
+    return thrown;
+  }
+  const code = (thrown as Partial<FastifyError> | null)?.code ?? "";
+  const known = framework[code] ?? (brokenOff.has(code) && request.raw.destroyed ? "invalid_request" : undefined);
+  if (known !== undefined) return new Refusal(known, codes[known]);
+  request.log.error({ err: thrown }, "request failed");
+  return new Refusal("internal", codes.internal);
+};
+
+/** Seconds until it is worth another try, for the codes that say so. */
+export const retryAfter = ({ code, details }: Refusal): number | undefined => {
+  if (typeof details["retryAfter"] === "number") return Math.max(1, Math.ceil(details["retryAfter"]));
+  return code === "unavailable" || code === "issuer_unavailable" || code === "provider_unavailable" || code === "rate_limited"
+    ? 5
+    : undefined;
+};
+
+/** The headers that belong to a refusal on every wire over HTTP. */
+export const setRefusalHeaders = (reply: FastifyReply, refusal: Refusal): void => {
+  const seconds = retryAfter(refusal);
+  if (seconds !== undefined) reply.header("retry-after", String(seconds));
+  // RFC 9110 15.5.6: a 405 names the methods that are answered.
+  if (refusal.code === "method_not_allowed" && Array.isArray(refusal.details["allow"]))
+    reply.header("allow", refusal.details["allow"].join(", "));
+};
+
+/** What can be refused before any wire is reached; a wire has its own table of every code. */
+const statuses: Partial<Record<Code, number>> = {
+  unauthenticated: 401,
+  forbidden: 403,
+  not_found: 404,
+  method_not_allowed: 405,
+  payload_too_large: 413,
+  unsupported_media_type: 415,
+  rate_limited: 429,
+  unavailable: 503,
+  internal: 500,
+};
+
+/** Answers refusals where no wire has its own form: the native one's, without its table. */
+export const answerPlainly = (app: FastifyInstance): void => {
+  app.setErrorHandler((thrown, request, reply) => {
+    const refusal = refusalOf(thrown, request);
+    setRefusalHeaders(reply, refusal);
+    const { code, message } = refusal;
+    return reply.code(statuses[code] ?? 400).send({ error: { code, message, requestId: request.id } });
+  });
+};

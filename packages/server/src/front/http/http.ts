@@ -1,0 +1,183 @@
+import { readFileSync } from "node:fs";
+import type { IncomingMessage } from "node:http";
+import cors from "@fastify/cors";
+import helmet from "@fastify/helmet";
+import { fastify, type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
+import type { Config } from "../../config/index.ts";
+import { type Random, Refusal } from "../../ground/kernel/index.ts";
+import { answerMalformed } from "./client-error.ts";
+import { answerPlainly } from "./failures.ts";
+import { parseFields } from "./form.ts";
+import { serveFrontDoor } from "./front-door.ts";
+import { serveHealth } from "./health.ts";
+import type { Log } from "./log.ts";
+import { refuseUnrouted } from "./methods.ts";
+import { countRequests } from "./metrics.ts";
+import { startTelemetry, traceRequests } from "./telemetry.ts";
+import { isWellFormedUrl, malformedHeader } from "./well-formed.ts";
+
+export type HttpSettings = Pick<Config, "host" | "port" | "publicUrl" | "trustedProxies" | "corsOrigins" | "tls" | "telemetry"> & {
+  /** Other than the defaults; times in milliseconds, sizes in bytes. */
+  readonly limits?: Partial<typeof defaultLimits>;
+};
+
+interface Parts {
+  readonly log: Log;
+  readonly random: Random;
+  /** Rejects when the store cannot be read. */
+  readonly ping: () => Promise<unknown>;
+}
+
+const defaultLimits = {
+  body: 256 * 1024,
+  headers: 16 * 1024,
+  /** For a request's headers to arrive. */
+  headersTimeout: 15_000,
+  /** For a whole request to arrive. */
+  requestTimeout: 30_000,
+  /** Without a byte in either direction: longer than any provider may take. */
+  idleTimeout: 120_000,
+  /** Between two requests on a connection: longer than the 60 s after which common load balancers let go. */
+  keepAliveTimeout: 65_000,
+  /** For what was accepted to be answered while closing. */
+  drain: 25_000,
+  /** For the store to answer `/readyz`. */
+  ping: 2_000,
+};
+
+/** The server: `app` takes the wires; `listen` and `close` are its life. */
+export interface Http {
+  readonly app: FastifyInstance;
+  /** Answers the address it listens on. */
+  listen(): Promise<string>;
+  /** Accepts no more, answers what was accepted, then closes; whoever is still busy after the limit is cut off. */
+  close(): Promise<void>;
+}
+
+/** Where a URL goes that cannot be read: nowhere. */
+const unreadable = "/-";
+
+/**
+ * Makes the server: limits, request ids, security headers, health, metrics, logs, and the refusals that need no wire. It reads no body of any type;
+ * each wire's scope adds the types it reads.
+ */
+export const makeHttp = async (settings: HttpSettings, { log, random, ping }: Parts): Promise<Http> => {
+  const limits = { ...defaultLimits, ...settings.limits };
+  const secure = settings.publicUrl.startsWith("https:");
+  const newRequestId = () => `req_${random(16).toString("hex")}`;
+  const malformed = new WeakSet<IncomingMessage>();
+  let draining = false;
+
+  const server = {
+    maxHeaderSize: limits.headers,
+    headersTimeout: limits.headersTimeout,
+    connectionsCheckingInterval: 1_000,
+  };
+  const tls = settings.tls && { cert: readFileSync(settings.tls.certPath), key: readFileSync(settings.tls.keyPath), ...server };
+  const app = fastify({
+    ...(tls ? { https: tls } : { http: server }),
+    loggerInstance: log as FastifyBaseLogger,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: "requestId" }),
+    // An id that a caller chose would let it write into our logs, and answer for another's request.
+    requestIdHeader: false,
+    genReqId: newRequestId,
+    bodyLimit: limits.body,
+    requestTimeout: limits.requestTimeout,
+    connectionTimeout: limits.idleTimeout,
+    keepAliveTimeout: limits.keepAliveTimeout,
+    forceCloseConnections: "idle",
+    return503OnClosing: false,
+    trustProxy: settings.trustedProxies.length > 0 ? [...settings.trustedProxies] : false,
+    routerOptions: { querystringParser: parseFields, maxParamLength: limits.headers },
+    // A URL that does not decode would end outside of hooks and error handlers; this way it is refused like all else.
+    rewriteUrl: (raw) => {
+      const url = raw.url ?? "/";
+      if (isWellFormedUrl(url)) return url;
+      malformed.add(raw);
+      return unreadable;
+    },
+    clientErrorHandler: answerMalformed(newRequestId, log),
+  }) as unknown as FastifyInstance;
+  app.removeAllContentTypeParsers();
+
+  app.addHook("onRequest", (request, reply, done) => {
+    reply.header("x-request-id", request.id).header("cache-control", "no-store");
+    done();
+  });
+  if (settings.telemetry) {
+    const telemetry = await startTelemetry(settings.telemetry);
+    traceRequests(app);
+    app.addHook("onClose", () => telemetry.close());
+  }
+  countRequests(app);
+  await app.register(helmet, {
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: { defaultSrc: ["'none'"], baseUri: ["'none'"], formAction: ["'none'"], frameAncestors: ["'none'"] },
+    },
+    strictTransportSecurity: secure && { maxAge: 31_536_000, includeSubDomains: false },
+    referrerPolicy: { policy: "no-referrer" },
+    crossOriginResourcePolicy: { policy: "same-origin" },
+    xFrameOptions: { action: "deny" },
+  });
+  if (settings.corsOrigins.length > 0) {
+    await app.register(cors, {
+      origin: [...settings.corsOrigins],
+      credentials: false,
+      methods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+      allowedHeaders: ["authorization", "content-type"],
+      exposedHeaders: ["x-request-id", "retry-after", "www-authenticate"],
+      maxAge: 600,
+      strictPreflight: false,
+    });
+  }
+  app.addHook("onRequest", (request, _reply, done) => {
+    if (malformed.has(request.raw)) {
+      done(new Refusal("invalid_request", "The URL is not percent-encoded, well-formed UTF-8 without NUL."));
+      return;
+    }
+    const header = malformedHeader(request.headers);
+    done(header === undefined ? undefined : new Refusal("invalid_request", `The header ${header} is not well-formed text.`));
+  });
+  refuseUnrouted(app);
+
+  app.addHook("onSend", (_request, reply, payload, done) => {
+    if (draining) reply.header("connection", "close");
+    done(null, payload);
+  });
+  app.addHook("onResponse", (request, reply, done) => {
+    log.info(
+      {
+        requestId: request.id,
+        method: request.method,
+        route: request.is404 ? undefined : request.routeOptions.url,
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime * 10) / 10,
+        address: request.ip,
+      },
+      "request completed",
+    );
+    done();
+  });
+
+  answerPlainly(app);
+  serveHealth(app, { ping, isDraining: () => draining, patience: limits.ping });
+  serveFrontDoor(app, settings.publicUrl);
+
+  return {
+    app,
+    listen: () => app.listen({ host: settings.host, port: settings.port }),
+    close: async () => {
+      draining = true;
+      const late = setTimeout(() => {
+        log.warn("some requests took too long to finish and were cut off");
+        app.server.closeAllConnections();
+      }, limits.drain);
+      try {
+        await app.close();
+      } finally {
+        clearTimeout(late);
+      }
+    },
+  };
+};

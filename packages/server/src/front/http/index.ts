@@ -1,0 +1,7 @@
+/** Owns the HTTP server: limits, headers, health, metrics, logs. */
+export { refusalOf, setRefusalHeaders } from "./failures.ts";
+export { type Fields, readForm } from "./form.ts";
+export { type Http, type HttpSettings, makeHttp } from "./http.ts";
+export { readJson } from "./json.ts";
+export { type Log, makeLog, scrub } from "./log.ts";
+export { isWellFormed } from "./well-formed.ts";
