@@ -1,0 +1,75 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join, posix } from "node:path";
+import { codeOf, type Import, importsOf } from "./scan.ts";
+
+/** Sources by their path from the root of the repository, `/` between folders. */
+export type Tree = ReadonlyMap<string, string>;
+
+/** A source file and what the laws want to know of it. */
+export interface Source {
+  readonly path: string;
+  /** The package's folder name. */
+  readonly package: string;
+  /** The path below the package's `src`. */
+  readonly inside: string;
+  /** Of the server: the floor and room it belongs to, e.g. `ground/db`; undefined for what stands outside of rooms. */
+  readonly room: string | undefined;
+  /** Tests, and what serves only tests or the making of documents: the walls between rooms do not bind them. */
+  readonly aside: boolean;
+  readonly text: string;
+  readonly code: string;
+  readonly imports: readonly (Import & { readonly target: string | undefined })[];
+}
+
+/** The whole house. */
+export interface House {
+  readonly sources: readonly Source[];
+  /** Room paths in the order of `rooms.ts`. */
+  readonly rooms: readonly string[];
+}
+
+/** A breach of a law, naming the offender. */
+export interface Offence {
+  readonly path: string;
+  readonly what: string;
+}
+
+export const floors = ["ground", "identity", "access", "front"] as const;
+/** Folders of the server that are no floor: settings, and what is not part of the running server. */
+export const besideFloors = ["config", "testing", "reference"] as const;
+const roomList = "packages/server/src/rooms.ts";
+
+/** Reads every source of every package. */
+export const readTree = (root: string): Tree => {
+  const tree = new Map<string, string>();
+  for (const entry of readdirSync(join(root, "packages"), { withFileTypes: true, recursive: true })) {
+    const path = posix.join(entry.parentPath.slice(root.length).replaceAll("\\", "/").replace(/^\//, ""), entry.name);
+    if (!entry.isFile() || !/^packages\/[^/]+\/src\/.*\.tsx?$/.test(path)) continue;
+    tree.set(path, readFileSync(join(root, path), "utf8"));
+  }
+  return tree;
+};
+
+const roomOf = (packageName: string, inside: string): string | undefined => {
+  if (packageName !== "server") return undefined;
+  const [first = "", second = "", third] = inside.split("/");
+  if (first === "config") return "config";
+  return (floors as readonly string[]).includes(first) && third !== undefined ? `${first}/${second}` : undefined;
+};
+
+/** Reads a tree into a house. */
+export const houseOf = (tree: Tree): House => {
+  const sources = [...tree].map(([path, text]): Source => {
+    const [, packageName = "", , ...rest] = path.split("/");
+    const inside = rest.join("/");
+    const code = codeOf(text);
+    const imports = importsOf(text, code).map((one) => ({
+      ...one,
+      target: one.specifier?.startsWith(".") ? posix.normalize(posix.join(posix.dirname(path), one.specifier)) : undefined,
+    }));
+    const aside = /\.test\.tsx?$/.test(path) || (packageName === "server" && /^(testing|reference)\//.test(inside));
+    return { path, package: packageName, inside, room: roomOf(packageName, inside), aside, text, code, imports };
+  });
+  const rooms = [...(tree.get(roomList) ?? "").matchAll(/\bpath:\s*"([^"]+)"/g)].map((match) => match[1] ?? "");
+  return { sources, rooms };
+};
