@@ -82,18 +82,22 @@ const openSqlite = async (path: string): Promise<Db> => {
 };
 
 const attempts = 4;
+/** To each of the two pools. They are two so that a transaction never waits for a connection that another transaction's reader holds. */
+const connections = 10;
 
 const openPostgres = async (url: string): Promise<Db> => {
-  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: openPostgresPool(url, 16) }) });
+  const open = () => new Kysely<Tables>({ dialect: new PostgresDialect({ pool: openPostgresPool(url, connections) }) });
+  const db = open();
   try {
     await migrate(db, "postgres");
   } catch (error) {
     await db.destroy();
     throw error;
   }
+  const read = open();
   return {
     engine: "postgres",
-    read: db,
+    read,
     write: async (unit) => {
       for (let attempt = 1; ; attempt += 1) {
         try {
@@ -103,7 +107,10 @@ const openPostgres = async (url: string): Promise<Db> => {
         }
       }
     },
-    close: () => db.destroy(),
+    close: async () => {
+      await db.destroy();
+      await read.destroy();
+    },
   };
 };
 

@@ -36,7 +36,8 @@ export const countParameters = (sql: string): number => {
   return count;
 };
 
-const toNumber = (value: unknown): unknown => {
+const fromStore = (value: unknown): unknown => {
+  if (value instanceof ArrayBuffer) return Buffer.from(value);
   if (typeof value !== "bigint") return value;
   const number = Number(value);
   if (!Number.isSafeInteger(number)) throw new RangeError("SQLite: a stored integer is too large for a number");
@@ -89,7 +90,7 @@ export const openSqliteConnection = (path: string, options: { readonly readonly?
       // A list of one null is taken for "no parameters" unless it is wrapped once more.
       if (!reads) return { rows: [], changes: (bound.length === 0 ? statement.run() : statement.run(bound)).changes };
       const rows = (bound.length === 0 ? statement.all() : statement.all(bound)) as Record<string, unknown>[];
-      for (const row of rows) for (const column in row) row[column] = toNumber(row[column]);
+      for (const row of rows) for (const column in row) row[column] = fromStore(row[column]);
       return { rows, changes: rows.length };
     },
     exec: (sql) => {

@@ -28,8 +28,9 @@ const dataKeyIdentity = (tenant: string, id: string) => `data_keys/${tenant}/${i
 export const makeSeal = ({ db, kek, clock, random }: Needs): Seal => {
   /** Opened data keys by tenant and id. They never change, so nothing need be dropped. */
   const opened = new Map<string, Buffer>();
-  /** The newest committed data key of a tenant. */
+  /** The newest data key of a tenant, once it is certain to be committed. */
   const newest = new Map<string, string>();
+  const uncertain = new Set<string>();
 
   const unwrap = (tenant: string, key: WrappedKey): Buffer => {
     const name = `${tenant}/${key.id}`;
@@ -45,21 +46,16 @@ export const makeSeal = ({ db, kek, clock, random }: Needs): Seal => {
     const id = newest.get(tenant);
     const known = id === undefined ? undefined : opened.get(`${tenant}/${id}`);
     if (id !== undefined && known) return [id, known];
-    const stored = await keysTable.newestDataKey(db.read, tenant);
+    const stored = await keysTable.newestDataKey(tx, tenant);
     if (stored) {
-      newest.set(tenant, stored.id);
+      // One made here may stand in a transaction that is yet to fail; it is relied on only when it was read outside of any.
+      if (!uncertain.has(stored.id)) newest.set(tenant, stored.id);
       return [stored.id, unwrap(tenant, stored)];
     }
-    const inTransaction = await keysTable.newestDataKey(tx, tenant);
-    if (inTransaction) return [inTransaction.id, kek.unwrap(dataKeyIdentity(tenant, inTransaction.id), inTransaction.wrapped)];
     const made = random(32);
     const madeId = `dk_${random(8).toString("hex")}`;
-    await keysTable.insertDataKey(
-      tx,
-      tenant,
-      { id: madeId, kekId: kek.id, wrapped: kek.wrap(dataKeyIdentity(tenant, madeId), made) },
-      clock(),
-    );
+    uncertain.add(madeId);
+    await keysTable.insertDataKey(tx, tenant, { id: madeId, kekId: kek.id, wrapped: kek.wrap(dataKeyIdentity(tenant, madeId), made) }, clock());
     return [madeId, made];
   };
 
@@ -72,10 +68,11 @@ export const makeSeal = ({ db, kek, clock, random }: Needs): Seal => {
       const [version, id, text, ...more] = sealed.split(".");
       if (version !== "s1" || id === undefined || text === undefined || more.length > 0)
         throw new SealBroken("A sealed text has an unknown form.");
-      const known = opened.get(`${tenant}/${id}`);
+      const known = uncertain.has(id) ? undefined : opened.get(`${tenant}/${id}`);
       if (known) return decrypt(known, aad(tenant, identity), text).toString("utf8");
       const stored = await keysTable.dataKey(db.read, tenant, id);
       if (!stored) throw new SealBroken("The data key of a sealed text is missing.");
+      uncertain.delete(id);
       return decrypt(unwrap(tenant, stored), aad(tenant, identity), text).toString("utf8");
     },
   };
