@@ -30,6 +30,7 @@ const unavailable = (message: string, reason: string) => new Refusal("issuer_una
  * @throws Refusal invalid_request for an issuer URL that cannot be one
  */
 export const candidatesOf = (given: string): readonly Candidate[] => {
+  if (!URL.canParse(given)) throw badUrl("This is not an absolute URL.", "malformed");
   const { origin, pathname, search } = new URL(given);
   // OpenID Connect Discovery 4: appended to the issuer.
   if (pathname.endsWith(oidc)) return [{ url: given, issuer: origin + pathname.slice(0, -oidc.length) }];

@@ -72,15 +72,15 @@ export const issuersTable = {
     return row && toIssuer(row);
   },
 
-  /** Oldest first, after `place`. */
+  /** Newest first, after `place`. */
   list: async (db: Handle, tenant: string, place: Place | undefined, limit: number): Promise<readonly StoredIssuer[]> => {
     let query = db.selectFrom("issuers").selectAll().where("tenant_id", "=", tenant);
     if (place) {
       query = query.where((eb) =>
-        eb.or([eb("created_at", ">", place.at), eb.and([eb("created_at", "=", place.at), eb("id", ">", place.id)])]),
+        eb.or([eb("created_at", "<", place.at), eb.and([eb("created_at", "=", place.at), eb("id", "<", place.id)])]),
       );
     }
-    const rows = await query.orderBy("created_at").orderBy("id").limit(limit).execute();
+    const rows = await query.orderBy("created_at", "desc").orderBy("id", "desc").limit(limit).execute();
     return rows.map(toIssuer);
   },
 

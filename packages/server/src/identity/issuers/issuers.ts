@@ -102,7 +102,7 @@ export const makeIssuers = ({ db, audit, seal, egress, clock, random, publicUrl,
       return shown(created);
     },
 
-    /** Oldest first. @throws Refusal invalid_request for an unknown cursor */
+    /** Newest first. @throws Refusal invalid_request for an unknown cursor */
     list: async (tenant: string, ask: PageAsk): Promise<Page<Issuer>> => {
       const rows = await issuersTable.list(db.read, tenant, placeOf(ask.cursor), ask.limit + 1);
       return pageFrom(rows.map(shown), ask.limit, ({ createdAt, id }) => ({ at: createdAt, id }));

@@ -57,8 +57,10 @@ const leewaySeconds = 30;
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
+const alphabet = /^[A-Za-z0-9_-]+$/;
+
 const part = (text: string | undefined): Readonly<Record<string, unknown>> => {
-  if (text === undefined || !/^[A-Za-z0-9_-]+$/.test(text)) throw refused("malformed");
+  if (text === undefined || !alphabet.test(text)) throw refused("malformed");
   try {
     return parseStrictObject(decoder.decode(Buffer.from(text, "base64url")));
   } catch {
@@ -82,6 +84,8 @@ export const keyHintOf = (token: string): KeyHint => {
   if (Object.hasOwn(header, "crit") || Object.hasOwn(header, "b64")) throw refused("critical");
   const { alg, kid, typ } = header;
   if (typeof alg !== "string" || !algorithms.includes(alg)) throw refused("algorithm");
+  // What decodes base64url may pass over what does not belong there (RFC 7515 2: no padding, no white space).
+  if (!alphabet.test(parts[2] ?? "")) throw refused("malformed");
   // RFC 8725 3.11: other kinds of JWT of the same issuer (logout tokens, proofs, assertions, grants) say so in `typ`.
   if (typ !== undefined && (typeof typ !== "string" || !/^(application\/)?(jwt|at\+jwt)$/i.test(typ))) throw refused("type");
   // RFC 8417 2.2: `events` makes it a security event; logout tokens carry it where they have no `typ`.
