@@ -33,6 +33,7 @@ export const codes = {
   issuer_exists: "There is already an issuer of this name or issuer URL.",
   issuer_in_use: "Users or agents depend on this issuer, so this cannot change.",
   provider_exists: "There is already a credential provider of this name in the vault.",
+  authorization_pending: "The user has not come back from the consent yet.",
   session_used: "This authorization session has been used up.",
   provider_refused: "The credential provider refused. `details.error` carries its own error code.",
   payload_too_large: "The request is larger than this server reads.",

@@ -112,6 +112,7 @@ export const completeAuthorization = operation({
   status: 200,
   refusals: [
     "session_unknown",
+    "authorization_pending",
     "session_used",
     "session_user_mismatch",
     "authorization_denied",

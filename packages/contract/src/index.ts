@@ -8,5 +8,6 @@ export { pageQuery } from "./fields.ts";
 export { clientAuth, issuer, issuerChange, newIssuer } from "./issuers.ts";
 export { type Nothing, nothing, type Operation, operation, type Right } from "./operation.ts";
 export { operations } from "./operations.ts";
+export { makeOpenApi, type OpenApiFor } from "./openapi.ts";
 export { flow, newProvider, provider, providerChange, providerKind } from "./providers.ts";
 export { user } from "./users.ts";

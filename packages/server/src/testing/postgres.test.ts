@@ -35,7 +35,9 @@ test("a PATH without the programs still finds Debian's, or none", () => {
   rmSync(folder, { recursive: true });
 });
 
-describe.skipIf(programs === undefined)(programs ? "a throw-away server" : "a throw-away server (postgres: none found)", () => {
+const suite = `a throw-away server${programs === undefined ? " (postgres: none found)" : ""}`;
+
+describe.skipIf(programs === undefined)(suite, () => {
   test("answers until it is stopped, and leaves nothing behind", async () => {
     const before = new Set(clusters());
     const postgres = await startPostgres(programs ?? "");
