@@ -27,6 +27,9 @@ export const makeTenants = ({ db, audit, clock, publicUrl }: Needs) => ({
     return tenant === defaultTenant ? undefined : tenant;
   },
 
+  /** Reads one row, to see that the store answers. @throws when it does not */
+  ping: (): Promise<void> => tenantsTable.ping(db.read),
+
   /** Makes tenant `default` at first start. */
   ensureDefault: (): Promise<void> =>
     db.write(async (tx) => {
