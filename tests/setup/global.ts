@@ -1,19 +1,8 @@
-import pg from "pg";
-import { findPostgres, startPostgres } from "../../packages/server/src/testing/postgres.ts";
+import { findPostgres, reachesPostgres, startPostgres } from "../../packages/server/src/testing/postgres.ts";
 
 const variable = "LEGATE_TEST_DATABASE_URL";
 
 const say = (text: string) => process.stdout.write(`${text}\n`);
-
-const check = async (url: string): Promise<void> => {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5000 });
-  try {
-    await client.connect();
-  } catch (cause) {
-    throw new Error(`${variable} is set, and no PostgreSQL answers there.`, { cause });
-  }
-  await client.end();
-};
 
 /**
  * Finds PostgreSQL before the first test: the server of LEGATE_TEST_DATABASE_URL, else a throw-away one of this machine's binaries, else none.
@@ -26,7 +15,7 @@ export default async function setup(): Promise<(() => Promise<void>) | undefined
     return undefined;
   }
   if (given) {
-    await check(given);
+    if (!(await reachesPostgres(given))) throw new Error(`${variable} is set, and no PostgreSQL answers there.`);
     return undefined;
   }
   const programs = findPostgres();

@@ -3,9 +3,8 @@ import { once } from "node:events";
 import { chmodSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import pg from "pg";
 import { describe, expect, test } from "vitest";
-import { findPostgres, guardian, startPostgres } from "./postgres.ts";
+import { findPostgres, guardian, reachesPostgres, startPostgres } from "./postgres.ts";
 
 const programs = findPostgres();
 const clusters = () => readdirSync(tmpdir()).filter((name) => name.startsWith("legate-postgres-"));
@@ -15,18 +14,6 @@ const uidOf = (name: string): number | undefined =>
   process.getuid?.() === 0
     ? Number(readFileSync("/etc/passwd", "utf8").match(new RegExp(`^(?:${name}|nobody):[^:]*:(\\d+):`, "m"))?.[1])
     : undefined;
-
-const reaches = async (url: string): Promise<boolean> => {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2000 });
-  client.on("error", () => undefined);
-  return client
-    .connect()
-    .then(() => client.end())
-    .then(
-      () => true,
-      () => false,
-    );
-};
 
 test("a PATH without the programs still finds Debian's, or none", () => {
   const folder = mkdtempSync(join(tmpdir(), "legate-empty-"));
@@ -41,11 +28,11 @@ describe.skipIf(programs === undefined)(suite, () => {
   test("answers until it is stopped, and leaves nothing behind", async () => {
     const before = new Set(clusters());
     const postgres = await startPostgres(programs ?? "");
-    expect(await reaches(postgres.url)).toBe(true);
+    expect(await reachesPostgres(postgres.url)).toBe(true);
     const [folder] = clusters().filter((name) => !before.has(name));
     expect(folder).toBeDefined();
     await postgres.stop();
-    expect(await reaches(postgres.url)).toBe(false);
+    expect(await reachesPostgres(postgres.url)).toBe(false);
     expect(clusters()).not.toContain(folder);
   });
 
@@ -66,10 +53,10 @@ describe.skipIf(programs === undefined)(suite, () => {
       ],
       { stdio: "ignore" },
     );
-    await expect.poll(() => reaches(postgres.url), { timeout: 20_000 }).toBe(true);
+    await expect.poll(() => reachesPostgres(postgres.url), { timeout: 20_000 }).toBe(true);
     starter.kill("SIGKILL");
     await once(starter, "exit");
-    await expect.poll(() => reaches(postgres.url), { timeout: 10_000 }).toBe(false);
+    await expect.poll(() => reachesPostgres(postgres.url), { timeout: 10_000 }).toBe(false);
     await expect.poll(() => existsSync(join(folder, "data")), { timeout: 10_000 }).toBe(false);
     rmSync(folder, { recursive: true, force: true });
   });

@@ -69,6 +69,32 @@ const ended = (child: ChildProcess): Promise<number> =>
     else child.once("close", (code) => resolve(code ?? 1));
   });
 
+/** Whether a PostgreSQL server takes connections at this address. */
+export const reachesPostgres = async (url: string): Promise<boolean> => {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5000 });
+  // A connection that breaks while it is opened is told twice: by the promise and as an event.
+  client.on("error", () => undefined);
+  try {
+    await client.connect();
+    await client.query("select 1");
+    return true;
+  } catch {
+    return false;
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+};
+
+/** Answers once the server takes connections; false when its process ended first. */
+const answers = async (url: string, child: ChildProcess): Promise<boolean> => {
+  const deadline = performance.now() + 60_000;
+  while (performance.now() < deadline && child.exitCode === null && child.signalCode === null) {
+    if (await reachesPostgres(url)) return true;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return false;
+};
+
 /** Answers once the server takes connections; false when its process ended first. */
 const answers = async (url: string, child: ChildProcess): Promise<boolean> => {
   const deadline = performance.now() + 60_000;
