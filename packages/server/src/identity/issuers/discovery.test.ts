@@ -11,7 +11,7 @@ afterEach(async () => {
 const open = async (metadata: Record<string, unknown> = {}) => {
   const upstream = await startTestIssuer({ metadata });
   const egress = makeEgress({ allow: ["127.0.0.1"] });
-  closers.push(upstream.stop, egress.close);
+  closers.push(upstream.stop, () => egress.close());
   const find = (path: string) => discover(egress, `${upstream.url}${path}`);
   const at = (path: string, issuer: string) =>
     upstream.bend(path, { body: JSON.stringify({ issuer: `${upstream.url}${issuer}`, jwks_uri: `${upstream.url}/jwks` }) });
@@ -38,7 +38,7 @@ describe("the metadata of an issuer", () => {
     expect(urls(`${host}${oauth}/t/1`)).toEqual([[`${host}${oauth}/t/1`, `${host}/t/1`]]);
     expect(urls(`${host}${oidc}/t/1`)).toEqual([[`${host}${oidc}/t/1`, `${host}/t/1`]]);
     for (const wrong of [`${host}/?a=b`, `${host}?`, "idp.example", ""]) {
-      expect(() => urls(wrong), wrong).toThrow(expect.objectContaining({ code: "invalid_request" }));
+      expect(() => urls(wrong)).toThrow(expect.objectContaining({ code: "invalid_request" }));
     }
   });
 
@@ -97,7 +97,7 @@ describe("the metadata of an issuer", () => {
 
   test("at a place that may not be reached, or with nobody there, is refused as what it is", async () => {
     const egress = makeEgress({ allow: ["127.0.0.1"] }, { lookup: () => Promise.resolve([{ address: "10.0.0.1", family: 4 }]) });
-    closers.push(egress.close);
+    closers.push(() => egress.close());
     await expect(discover(egress, "https://idp.example")).rejects.toMatchObject({
       code: "invalid_request",
       details: { reason: "address" },

@@ -30,7 +30,10 @@ eachStore("trusted issuers", (fresh) => {
     const hand = handClock();
     const ground = await openGround(await fresh(), hand.clock);
     const egress = makeEgress({ allow: ["127.0.0.1"] });
-    closers.push(egress.close, ground.db.close);
+    closers.push(
+      () => egress.close(),
+      () => ground.db.close(),
+    );
     const users = makeUsers(ground);
     /** The issuers that agents name: the registry of agents stands above this room. */
     const named = new Set<string>();
@@ -250,7 +253,8 @@ eachStore("trusted issuers", (fresh) => {
       ttl: { IdToken: 3600 },
       features: { devInteractions: { enabled: false } },
     });
-    server.on("request", provider.callback());
+    const answer = provider.callback();
+    server.on("request", (request, response) => void answer(request, response));
     const client = await provider.Client.find("legate");
     if (!client) throw new Error("The provider lost its client.");
     const issue = (use: string): Promise<string> => {
