@@ -367,7 +367,7 @@ describe("closing", () => {
     const slow = fetch(`${address}/slow`);
     await expect.poll(async () => (await app.inject({ url: "/metrics" })).body).toContain("legate_http_requests_in_flight 2");
     const closed = close();
-    await expect(fetch(`${address}/livez`)).rejects.toThrow();
+    await expect(fetch(`${address}/livez`)).rejects.toThrow("fetch failed");
     go();
     const answer = await slow;
     expect([answer.status, await answer.json(), answer.headers.get("connection")]).toEqual([200, { done: true }, "close"]);

@@ -49,9 +49,9 @@ const defaultLimits = {
 export interface Http {
   readonly app: FastifyInstance;
   /** Answers the address it listens on. */
-  listen(): Promise<string>;
+  readonly listen: () => Promise<string>;
   /** Accepts no more, answers what was accepted, then closes; whoever is still busy after the limit is cut off. */
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /** Where a URL goes that cannot be read: nowhere. */

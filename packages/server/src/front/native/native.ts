@@ -1,0 +1,86 @@
+import { makeOpenApi } from "@legate/contract";
+import type { FastifyInstance } from "fastify";
+import type { Providers } from "../../access/providers/index.ts";
+import type { Sessions, Vault } from "../../access/vault/index.ts";
+import type { Audit } from "../../ground/audit/index.ts";
+import type { Db } from "../../ground/db/index.ts";
+import { anonymous } from "../../ground/kernel/index.ts";
+import type { Agents } from "../../identity/agents/index.ts";
+import type { Authn } from "../../identity/authn/index.ts";
+import type { Issuers } from "../../identity/issuers/index.ts";
+import type { Signing } from "../../identity/signing/index.ts";
+import { defaultTenant, type Tenants } from "../../identity/tenants/index.ts";
+import type { WorkloadTokens } from "../../identity/tokens/index.ts";
+import type { Users } from "../../identity/users/index.ts";
+import { readJson } from "../http/index.ts";
+import { serveAgents } from "./agents.ts";
+import { serveAuditEvents } from "./audit-events.ts";
+import { serveConnections } from "./connections.ts";
+import { serveCredentials } from "./credentials.ts";
+import { serveDocs } from "./docs.ts";
+import { answerErrors, errors } from "./errors.ts";
+import { serveIssuers } from "./issuers.ts";
+import { serveKeySet } from "./key-set.ts";
+import { serveProviders } from "./providers.ts";
+import { type Prove, prefix, serveOn } from "./serve.ts";
+import { serveUsers } from "./users.ts";
+import { serveWorkloadTokens } from "./workload-tokens.ts";
+
+/** The rooms this wire speaks for. */
+export interface NativeRooms {
+  readonly db: Pick<Db, "read">;
+  readonly authn: Authn;
+  readonly agents: Agents;
+  readonly users: Users;
+  readonly issuers: Issuers;
+  readonly providers: Providers;
+  readonly vault: Vault;
+  readonly sessions: Pick<Sessions, "complete">;
+  readonly workloadTokens: WorkloadTokens;
+  readonly audit: Audit;
+  readonly signing: Signing;
+  readonly tenants: Tenants;
+}
+
+/** Of the document, not of the server. */
+const version = "1";
+
+const proveWith =
+  (authn: Authn): Prove =>
+  (request, rights) => {
+    const from = { tenant: defaultTenant, requestId: request.id, address: request.ip };
+    return rights.includes("anyone")
+      ? Promise.resolve(anonymous(from.tenant, from.requestId, from.address))
+      : authn.prove({ ...from, authorization: request.headers.authorization }, rights);
+  };
+
+/** Adds this wire to the server: `/v1` with its own parser and errors, its reference, and the key set. */
+export const serveNative = async (app: FastifyInstance, rooms: NativeRooms): Promise<void> => {
+  serveDocs(app);
+  serveKeySet(app, rooms.signing);
+  await app.register(
+    (scope, _options, done) => {
+      readJson(scope);
+      answerErrors(scope);
+      // What is not found below /v1 is said as /v1 says it: http refuses, this scope encodes.
+      scope.setNotFoundHandler(() => undefined);
+
+      const document = JSON.stringify(makeOpenApi({ serverUrl: rooms.tenants.issuerOf(defaultTenant), version, statuses: errors }));
+      scope.get("/openapi.json", { config: { operation: "openapi" } }, (_request, reply) =>
+        reply.type("application/json; charset=utf-8").send(document),
+      );
+
+      const serve = serveOn(scope, proveWith(rooms.authn));
+      serveAgents(serve, rooms);
+      serveUsers(serve, rooms.users);
+      serveIssuers(serve, rooms.issuers);
+      serveProviders(serve, rooms);
+      serveWorkloadTokens(serve, rooms.workloadTokens);
+      serveCredentials(serve, rooms);
+      serveConnections(serve, rooms.vault);
+      serveAuditEvents(serve, rooms.audit);
+      done();
+    },
+    { prefix },
+  );
+};

@@ -1,0 +1,85 @@
+import type { Operation, Right } from "@legate/contract";
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { z } from "zod";
+import { type Principal, Refusal } from "../../ground/kernel/index.ts";
+
+/** A parsed request. */
+export interface Ask<P extends z.ZodObject, Q extends z.ZodObject, B extends z.ZodType> {
+  readonly who: Principal;
+  readonly params: z.output<P>;
+  readonly query: z.output<Q>;
+  readonly body: z.output<B>;
+}
+
+/** The operation's second successful answer. */
+export class Also {
+  readonly answer: unknown;
+  constructor(answer: unknown) {
+    this.answer = answer;
+  }
+}
+
+/** What acting answers: nothing where the operation answers nothing. */
+type Answered<A extends z.ZodType> = z.input<A> extends Record<string, never> ? void : z.input<A> | Also;
+
+export type Serve = <P extends z.ZodObject, Q extends z.ZodObject, B extends z.ZodType, A extends z.ZodType>(
+  op: Operation<P, Q, B, A>,
+  act: (ask: Ask<P, Q, B>) => Promise<Answered<A>>,
+) => void;
+
+/** Who asks, with one of these rights. @throws Refusal unauthenticated, forbidden, agent_suspended, user_suspended */
+export type Prove = (request: FastifyRequest, rights: readonly Right[]) => Promise<Principal>;
+
+interface Issue {
+  readonly path: string;
+  readonly message: string;
+}
+
+/** How many problems of one request are named, and how long a name of the caller's is repeated to it. */
+const mostIssues = 20;
+const longestPath = 120;
+
+const pathOf = (keys: readonly PropertyKey[]): string => keys.map(String).join(".").slice(0, longestPath);
+
+/** What is wrong, where; never the value, for it may be a secret in the wrong place. */
+const issuesOf = (error: z.ZodError): Issue[] =>
+  error.issues.flatMap((issue): Issue | Issue[] => {
+    if (issue.code === "unrecognized_keys")
+      return issue.keys.map((key) => ({ path: pathOf([...issue.path, key]), message: "unknown field" }));
+    return { path: pathOf(issue.path), message: issue.message };
+  });
+
+/** What every operation's path begins with. */
+export const prefix = "/v1";
+
+/** Binds operations to routes of a scope under {@link prefix}: prove, parse, act, encode. The only place where this wire meets Fastify. */
+export const serveOn =
+  (app: FastifyInstance, prove: Prove): Serve =>
+  (op, act) => {
+    const asking = new WeakMap<FastifyRequest, Principal>();
+    app.route({
+      method: op.method,
+      url: op.path.slice(prefix.length).replaceAll(/\{(\w+)\}/g, ":$1"),
+      config: { operation: op.id },
+      // Before the body is read: nobody learns what an operation takes, or makes us parse, without a right to it.
+      onRequest: async (request) => {
+        asking.set(request, await prove(request, op.rights));
+      },
+      handler: async (request, reply) => {
+        const who = asking.get(request);
+        if (!who) throw new Error("A request reached its handler without having been proven.");
+        const params = op.params.safeParse(request.params);
+        const query = op.query.safeParse(request.query);
+        const body = op.body.safeParse(request.body === undefined ? {} : request.body);
+        if (!params.success || !query.success || !body.success) {
+          const issues = [params, query, body].flatMap(({ error }) => (error ? issuesOf(error) : [])).slice(0, mostIssues);
+          throw new Refusal("invalid_request", "The request does not parse; `details.issues` names what is wrong.", { issues });
+        }
+        const answer = await act({ who, params: params.data, query: query.data, body: body.data });
+        if (op.status === 204) return reply.code(204).send();
+        if (!(answer instanceof Also)) return reply.code(op.status).send(op.answer.parse(answer));
+        if (!op.also) throw new Error(`${op.id} has no second answer.`);
+        return reply.code(op.also.status).send(op.also.answer.parse(answer.answer));
+      },
+    });
+  };
