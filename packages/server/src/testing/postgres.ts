@@ -89,16 +89,6 @@ export const reachesPostgres = async (url: string): Promise<boolean> => {
 const answers = async (url: string, child: ChildProcess): Promise<boolean> => {
   const deadline = performance.now() + 60_000;
   while (performance.now() < deadline && child.exitCode === null && child.signalCode === null) {
-    if (await reachesPostgres(url)) return true;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  return false;
-};
-
-/** Answers once the server takes connections; false when its process ended first. */
-const answers = async (url: string, child: ChildProcess): Promise<boolean> => {
-  const deadline = performance.now() + 60_000;
-  while (performance.now() < deadline && child.exitCode === null && child.signalCode === null) {
     const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2000 });
     client.on("error", () => undefined);
     try {
