@@ -1,0 +1,133 @@
+import * as oauth from "oauth4webapi";
+import type { Handle } from "../../ground/db/index.ts";
+import { EgressBlocked, EgressFailed } from "../../ground/egress/index.ts";
+import { Refusal } from "../../ground/kernel/index.ts";
+import type { Issuer, LoginClient } from "../../identity/issuers/index.ts";
+import type { User } from "../../identity/users/index.ts";
+import type { SessionsNeeds } from "./sessions-needs.ts";
+import { challengeOf } from "./visit.ts";
+
+/** The login came back and proves nothing. */
+export class LoginFailed extends Error {
+  readonly reason: string;
+
+  constructor(reason: string) {
+    super(`The login failed: ${reason}.`);
+    this.name = "LoginFailed";
+    this.reason = reason;
+  }
+}
+
+/** What of a login is known only to us and comes back, or is answered for. */
+export interface LoginSecrets {
+  readonly state: string;
+  readonly nonce: string;
+  readonly verifier: string;
+}
+
+/** RFC 8725 3.1, 3.2: what may sign an ID token here, whatever the issuer offers. */
+const strong = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"];
+
+const metadataOf = ({ metadata }: LoginClient): oauth.AuthorizationServer => {
+  const offered = metadata["id_token_signing_alg_values_supported"];
+  const algorithms = Array.isArray(offered) ? strong.filter((alg) => offered.includes(alg)) : ["RS256"];
+  return { ...metadata, id_token_signing_alg_values_supported: algorithms };
+};
+
+/** RFC 6749 2.3.1: form encoding before Basic; it leaves `-._*` bare. */
+const formEncoded = (text: string) => new URLSearchParams({ "": text }).toString().slice(1);
+
+const clientAuthOf = (tenant: string, client: LoginClient, assertion: SessionsNeeds["clientAssertion"]): oauth.ClientAuth => {
+  const { clientId, clientAuth, clientSecret = "" } = client;
+  switch (clientAuth) {
+    case "client_secret_basic":
+      return (_as, _client, _body, headers) => {
+        const pair = `${formEncoded(clientId)}:${formEncoded(clientSecret)}`;
+        headers.set("authorization", `Basic ${Buffer.from(pair, "utf8").toString("base64")}`);
+      };
+    case "client_secret_post":
+      return oauth.ClientSecretPost(clientSecret);
+    case "private_key_jwt":
+      return async (as, _client, body) => {
+        body.set("client_id", clientId);
+        body.set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+        body.set("client_assertion", await assertion(tenant, { clientId, audience: as.issuer }));
+      };
+    case "none":
+      return oauth.None();
+  }
+};
+
+type Needs = Pick<SessionsNeeds, "egress" | "issuers" | "clientAssertion">;
+
+/** The login of binding `login`: an authorization code flow of OpenID Connect, with PKCE, state, nonce and a verified ID token. */
+export const makeLogin = ({ egress, issuers, clientAssertion }: Needs) => ({
+  /** The issuer at which this user can log in; undefined where there is none. */
+  issuerOf: async (
+    handle: Handle,
+    tenant: string,
+    agent: { readonly issuerId: string | undefined },
+    user: Pick<User, "proven" | "issuer">,
+  ): Promise<Issuer | undefined> => {
+    if (!user.proven || agent.issuerId === undefined) return undefined;
+    const issuer = await issuers.byId(handle, tenant, agent.issuerId);
+    return issuer?.login && issuer.issuer === user.issuer ? issuer : undefined;
+  },
+
+  /** Where the browser goes to log in. */
+  urlOf: (client: LoginClient, { state, nonce, verifier }: LoginSecrets, forced: boolean): string => {
+    const url = new URL(client.metadata.authorization_endpoint);
+    const asked = {
+      response_type: "code",
+      client_id: client.clientId,
+      redirect_uri: client.redirectUri,
+      scope: client.scopes.join(" "),
+      state,
+      nonce,
+      code_challenge: challengeOf(verifier),
+      code_challenge_method: "S256",
+      // OpenID Connect Core 3.1.2.1: otherwise a person who is logged in there is not asked again.
+      ...(forced && { prompt: "login" }),
+    };
+    for (const [name, value] of Object.entries(asked)) url.searchParams.set(name, value);
+    return url.href;
+  },
+
+  /**
+   * Who logged in: the subject, at the client's issuer.
+   *
+   * @throws LoginFailed where the answer does not hold; Refusal issuer_unavailable where the issuer cannot be reached
+   */
+  subjectOf: async (tenant: string, client: LoginClient, params: URLSearchParams, secrets: LoginSecrets): Promise<string> => {
+    const as = metadataOf(client);
+    const us: oauth.Client = { client_id: client.clientId, [oauth.clockTolerance]: 60 };
+    // Egress decides where plain http may go.
+    const options = {
+      [oauth.customFetch]: (url: string, init: object) => egress.fetch(url, init),
+      [oauth.allowInsecureRequests]: true,
+    };
+    try {
+      // RFC 9207 2.4: `iss` before any token call.
+      const checked = oauth.validateAuthResponse(as, us, params, secrets.state);
+      const auth = clientAuthOf(tenant, client, clientAssertion);
+      const response = await oauth.authorizationCodeGrantRequest(as, us, auth, checked, client.redirectUri, secrets.verifier, options);
+      const answer = await oauth.processAuthorizationCodeResponse(as, us, response, {
+        expectedNonce: secrets.nonce,
+        requireIdToken: true,
+      });
+      await oauth.validateApplicationLevelSignature(as, response, options);
+      const claims = oauth.getValidatedIdTokenClaims(answer);
+      if (!claims) throw new LoginFailed("id_token_missing");
+      return client.subjectOf(claims);
+    } catch (thrown) {
+      if (thrown instanceof EgressBlocked || thrown instanceof EgressFailed) {
+        throw new Refusal("issuer_unavailable", "The user's issuer cannot be reached.", { reason: thrown.reason });
+      }
+      if (thrown instanceof Refusal && thrown.code === "user_token_invalid") throw new LoginFailed("subject");
+      if (thrown instanceof Refusal || thrown instanceof LoginFailed) throw thrown;
+      const refused = [oauth.ResponseBodyError, oauth.AuthorizationResponseError, oauth.WWWAuthenticateChallengeError];
+      throw new LoginFailed(refused.some((kind) => thrown instanceof kind) ? "issuer_refused" : "answer_invalid");
+    }
+  },
+});
+export type Login = ReturnType<typeof makeLogin>;

@@ -1,0 +1,147 @@
+import type { Handle } from "../../ground/db/index.ts";
+import { type Principal, Refusal } from "../../ground/kernel/index.ts";
+import type { Agent } from "../../identity/agents/index.ts";
+import type { Provider } from "../providers/index.ts";
+import { chooseBinding } from "./binding.ts";
+import { makeCallbacks } from "./callback.ts";
+import { makeComplete } from "./complete.ts";
+import { makeConsent, makeTowardsProvider } from "./consent.ts";
+import type { UserKey } from "./credential-key.ts";
+import { makeLogin } from "./login.ts";
+import { endedRefusal, idOfSessionUri, newSessionId, type Session, sessionLife, sessionUnknown, sessionUriOf } from "./session.ts";
+import { aboutSession, makeEndings } from "./session-endings.ts";
+import { makeExchange } from "./session-exchange.ts";
+import { makeSceneOf } from "./session-scene.ts";
+import type { SessionsNeeds } from "./sessions-needs.ts";
+import { sessionsTable } from "./sessions-table.ts";
+import { visitsTable } from "./visits-table.ts";
+
+/** What a consent is begun with. */
+export interface BeginAsk {
+  readonly key: UserKey;
+  /** As asked, in the asker's order. */
+  readonly requestedScopes: readonly string[];
+  readonly provider: Pick<Provider, "id">;
+  readonly agent: Agent;
+  readonly returnUrl?: string | undefined;
+  /** Comes back, character for character, as `state` on the return URL. */
+  readonly customState?: string | undefined;
+  readonly customParameters?: Readonly<Record<string, string>> | undefined;
+  /** Ask the person again, even one who is logged in and has consented. */
+  readonly force?: boolean | undefined;
+}
+
+/** Where a consent that was begun has got to. */
+export type Progress =
+  | { readonly state: "pending"; readonly authorizationUrl: string }
+  | { readonly state: "completed"; readonly connectionId: string; readonly connectionVersion: number };
+
+/** How long a session that is over is kept, so that whoever polls late is told how it ended. */
+const keptFor = 24 * 60 * 60_000;
+const prunedAtOnce = 20;
+
+export type Sessions = ReturnType<typeof makeSessions>;
+
+/** Authorization sessions: each one consent under way. */
+export const makeSessions = (needs: SessionsNeeds) => {
+  const { db, audit, clock, random, tenants, users } = needs;
+  const endings = makeEndings(needs);
+  const sceneOf = makeSceneOf(needs);
+  const login = makeLogin(needs);
+  const towardsProvider = makeTowardsProvider(needs);
+  const exchange = makeExchange(needs, endings, sceneOf);
+
+  const consentUrl = (tenant: string, id: string) => `${tenants.issuerOf(tenant)}/consent/${id}`;
+
+  const prune = async (tx: Handle, tenant: string): Promise<void> => {
+    const ids = await sessionsTable.endedBefore(tx, tenant, clock() - keptFor, prunedAtOnce);
+    if (ids.length === 0) return;
+    await visitsTable.deleteOf(tx, tenant, ids);
+    await sessionsTable.delete(tx, tenant, ids);
+  };
+
+  return {
+    /**
+     * Begins a consent in the caller's transaction.
+     * @throws Refusal return_url_required, return_url_not_allowed, user_suspended
+     */
+    begin: async (tx: Handle, who: Principal, ask: BeginAsk): Promise<{ authorizationUrl: string; sessionUri: string }> => {
+      const { key, agent, returnUrl } = ask;
+      const user = await users.byId(tx, key.tenant, key.user);
+      if (user?.status !== "active") throw new Refusal("user_suspended", "The user is suspended.");
+      const canLogIn = (await login.issuerOf(tx, key.tenant, agent, user)) !== undefined;
+      const binding = chooseBinding({ agent, returnUrl, canLogIn });
+      const now = clock();
+      const session: Session = {
+        id: newSessionId(random),
+        key,
+        agentEpoch: agent.epoch,
+        userEpoch: user.epoch,
+        requestedScopes: ask.requestedScopes,
+        binding,
+        returnUrl,
+        customState: ask.customState,
+        customParameters: ask.customParameters ?? {},
+        forced: ask.force ?? false,
+        state: "pending",
+        reason: undefined,
+        sealedCode: undefined,
+        exchangingSince: undefined,
+        connectionId: undefined,
+        connectionVersion: undefined,
+        createdAt: now,
+        expiresAt: now + sessionLife,
+      };
+      await prune(tx, key.tenant);
+      await sessionsTable.insert(tx, session);
+      await audit.record(tx, who, "authorization.begun", {
+        ...aboutSession(session),
+        details: {
+          provider: key.provider,
+          binding,
+          scopes: ask.requestedScopes,
+          forced: session.forced,
+          ...(returnUrl !== undefined && { returnUrl }),
+        },
+      });
+      return { authorizationUrl: consentUrl(key.tenant, session.id), sessionUri: sessionUriOf(session.id) };
+    },
+
+    /**
+     * Where the caller's consent has got to; it is the caller's if agent, user and provider are those it was begun with.
+     *
+     * @throws Refusal session_unknown, authorization_denied, authorization_expired, authorization_failed
+     */
+    poll: async (who: Principal, sessionUri: string, providerId: string): Promise<Progress> => {
+      const id = idOfSessionUri(sessionUri);
+      const found = id === undefined ? undefined : await sessionsTable.byId(db.read, who.tenant, id);
+      if (!found || found.key.agent !== who.agent?.id || found.key.user !== who.user?.id || found.key.provider !== providerId) {
+        throw sessionUnknown();
+      }
+      const session = await endings.settled(who, found);
+      switch (session.state) {
+        case "completed": {
+          const { connectionId, connectionVersion } = session;
+          if (connectionId === undefined || connectionVersion === undefined) throw new Error("A completed session names no connection.");
+          return { state: "completed", connectionId, connectionVersion };
+        }
+        case "denied":
+        case "failed":
+        case "expired":
+          throw endedRefusal(session);
+        default:
+          return { state: "pending", authorizationUrl: consentUrl(who.tenant, session.id) };
+      }
+    },
+
+    ...makeConsent(needs, endings, sceneOf, login, towardsProvider),
+    ...makeCallbacks(needs, endings, sceneOf, login, towardsProvider, exchange),
+    complete: makeComplete(needs, endings, sceneOf, exchange),
+
+    /** A provider is gone or now points elsewhere: no code of its former self is shown to the new one. */
+    providerRemoved: async (tx: Handle, who: Principal, providerId: string): Promise<void> => {
+      const ended = await sessionsTable.endAllOf(tx, who.tenant, providerId, { state: "failed", reason: "provider_changed" });
+      if (ended > 0) await audit.record(tx, who, "authorizations.ended", { target: providerId, details: { sessions: ended } });
+    },
+  };
+};
