@@ -38,7 +38,8 @@ const lawful: Readonly<Record<string, string>> = {
   [server("identity/agents/agents.ts")]:
     'import { x } from "../tenants/index.ts";\nimport type { IncomingMessage } from "node:http";\nexport const make = ({ fetch, clock }: { fetch: (u: string) => unknown; clock: () => number }) => fetch(`${new Date(clock()).toISOString()} ${x}`);\n',
   [server("identity/agents/agents.test.ts")]: 'import { x } from "../../front/native/x.ts";\nimport { test } from "vitest";\nDate.now();\n',
-  [server("front/native/errors.ts")]: 'import type { FastifyReply } from "fastify";\nimport { x } from "../../access/vault/index.ts";\n',
+  [server("front/native/errors.ts")]:
+    'import type { FastifyReply } from "fastify";\nimport { x } from "../../access/vault/index.ts";\nimport type { Db } from "../../ground/db/index.ts";\n',
   [server("testing/stores.ts")]: 'import pg from "pg";\nprocess.env["X"];\nMath.random();\n',
   [server("reference/main.ts")]: 'import { errors } from "../front/native/errors.ts";\nprocess.exit(0);\n',
   "packages/contract/src/index.ts": '/** The wire. */\nexport { a } from "./a.ts";\n',

@@ -139,9 +139,11 @@ export const laws: readonly Law[] = [
 
   each("a dialect imports no other dialect and no table", ofServer, (source) =>
     isDialect(source.room)
-      ? importing(source, ({ target }) => {
+      ? importing(source, ({ target, names }) => {
           const to = targetRoom(target);
-          return (isDialect(to) && to !== source.room) || to === "ground/db" || (target?.endsWith("-table.ts") ?? false);
+          // A dialect may hand the store on to a room; a handle for queries or the shape of rows it may not name.
+          const reachesRows = to === "ground/db" && (names.length === 0 || names.some((name) => name !== "Db"));
+          return (isDialect(to) && to !== source.room) || reachesRows || (target?.endsWith("-table.ts") ?? false);
         })
       : [],
   ),
