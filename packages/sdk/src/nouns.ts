@@ -1,0 +1,126 @@
+import { type operations as contractOperations, operations } from "@legate/contract";
+import type { Call, CallOptions } from "./call.ts";
+import type { AnswerOf, BodyOf, QueryOf } from "./wire.ts";
+
+type Ops = typeof contractOperations;
+interface Page<T> {
+  readonly items: T[];
+  readonly nextCursor?: string | undefined;
+}
+type InVault = Omit<QueryOf<Ops["getProvider"]>, never>;
+
+/** The three ways to read a list: one page, all pages, all items. */
+const paged = <Q extends { readonly cursor?: string | undefined }, T>(read: (query: Q, options: CallOptions) => Promise<Page<T>>) => {
+  const pages = async function* (query: Q, options: CallOptions = {}): AsyncGenerator<Page<T>, void, undefined> {
+    let next: string | undefined = query.cursor;
+    do {
+      const page = await read({ ...query, cursor: next }, options);
+      yield page;
+      next = page.nextCursor;
+    } while (next !== undefined);
+  };
+  const all = async function* (query: Q, options: CallOptions = {}): AsyncGenerator<T, void, undefined> {
+    for await (const page of pages(query, options)) yield* page.items;
+  };
+  return { page: (query: Q, options: CallOptions = {}) => read(query, options), pages, all };
+};
+
+/** As {@link paged}, for lists whose query may be left out. */
+const list = <Q extends { readonly cursor?: string | undefined }, T>(read: (query: Q, options: CallOptions) => Promise<Page<T>>) => {
+  const { page, pages, all } = paged(read);
+  const none = {} as Q;
+  return {
+    /** One page. */
+    list: (query: Q = none, options?: CallOptions) => page(query, options),
+    /** Every page from `cursor` on, each fetched when it is asked for. */
+    pages: (query: Q = none, options?: CallOptions) => pages(query, options),
+    /** Every item from `cursor` on, pages fetched as they are needed. */
+    all: (query: Q = none, options?: CallOptions) => all(query, options),
+  };
+};
+
+type WithBearer = CallOptions & { readonly bearer: string };
+
+/** Every operation of the contract as a method, grouped by noun. */
+export const makeNouns = (call: Call) => ({
+  agents: {
+    create: (body: BodyOf<Ops["createAgent"]>, options?: CallOptions) => call(operations.createAgent, { ...options, body }),
+    get: (name: string, options?: CallOptions) => call(operations.getAgent, { ...options, params: { name } }),
+    update: (name: string, body: BodyOf<Ops["updateAgent"]>, options?: CallOptions) =>
+      call(operations.updateAgent, { ...options, params: { name }, body }),
+    delete: async (name: string, options?: CallOptions): Promise<void> => {
+      await call(operations.deleteAgent, { ...options, params: { name } });
+    },
+    suspend: (name: string, options?: CallOptions) => call(operations.suspendAgent, { ...options, params: { name } }),
+    resume: (name: string, options?: CallOptions) => call(operations.resumeAgent, { ...options, params: { name } }),
+    revoke: (name: string, options?: CallOptions) => call(operations.revokeAgent, { ...options, params: { name } }),
+    ...list((query: QueryOf<Ops["listAgents"]>, options) => call(operations.listAgents, { ...options, query })),
+  },
+  keys: {
+    create: (agent: string, body: BodyOf<Ops["createAgentKey"]> = {}, options?: CallOptions) =>
+      call(operations.createAgentKey, { ...options, params: { name: agent }, body }),
+    delete: async (agent: string, id: string, options?: CallOptions): Promise<void> => {
+      await call(operations.deleteAgentKey, { ...options, params: { name: agent, id } });
+    },
+    list: (agent: string, query?: QueryOf<Ops["listAgentKeys"]>, options?: CallOptions) => keysOf(call, agent).list(query, options),
+    pages: (agent: string, query?: QueryOf<Ops["listAgentKeys"]>, options?: CallOptions) => keysOf(call, agent).pages(query, options),
+    all: (agent: string, query?: QueryOf<Ops["listAgentKeys"]>, options?: CallOptions) => keysOf(call, agent).all(query, options),
+  },
+  users: {
+    get: (id: string, options?: CallOptions) => call(operations.getUser, { ...options, params: { id } }),
+    suspend: (id: string, options?: CallOptions) => call(operations.suspendUser, { ...options, params: { id } }),
+    resume: (id: string, options?: CallOptions) => call(operations.resumeUser, { ...options, params: { id } }),
+    ...list((query: QueryOf<Ops["listUsers"]>, options) => call(operations.listUsers, { ...options, query })),
+  },
+  issuers: {
+    create: (body: BodyOf<Ops["createIssuer"]>, options?: CallOptions) => call(operations.createIssuer, { ...options, body }),
+    get: (name: string, options?: CallOptions) => call(operations.getIssuer, { ...options, params: { name } }),
+    update: (name: string, body: BodyOf<Ops["updateIssuer"]>, options?: CallOptions) =>
+      call(operations.updateIssuer, { ...options, params: { name }, body }),
+    delete: async (name: string, options?: CallOptions): Promise<void> => {
+      await call(operations.deleteIssuer, { ...options, params: { name } });
+    },
+    ...list((query: QueryOf<Ops["listIssuers"]>, options) => call(operations.listIssuers, { ...options, query })),
+  },
+  providers: {
+    create: (body: BodyOf<Ops["createProvider"]>, options?: CallOptions) => call(operations.createProvider, { ...options, body }),
+    get: (name: string, query: InVault = {}, options?: CallOptions) =>
+      call(operations.getProvider, { ...options, params: { name }, query }),
+    update: (name: string, body: BodyOf<Ops["updateProvider"]>, query: InVault = {}, options?: CallOptions) =>
+      call(operations.updateProvider, { ...options, params: { name }, query, body }),
+    delete: async (name: string, query: InVault = {}, options?: CallOptions): Promise<void> => {
+      await call(operations.deleteProvider, { ...options, params: { name }, query });
+    },
+    ...list((query: QueryOf<Ops["listProviders"]>, options) => call(operations.listProviders, { ...options, query })),
+  },
+  workloadTokens: {
+    create: (body: BodyOf<Ops["createWorkloadToken"]> = {}, options?: CallOptions) =>
+      call(operations.createWorkloadToken, { ...options, body }),
+  },
+  /** Asked with a workload token as `bearer`. Nothing is cached here: the wrappers do that. */
+  credentials: {
+    apiKey: (body: BodyOf<Ops["getApiKey"]>, options: WithBearer) => call(operations.getApiKey, { ...options, body }),
+    /** A token, or where the user must consent first: then the answer has `authorizationUrl`. */
+    oauth2: (body: BodyOf<Ops["getOauth2Token"]>, options: WithBearer): Promise<AnswerOf<Ops["getOauth2Token"]>> =>
+      call(operations.getOauth2Token, { ...options, body }),
+  },
+  authorizations: {
+    complete: (body: BodyOf<Ops["completeAuthorization"]>, options?: CallOptions) =>
+      call(operations.completeAuthorization, { ...options, body }),
+  },
+  connections: {
+    get: (id: string, options?: CallOptions) => call(operations.getConnection, { ...options, params: { id } }),
+    delete: async (id: string, options?: CallOptions): Promise<void> => {
+      await call(operations.deleteConnection, { ...options, params: { id } });
+    },
+    ...list((query: QueryOf<Ops["listConnections"]>, options) => call(operations.listConnections, { ...options, query })),
+  },
+  auditEvents: {
+    ...list((query: QueryOf<Ops["listAuditEvents"]>, options) => call(operations.listAuditEvents, { ...options, query })),
+  },
+});
+
+const keysOf = (call: Call, agent: string) =>
+  list((query: QueryOf<Ops["listAgentKeys"]>, options) => call(operations.listAgentKeys, { ...options, params: { name: agent }, query }));
+
+export type Nouns = ReturnType<typeof makeNouns>;

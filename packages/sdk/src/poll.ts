@@ -1,0 +1,58 @@
+import { LegateApiError, PollTimeoutError } from "./errors.ts";
+import { linkedSignal } from "./pause.ts";
+import { isTransient } from "./retry.ts";
+import type { Settings } from "./settings.ts";
+
+/** How long and how often a pending consent is asked for. */
+export interface PollOptions {
+  /** The first wait between two polls; each further one is half as long again. 1,000 unless set. */
+  readonly intervalMs?: number | undefined;
+  /** The longest wait. 5,000 unless set. */
+  readonly maxIntervalMs?: number | undefined;
+  /** From the moment the consent was asked for. 600,000 unless set: the life of a consent. */
+  readonly timeoutMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Poll<T> {
+  readonly pending: { readonly url: string; readonly sessionUri: string };
+  /** When the consent was asked for. */
+  readonly since: number;
+  /** Asks once; undefined while the consent is pending. */
+  readonly ask: (signal: AbortSignal) => Promise<T | undefined>;
+  readonly options: PollOptions;
+  readonly signal: AbortSignal | undefined;
+}
+
+/**
+ * Asks until there is a definitive answer. A refusal ends it at once, with the refusal; a server that is briefly away does not end it.
+ *
+ * @throws PollTimeoutError
+ */
+export const poll = async <T>(given: Poll<T>, { clock, random, sleep }: Pick<Settings, "clock" | "random" | "sleep">): Promise<T> => {
+  const { intervalMs = 1_000, maxIntervalMs = 5_000, timeoutMs = 600_000 } = given.options;
+  const { signal, release } = linkedSignal([given.signal, given.options.signal]);
+  const end = given.since + timeoutMs;
+  let interval = Math.min(Math.max(intervalMs, 1), maxIntervalMs);
+  try {
+    for (;;) {
+      signal.throwIfAborted();
+      let askedWait = 0;
+      try {
+        const answer = await given.ask(signal);
+        if (answer !== undefined) return answer;
+      } catch (error) {
+        if (signal.aborted) throw signal.reason;
+        if (!isTransient(error)) throw error;
+        if (error instanceof LegateApiError) askedWait = (error.retryAfter ?? 0) * 1000;
+      }
+      const wait = Math.max(askedWait, interval * (1 - random() / 4));
+      const left = end - clock();
+      if (left <= 0) throw new PollTimeoutError(given.pending, clock() - given.since);
+      await sleep(Math.min(wait, left), signal);
+      interval = Math.min(interval * 1.5, maxIntervalMs);
+    }
+  } finally {
+    release();
+  }
+};
