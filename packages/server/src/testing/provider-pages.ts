@@ -63,9 +63,8 @@ export const serveInteraction = async (
 ): Promise<void> => {
   const interaction = await provider.interactionDetails(request, response);
   if (request.method !== "POST") {
-    const asked = String(interaction.params["scope"] ?? "")
-      .split(" ")
-      .filter(Boolean);
+    const { scope } = interaction.params;
+    const asked = (typeof scope === "string" ? scope : "").split(" ").filter(Boolean);
     const html =
       interaction.prompt.name === "login"
         ? loginPage(interaction.uid)

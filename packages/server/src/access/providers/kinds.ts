@@ -1,0 +1,186 @@
+import type { ClientAuthMethod, KindName, Provider } from "./provider.ts";
+
+/** What an authorization server does its own way. A quirk hangs on the kind, never on a name or a host. */
+export interface Kind {
+  /** Where the provider itself documents this. */
+  readonly documentation: string;
+  /** Brought along, so that nobody need configure them; explicit ones win. */
+  readonly issuer?: string;
+  readonly authorizationEndpoint?: string;
+  readonly tokenEndpoint?: string;
+  /** Metadata is the only source of its endpoints. */
+  readonly needsDiscovery?: true;
+  /** Stands for any value in the issuer that shared metadata names. */
+  readonly issuerPlaceholder?: string;
+  /** How the client proves itself where the provider's `clientAuth` is left out. */
+  readonly clientAuth?: ClientAuthMethod;
+  /** The parameter that asks for scopes, and what stands between them. */
+  readonly scope: { readonly parameter: "scope" | "user_scope"; readonly separator: " " | "," };
+  /** What stands between scopes in a token answer. */
+  readonly scopeAnswer: " " | ",";
+  /** Added to every authorization request. */
+  readonly authorizationParameters: Readonly<Record<string, string>>;
+  /** Added where the person must be asked again though a session stands. */
+  readonly force: Readonly<Record<string, string>>;
+  /** OpenID Connect Core 11: `offline_access` counts only where consent is asked for. */
+  readonly offlineNeedsConsent?: true;
+  readonly tokenBody: "form" | "json";
+  readonly tokenHeaders?: Readonly<Record<string, string>>;
+  /** Whether `resource` (RFC 8707) and `audience` may be sent; where not, they are left out. */
+  readonly takesTarget: boolean;
+  /** Whether a refresh names scopes; otherwise the grant's own are meant (RFC 6749 6). */
+  readonly refreshSendsScope: boolean;
+  /** Whether a refresh answers a new refresh token in place of the one spent. */
+  readonly refreshTokens: "rotate" | "stay" | "unknown";
+  /** `maybe`: an answer without `expires_in` is a token that does not expire. */
+  readonly expiry: "always" | "maybe";
+  /** Errors come with HTTP status 200 and an `error` in the body. */
+  readonly errorsWithStatus200: boolean;
+  /** The member of a token answer that holds the user's token. */
+  readonly userTokenIn?: "authed_user";
+  /** Answers name a token type of their own; the token is sent as a bearer token all the same. */
+  readonly ownTokenTypes?: true;
+  /** Its own words at a refresh for OAuth's `invalid_grant`. */
+  readonly deadGrant: readonly string[];
+  /** Its own words for a failure that passes. */
+  readonly passing: readonly string[];
+}
+
+const plain = {
+  scope: { parameter: "scope", separator: " " },
+  scopeAnswer: " ",
+  authorizationParameters: {},
+  force: { prompt: "login" },
+  tokenBody: "form",
+  takesTarget: true,
+  refreshSendsScope: false,
+  refreshTokens: "unknown",
+  expiry: "maybe",
+  errorsWithStatus200: false,
+  deadGrant: [],
+  passing: [],
+} as const;
+
+export const kinds: Readonly<Record<KindName, Kind>> = {
+  oidc: {
+    ...plain,
+    documentation: "https://openid.net/specs/openid-connect-core-1_0.html",
+    needsDiscovery: true,
+    offlineNeedsConsent: true,
+  },
+  oauth2: { ...plain, documentation: "https://www.rfc-editor.org/rfc/rfc6749" },
+
+  github: {
+    ...plain,
+    documentation: "https://docs.github.com/en/apps/oauth-apps/building-oauth-apps/authorizing-oauth-apps",
+    authorizationEndpoint: "https://github.com/login/oauth/authorize",
+    tokenEndpoint: "https://github.com/login/oauth/access_token",
+    clientAuth: "client_secret_post",
+    scopeAnswer: ",",
+    force: { prompt: "select_account" },
+    takesTarget: false,
+    // https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app/refreshing-user-access-tokens
+    refreshTokens: "rotate",
+    errorsWithStatus200: true,
+    deadGrant: ["bad_refresh_token"],
+  },
+
+  google: {
+    ...plain,
+    documentation: "https://developers.google.com/identity/protocols/oauth2/web-server",
+    issuer: "https://accounts.google.com",
+    authorizationEndpoint: "https://accounts.google.com/o/oauth2/v2/auth",
+    tokenEndpoint: "https://oauth2.googleapis.com/token",
+    clientAuth: "client_secret_post",
+    // A refresh token comes only with `offline`, and only when consent is asked for: without `prompt` a second agent of one user would get none.
+    authorizationParameters: { access_type: "offline", prompt: "consent" },
+    force: { prompt: "consent select_account" },
+    takesTarget: false,
+    refreshTokens: "stay",
+    expiry: "always",
+  },
+
+  microsoft: {
+    ...plain,
+    documentation: "https://learn.microsoft.com/en-us/entra/identity-platform/v2-oauth2-auth-code-flow",
+    authorizationEndpoint: "https://login.microsoftonline.com/common/oauth2/v2.0/authorize",
+    tokenEndpoint: "https://login.microsoftonline.com/common/oauth2/v2.0/token",
+    issuerPlaceholder: "{tenantid}",
+    clientAuth: "client_secret_post",
+    // The v2.0 endpoints refuse `resource` (AADSTS901002, AADSTS9010010): the scopes name the resource, at a refresh too.
+    takesTarget: false,
+    refreshSendsScope: true,
+    refreshTokens: "rotate",
+    expiry: "always",
+  },
+
+  slack: {
+    ...plain,
+    documentation: "https://docs.slack.dev/authentication/installing-with-oauth",
+    authorizationEndpoint: "https://slack.com/oauth/v2/authorize",
+    tokenEndpoint: "https://slack.com/api/oauth.v2.access",
+    // https://docs.slack.dev/reference/methods/oauth.v2.access asks for Basic.
+    clientAuth: "client_secret_basic",
+    // `scope` would ask for a bot's token; what a user may do is asked for apart.
+    scope: { parameter: "user_scope", separator: "," },
+    scopeAnswer: ",",
+    force: {},
+    takesTarget: false,
+    // https://docs.slack.dev/authentication/using-token-rotation
+    refreshTokens: "rotate",
+    errorsWithStatus200: true,
+    userTokenIn: "authed_user",
+    ownTokenTypes: true,
+    deadGrant: ["invalid_refresh_token"],
+    passing: ["internal_error", "fatal_error", "ratelimited", "request_timeout", "service_unavailable"],
+  },
+
+  atlassian: {
+    ...plain,
+    documentation: "https://developer.atlassian.com/cloud/jira/platform/oauth-2-3lo-apps/",
+    authorizationEndpoint: "https://auth.atlassian.com/authorize",
+    tokenEndpoint: "https://auth.atlassian.com/oauth/token",
+    clientAuth: "client_secret_post",
+    authorizationParameters: { audience: "api.atlassian.com", prompt: "consent" },
+    force: { prompt: "consent" },
+    tokenBody: "json",
+    takesTarget: false,
+    refreshTokens: "rotate",
+    expiry: "always",
+  },
+
+  notion: {
+    ...plain,
+    documentation: "https://developers.notion.com/docs/authorization",
+    authorizationEndpoint: "https://api.notion.com/v1/oauth/authorize",
+    tokenEndpoint: "https://api.notion.com/v1/oauth/token",
+    clientAuth: "client_secret_basic",
+    authorizationParameters: { owner: "user" },
+    force: {},
+    tokenBody: "json",
+    // https://developers.notion.com/reference/create-a-token
+    tokenHeaders: { "notion-version": "2025-09-03" },
+    takesTarget: false,
+    // https://developers.notion.com/reference/refresh-a-token
+    refreshTokens: "rotate",
+  },
+};
+
+export const kindOf = (provider: Pick<Provider, "kind">): Kind => kinds[provider.kind ?? "oauth2"];
+
+/** Whether what the kind brings along still speaks of the server meant. */
+const isOwn = (provider: Provider): boolean =>
+  provider.discoveryUrl === undefined && provider.authorizationEndpoint === undefined && provider.tokenEndpoint === undefined;
+
+/** The addresses that need no metadata: those configured, else the kind's. */
+export const fixedEndpoints = (
+  provider: Provider,
+): { readonly issuer?: string | undefined; readonly authorization?: string | undefined; readonly token?: string | undefined } => {
+  const kind = kindOf(provider);
+  const brought = provider.discoveryUrl === undefined;
+  return {
+    issuer: provider.issuer ?? (isOwn(provider) ? kind.issuer : undefined),
+    authorization: provider.authorizationEndpoint ?? (brought ? kind.authorizationEndpoint : undefined),
+    token: provider.tokenEndpoint ?? (brought ? kind.tokenEndpoint : undefined),
+  };
+};

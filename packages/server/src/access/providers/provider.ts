@@ -1,0 +1,63 @@
+import type { flow, newProvider, providerChange, providerKind } from "@legate/contract";
+import type { z } from "zod";
+import type { Random } from "../../ground/kernel/index.ts";
+
+export type Flow = z.output<typeof flow>;
+export type KindName = z.output<typeof providerKind>;
+export type ClientAuthMethod = "client_secret_basic" | "client_secret_post" | "private_key_jwt" | "none";
+export type NewProvider = z.output<typeof newProvider>;
+export type ProviderChange = z.output<typeof providerChange>;
+
+/** What gives credentials: an API key that is kept, or an OAuth 2 client at someone's authorization server. */
+export interface Provider {
+  /** `prv_` and 32 hex digits, never reused. */
+  readonly id: string;
+  readonly vault: string;
+  /** Unique in its vault. */
+  readonly name: string;
+  readonly type: "api_key" | "oauth2";
+  readonly kind: KindName | undefined;
+  /** Who may use it: agent ids, `label:...` or `*`. */
+  readonly agents: readonly string[];
+  readonly discoveryUrl: string | undefined;
+  readonly authorizationEndpoint: string | undefined;
+  readonly tokenEndpoint: string | undefined;
+  readonly issuer: string | undefined;
+  readonly clientId: string | undefined;
+  readonly clientAuth: ClientAuthMethod | undefined;
+  /** Opens only under `providers/<id>/secret`. */
+  readonly sealedSecret: string | undefined;
+  /** Asked for where a request names none; in the order given. */
+  readonly scopes: readonly string[];
+  readonly scopesKey: string;
+  /** Every flow when undefined. */
+  readonly flows: readonly Flow[] | undefined;
+  /** What looked wrong when it was last written. */
+  readonly warnings: readonly string[];
+  /** Raised by every change. */
+  readonly version: number;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}
+
+const idForm = /^prv_[0-9a-f]{32}$/;
+
+export const newProviderId = (random: Random): string => `prv_${random(16).toString("hex")}`;
+
+export const isProviderId = (text: string): boolean => idForm.test(text);
+
+/** Where a provider's secret is sealed. */
+export const secretIdentity = (id: string): string => `providers/${id}/secret`;
+
+/** Scopes as a connection's key holds them: sorted, no repeats. */
+export const scopesKey = (scopes: readonly string[]): string => JSON.stringify([...new Set(scopes)].sort());
+
+/** Whom the client is registered with, and as whom. Tokens and codes had under one binding are never shown to another. */
+export const bindingOf = (provider: Provider): string =>
+  JSON.stringify([
+    provider.discoveryUrl ?? null,
+    provider.authorizationEndpoint ?? null,
+    provider.tokenEndpoint ?? null,
+    provider.issuer ?? null,
+    provider.clientId ?? null,
+  ]);

@@ -1,0 +1,199 @@
+import type { Audit } from "../../ground/audit/index.ts";
+import type { Db, Handle } from "../../ground/db/index.ts";
+import type { Egress } from "../../ground/egress/index.ts";
+import { type Clock, type Page, type PageAsk, type Principal, pageFrom, placeOf, type Random, Refusal } from "../../ground/kernel/index.ts";
+import type { Seal } from "../../ground/seal/index.ts";
+import { type Agents, mayUse } from "../../identity/agents/index.ts";
+import { makeChecks } from "./checks.ts";
+import { changed, drafted, requireFieldsOf, requireWhole, secretIn } from "./draft.ts";
+import { makeMetadata } from "./metadata.ts";
+import {
+  bindingOf,
+  isProviderId,
+  type NewProvider,
+  newProviderId,
+  type Provider,
+  type ProviderChange,
+  secretIdentity,
+} from "./provider.ts";
+import { providersTable } from "./providers-table.ts";
+import { makeUpstream } from "./upstream.ts";
+
+interface Needs {
+  readonly db: Db;
+  readonly audit: Audit;
+  readonly seal: Seal;
+  readonly egress: Pick<Egress, "fetch" | "checkUrl">;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** The issuer URL of a tenant, without a final slash. */
+  readonly issuerOf: (tenant: string) => string;
+  readonly agents: Pick<Agents, "entriesToIds">;
+  /** Signs a client assertion (RFC 7523 2.2). */
+  readonly clientAssertion: (tenant: string, ask: { readonly clientId: string; readonly audience: string }) => Promise<string>;
+  /** Erases what was had from a provider that goes. */
+  readonly onRemoved: (tx: Handle, who: Principal, providerId: string) => Promise<void>;
+  /** Drops what was had from a provider that from now on is another server, or another client there: it must never be shown to the new one. */
+  readonly onRebound: (tx: Handle, who: Principal, providerId: string) => Promise<void>;
+  /** Milliseconds that one call towards a provider, and the checks of a new one, may take; 20 s and 5 s unless given. */
+  readonly limits?: { readonly callMs?: number; readonly checkMs?: number };
+}
+
+/** The vault that is meant where none is named. */
+const defaultVault = "default";
+/** How often a change is tried again that another one came before. */
+const attempts = 5;
+
+export type Providers = ReturnType<typeof makeProviders>;
+
+export const makeProviders = (needs: Needs) => {
+  const { db, audit, seal, egress, clock, random, issuerOf, agents, clientAssertion, onRemoved, onRebound, limits } = needs;
+  const metadata = makeMetadata({ egress, clock });
+  const warningsOf = makeChecks({ egress, metadata, limitMs: limits?.checkMs ?? 5_000 });
+
+  const callbackUrl = (tenant: string, providerId: string) => `${issuerOf(tenant)}/callback/${providerId}`;
+
+  const secretOf = async (tenant: string, { id, sealedSecret }: Provider): Promise<string | undefined> =>
+    sealedSecret === undefined ? undefined : seal.open(tenant, secretIdentity(id), sealedSecret);
+
+  const unknown = (ref: string, vault: string | undefined) =>
+    new Refusal("provider_unknown", `There is no credential provider ${ref} in vault ${vault ?? defaultVault}.`, {
+      provider: ref,
+      vault: vault ?? defaultVault,
+    });
+
+  /** An id finds its provider in whatever vault it stands, unless another is named. */
+  const find = async (handle: Handle, tenant: string, vault: string | undefined, ref: string): Promise<Provider> => {
+    const found = isProviderId(ref)
+      ? await providersTable.byId(handle, tenant, ref)
+      : await providersTable.byName(handle, tenant, vault ?? defaultVault, ref);
+    if (!found || (vault !== undefined && found.vault !== vault)) throw unknown(ref, vault);
+    return found;
+  };
+
+  const taken = (name: string, vault: string) =>
+    new Refusal("provider_exists", `There is already a credential provider named ${name} in vault ${vault}.`, { provider: name, vault });
+
+  return {
+    /** @throws Refusal provider_exists, agent_unknown; invalid_request that names what is missing or may not be reached */
+    create: async (who: Principal, wanted: NewProvider): Promise<Provider> => {
+      const { tenant } = who;
+      const vault = wanted.vault ?? defaultVault;
+      const secret = secretIn(wanted);
+      if (isProviderId(wanted.name)) {
+        const message = "A name may not look like a provider's id.";
+        throw new Refusal("invalid_request", message, { issues: [{ path: "name", message }] });
+      }
+      const draft = drafted(wanted, newProviderId(random), vault, clock());
+      requireWhole(draft, secret !== undefined, egress);
+      if (await providersTable.byName(db.read, tenant, vault, wanted.name)) throw taken(wanted.name, vault);
+      const warnings = await warningsOf(draft);
+      return db.write(async (tx) => {
+        const provider: Provider = {
+          ...draft,
+          warnings,
+          agents: await agents.entriesToIds(tx, tenant, draft.agents),
+          sealedSecret: secret === undefined ? undefined : await seal.seal(tx, tenant, secretIdentity(draft.id), secret),
+        };
+        if (!(await providersTable.insert(tx, tenant, provider))) throw taken(wanted.name, vault);
+        const { id, name, type, kind } = provider;
+        await audit.record(tx, who, "provider.created", { target: id, details: { name, vault, type, kind, agents: provider.agents } });
+        return provider;
+      });
+    },
+
+    /** Oldest first. @throws Refusal invalid_request for an unknown cursor */
+    list: async (tenant: string, vault: string | undefined, ask: PageAsk): Promise<Page<Provider>> => {
+      const rows = await providersTable.list(db.read, tenant, vault ?? defaultVault, placeOf(ask.cursor), ask.limit + 1);
+      return pageFrom(rows, ask.limit, ({ createdAt, id }) => ({ at: createdAt, id }));
+    },
+
+    /** @throws Refusal provider_unknown */
+    get: (tenant: string, vault: string | undefined, nameOrId: string): Promise<Provider> => find(db.read, tenant, vault, nameOrId),
+
+    byId: (handle: Handle, tenant: string, id: string): Promise<Provider | undefined> => providersTable.byId(handle, tenant, id),
+
+    /**
+     * Another server or client than before must bring its secret along, and what was had from the former is dropped.
+     *
+     * @throws Refusal provider_unknown, provider_wrong_type, agent_unknown; invalid_request that names what is missing or may not be reached
+     */
+    update: async (who: Principal, vault: string | undefined, nameOrId: string, change: ProviderChange): Promise<Provider> => {
+      const { tenant } = who;
+      const secret = secretIn(change);
+      const changedBy = (current: Provider): Provider => {
+        requireFieldsOf(current.type, change);
+        const next = changed(current, change);
+        requireWhole(next, secret !== undefined || next.sealedSecret !== undefined, egress);
+        return next;
+      };
+      const seen = await find(db.read, tenant, vault, nameOrId);
+      const proposed = changedBy(seen);
+      const { agents: entries, ...others } = change;
+      const warnings = Object.keys(others).length > 0 ? await warningsOf(proposed) : seen.warnings;
+      for (let attempt = 1; attempt <= attempts; attempt += 1) {
+        const provider = await db.write(async (tx) => {
+          const current = await find(tx, tenant, vault, seen.id);
+          const draft = changedBy(current);
+          const next: Provider = {
+            ...draft,
+            warnings,
+            agents: entries ? await agents.entriesToIds(tx, tenant, entries) : draft.agents,
+            sealedSecret: secret === undefined ? draft.sealedSecret : await seal.seal(tx, tenant, secretIdentity(draft.id), secret),
+            version: current.version + 1,
+            updatedAt: clock(),
+          };
+          if (!(await providersTable.update(tx, tenant, next))) return undefined;
+          const rebound = bindingOf(next) !== bindingOf(current);
+          if (rebound) await onRebound(tx, who, next.id);
+          const fields = Object.entries(change).flatMap(([field, value]) => (value === undefined ? [] : field));
+          await audit.record(tx, who, "provider.updated", { target: next.id, details: { name: next.name, fields, rebound } });
+          return next;
+        });
+        if (provider) return provider;
+      }
+      throw new Refusal("unavailable", "The credential provider is being changed by others. Try again.");
+    },
+
+    /** @throws Refusal provider_unknown */
+    remove: (who: Principal, vault: string | undefined, nameOrId: string): Promise<void> =>
+      db.write(async (tx) => {
+        const { id, name, vault: stood } = await find(tx, who.tenant, vault, nameOrId);
+        await onRemoved(tx, who, id);
+        await providersTable.remove(tx, who.tenant, id);
+        await audit.record(tx, who, "provider.deleted", { target: id, details: { name, vault: stood } });
+      }),
+
+    /** A deleted agent's entries go with it; a list that is then empty lets nobody in. */
+    agentRemoved: async (tx: Handle, who: Principal, agentId: string): Promise<void> => {
+      for (const provider of await providersTable.naming(tx, who.tenant, agentId)) {
+        const entries = provider.agents.filter((entry) => entry !== agentId);
+        await providersTable.update(tx, who.tenant, { ...provider, agents: entries, version: provider.version + 1, updatedAt: clock() });
+      }
+    },
+
+    /**
+     * A provider for the agent that asks, in one read.
+     *
+     * @throws Refusal provider_unknown, the same whether there is none or this agent may not use it
+     */
+    usable: async (who: Principal, vault: string | undefined, name: string): Promise<Provider> => {
+      const found = await providersTable.byName(db.read, who.tenant, vault ?? defaultVault, name);
+      if (!found || !who.agent || !mayUse(found.agents, who.agent)) throw unknown(name, vault);
+      return found;
+    },
+
+    /** @throws Refusal provider_wrong_type */
+    apiKey: async (tenant: string, provider: Provider): Promise<string> => {
+      const key = provider.type === "api_key" ? await secretOf(tenant, provider) : undefined;
+      if (key === undefined)
+        throw new Refusal("provider_wrong_type", `The credential provider ${provider.name} keeps no API key.`, { type: provider.type });
+      return key;
+    },
+
+    /** What to register at the provider as the redirect URI. */
+    callbackUrl,
+
+    upstream: makeUpstream({ egress, metadata, callbackUrl, secretOf, clientAssertion, limitMs: limits?.callMs ?? 20_000 }),
+  };
+};

@@ -1,0 +1,321 @@
+import * as oauth from "oauth4webapi";
+import type { Egress } from "../../ground/egress/index.ts";
+import { clientAuthOf, methodOf } from "./client-auth.ts";
+import { UpstreamRefused, UpstreamUnavailable } from "./errors.ts";
+import { fixedEndpoints, type Kind, kindOf } from "./kinds.ts";
+import { fetchFailure, type MetadataCache } from "./metadata.ts";
+import { bindingOf, type Provider } from "./provider.ts";
+import { conformed, tokensFrom, type UpstreamTokens } from "./token-answer.ts";
+
+interface Needs {
+  readonly egress: Pick<Egress, "fetch">;
+  readonly metadata: Pick<MetadataCache, "of">;
+  readonly callbackUrl: (tenant: string, providerId: string) => string;
+  /** The client secret, if one is kept. */
+  readonly secretOf: (tenant: string, provider: Provider) => Promise<string | undefined>;
+  /** Signs a client assertion (RFC 7523 2.2). */
+  readonly clientAssertion: (tenant: string, ask: { readonly clientId: string; readonly audience: string }) => Promise<string>;
+  /** How long one call may take in all; milliseconds. */
+  readonly limitMs: number;
+}
+
+/** What the token is meant for: `resource` (RFC 8707), `audience` as some servers have it. */
+interface Target {
+  readonly resource?: string | undefined;
+  readonly audience?: string | undefined;
+}
+
+export interface AuthorizationAsk extends Target {
+  readonly state: string;
+  /** S256 of the verifier that {@link Upstream.exchange} will show. */
+  readonly codeChallenge: string;
+  /** Sent as asked, in this order. */
+  readonly scopes: readonly string[];
+  /** Never one that Legate sets itself: the contract refuses those. */
+  readonly customParameters: Readonly<Record<string, string>>;
+  /** Whether the person must be asked again though a session stands. */
+  readonly force: boolean;
+}
+
+export interface ExchangeAsk extends Target {
+  /** What {@link Upstream.readCallback} gave. */
+  readonly kept: string;
+  readonly codeVerifier: string;
+  readonly state: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface RefreshAsk extends Target {
+  readonly refreshToken: string;
+  /** What was granted (RFC 6749 6: a refresh may not ask for more). */
+  readonly scopes: readonly string[];
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface ClientCredentialsAsk extends Target {
+  readonly scopes: readonly string[];
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What came back from a consent. `kept` holds the code: keep it sealed. */
+export type Callback =
+  | { readonly ok: true; readonly kept: string }
+  | { readonly ok: false; readonly error: string; readonly description?: string };
+
+interface Kept {
+  readonly binding: string;
+  readonly response: string;
+}
+
+/** An authorization server as one call sees it. */
+interface Server {
+  readonly kind: Kind;
+  readonly as: oauth.AuthorizationServer & { readonly token_endpoint: string };
+  readonly client: oauth.Client;
+  readonly issuer: string | undefined;
+  readonly clientAuthMethods: readonly string[] | undefined;
+}
+
+const invalidResponse = "invalid_authorization_response";
+
+/** RFC 6749 4.1.2.1 and 5.2 allow these characters; what has others is not repeated. */
+const told = (text: string | null | undefined, most: number): string | undefined =>
+  text !== null && text !== undefined && text !== "" && text.length <= most && /^[\x20-\x7E]+$/.test(text) ? text : undefined;
+
+const passing = new Set(["server_error", "temporarily_unavailable", "slow_down"]);
+
+const refusedBy = (kind: Kind, body: oauth.ResponseBodyError, refreshing: boolean, secrets: readonly string[]): Error => {
+  const given = told(body.error, 100) ?? "unknown_error";
+  if (body.status === 429 || passing.has(given) || kind.passing.includes(given)) return new UpstreamUnavailable("overloaded");
+  const description = told(body.error_description, 500);
+  const leaks = secrets.some((secret) => description?.includes(secret));
+  const error = refreshing && kind.deadGrant.includes(given) ? "invalid_grant" : given;
+  return new UpstreamRefused(error, leaks ? undefined : description);
+};
+
+const nonsense = (thrown: oauth.OperationProcessingError | oauth.UnsupportedOperationError): UpstreamUnavailable =>
+  thrown.code === oauth.RESPONSE_IS_NOT_CONFORM
+    ? new UpstreamUnavailable("status", "The token endpoint answered neither a token nor an OAuth error.")
+    : new UpstreamUnavailable("nonsense", "The token endpoint's answer is not one that RFC 6749 describes.");
+
+/** Settles as the promise does, or as the signal says, whichever is first. */
+const within = <T>(signal: AbortSignal, promise: Promise<T>): Promise<T> =>
+  new Promise((resolve, reject) => {
+    const leave = () => reject(signal.reason);
+    if (signal.aborted) leave();
+    signal.addEventListener("abort", leave, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", leave));
+  });
+
+const entriesOf = (fields: Readonly<Record<string, string | undefined>>): [string, string][] =>
+  Object.entries(fields).filter((entry): entry is [string, string] => entry[1] !== undefined);
+
+export type Upstream = ReturnType<typeof makeUpstream>;
+
+/** OAuth 2 towards providers. The protocol is the library's; what differs between providers stands in their kinds. */
+export const makeUpstream = ({ egress, metadata, callbackUrl, secretOf, clientAssertion, limitMs }: Needs) => {
+  const serverOf = async (tenant: string, provider: Provider): Promise<Server> => {
+    const kind = kindOf(provider);
+    const found = await metadata.of(tenant, provider);
+    const fixed = fixedEndpoints(provider);
+    const token = fixed.token ?? found?.tokenEndpoint;
+    if (token === undefined) throw new UpstreamUnavailable("metadata", "The provider's metadata names no token endpoint.");
+    const authorization = fixed.authorization ?? found?.authorizationEndpoint;
+    const named = fixed.issuer ?? found?.issuer;
+    const issuer = kind.issuerPlaceholder !== undefined && named?.includes(kind.issuerPlaceholder) ? undefined : named;
+    return {
+      kind,
+      issuer,
+      client: { client_id: provider.clientId ?? "" },
+      clientAuthMethods: found?.clientAuthMethods,
+      as: {
+        // Where no issuer is known the library still wants one; it is compared with nothing then.
+        issuer: issuer ?? new URL(token).origin,
+        token_endpoint: token,
+        ...(authorization !== undefined && { authorization_endpoint: authorization }),
+        authorization_response_iss_parameter_supported: issuer !== undefined && found?.sendsIssuer === true,
+      },
+    };
+  };
+
+  const targetOf = ({ kind }: Server, { resource, audience }: Target): [string, string][] =>
+    kind.takesTarget ? entriesOf({ resource, audience }) : [];
+
+  /**
+   * RFC 9207 and `state`. Without a known issuer a given `iss` proves nothing and is left aside: each provider has a redirect URI of its own, which
+   * keeps servers apart just as well (RFC 9700 4.4.2.2).
+   */
+  const validated = (server: Server, response: URLSearchParams, state: string): URLSearchParams => {
+    const params = new URLSearchParams(response);
+    if (server.issuer === undefined) params.delete("iss");
+    return oauth.validateAuthResponse(server.as, server.client, params, state);
+  };
+
+  const customFetch =
+    ({ kind }: Server, signal: AbortSignal): NonNullable<oauth.TokenEndpointRequestOptions[typeof oauth.customFetch]> =>
+    async (url, { method, headers, body }) => {
+      const json = kind.tokenBody === "json";
+      const response = await egress.fetch(url, {
+        method,
+        headers: { ...headers, ...kind.tokenHeaders, ...(json && { "content-type": "application/json" }) },
+        body: json ? JSON.stringify(Object.fromEntries(body)) : body.toString(),
+        redirect: "manual",
+        signal,
+      });
+      return conformed(kind, response);
+    };
+
+  type Request = (server: Server, auth: oauth.ClientAuth, options: oauth.TokenEndpointRequestOptions) => Promise<Response>;
+
+  /** One call of the token endpoint, from the metadata to the normalised answer. */
+  const tokens = async (
+    tenant: string,
+    provider: Provider,
+    ask: { readonly signal?: AbortSignal | undefined; readonly refreshing?: boolean; readonly secrets: readonly string[] },
+    request: Request,
+  ): Promise<UpstreamTokens> => {
+    const limit = AbortSignal.timeout(limitMs);
+    const signal = ask.signal ? AbortSignal.any([ask.signal, limit]) : limit;
+    const kind = kindOf(provider);
+    let secret: string | undefined;
+    try {
+      signal.throwIfAborted();
+      const server = await within(signal, serverOf(tenant, provider));
+      const method = methodOf(provider.clientAuth, kind.clientAuth, server.clientAuthMethods);
+      secret = await secretOf(tenant, provider);
+      const auth = clientAuthOf({
+        method,
+        secret,
+        audience: server.issuer ?? server.as.token_endpoint,
+        assertion: (audience) => clientAssertion(tenant, { clientId: server.client.client_id, audience }),
+      });
+      // Whether plain http may be used at all is egress' to say.
+      const response = await request(server, auth, {
+        [oauth.customFetch]: customFetch(server, signal),
+        [oauth.allowInsecureRequests]: true,
+      });
+      const answer = await oauth.processGenericTokenEndpointResponse(server.as, server.client, response);
+      // A DPoP-bound token is of no use to whoever holds no key for it.
+      if (answer.token_type !== "bearer")
+        throw new UpstreamUnavailable("nonsense", "The provider gave a token of another type than Bearer.");
+      return tokensFrom(kind, answer);
+    } catch (thrown) {
+      if (ask.signal?.aborted) throw ask.signal.reason;
+      if (thrown instanceof oauth.ResponseBodyError)
+        throw refusedBy(kind, thrown, ask.refreshing === true, secret === undefined ? ask.secrets : [secret, ...ask.secrets]);
+      if (thrown instanceof oauth.OperationProcessingError || thrown instanceof oauth.UnsupportedOperationError) throw nonsense(thrown);
+      throw fetchFailure(thrown);
+    }
+  };
+
+  return {
+    /**
+     * Where the user consents.
+     *
+     * @throws UpstreamUnavailable where the provider's metadata is needed and cannot be had
+     */
+    authorizationUrl: async (tenant: string, provider: Provider, ask: AuthorizationAsk): Promise<string> => {
+      const server = await serverOf(tenant, provider);
+      const { kind, as, client } = server;
+      if (as.authorization_endpoint === undefined)
+        throw new UpstreamUnavailable("metadata", "The provider's metadata names no authorization endpoint.");
+      const offline = kind.offlineNeedsConsent && ask.scopes.includes("offline_access");
+      const prompt = [ask.force ? kind.force["prompt"] : undefined, offline ? "consent" : undefined].filter(Boolean).join(" ");
+      const custom = Object.entries(ask.customParameters).filter(([name]) => name !== kind.scope.parameter);
+      const url = new URL(as.authorization_endpoint);
+      for (const [name, value] of [
+        ...Object.entries(kind.authorizationParameters),
+        ...(ask.force ? Object.entries(kind.force) : []),
+        ...entriesOf({ prompt: prompt || undefined }),
+        ...custom,
+        ...entriesOf({
+          response_type: "code",
+          client_id: client.client_id,
+          redirect_uri: callbackUrl(tenant, provider.id),
+          [kind.scope.parameter]: ask.scopes.length > 0 ? ask.scopes.join(kind.scope.separator) : undefined,
+          state: ask.state,
+          // RFC 7636 4.3; whoever does not know it leaves it aside.
+          code_challenge: ask.codeChallenge,
+          code_challenge_method: "S256",
+        }),
+        ...targetOf(server, ask),
+      ])
+        url.searchParams.set(name, value);
+      return url.href;
+    },
+
+    /**
+     * Reads what the browser brought back. Nothing is sent to the provider's token endpoint before this has answered.
+     *
+     * @param params All of them, as they came: one that repeats is refused
+     * @throws UpstreamRefused `invalid_authorization_response` for another server's answer (RFC 9207), another `state`, or one without a code
+     * @throws UpstreamUnavailable where the provider's metadata is needed and cannot be had
+     */
+    readCallback: async (tenant: string, provider: Provider, params: URLSearchParams, expectedState: string): Promise<Callback> => {
+      const server = await serverOf(tenant, provider);
+      try {
+        const response = validated(server, params, expectedState);
+        // RFC 6749 3.1: parameters must not repeat; those that the library does not look at are dropped here.
+        const code = response.getAll("code");
+        if (code.length !== 1 || code[0] === "") throw new UpstreamRefused(invalidResponse, "The authorization response has no code.");
+        const kept: Kept = {
+          binding: bindingOf(provider),
+          response: new URLSearchParams([...response].filter(([name]) => name === "code" || name === "state" || name === "iss")).toString(),
+        };
+        return { ok: true, kept: JSON.stringify(kept) };
+      } catch (thrown) {
+        if (thrown instanceof oauth.AuthorizationResponseError) {
+          const description = told(thrown.error_description, 500);
+          return { ok: false, error: told(thrown.error, 100) ?? "unknown_error", ...(description !== undefined && { description }) };
+        }
+        if (thrown instanceof oauth.OperationProcessingError || thrown instanceof oauth.UnsupportedOperationError)
+          throw new UpstreamRefused(invalidResponse, thrown.message);
+        throw thrown;
+      }
+    },
+
+    /**
+     * Turns a code into tokens.
+     *
+     * @throws UpstreamRefused, UpstreamUnavailable; an abort throws the signal's reason
+     */
+    exchange: (tenant: string, provider: Provider, ask: ExchangeAsk): Promise<UpstreamTokens> => {
+      const kept = JSON.parse(ask.kept) as Kept;
+      // The code belongs to the server that gave it, and to the client it was given for.
+      if (kept.binding !== bindingOf(provider))
+        return Promise.reject(new UpstreamRefused(invalidResponse, "The provider was changed after the user consented."));
+      const params = new URLSearchParams(kept.response);
+      const secrets = [ask.codeVerifier, params.get("code") ?? ""].filter(Boolean);
+      return tokens(tenant, provider, { signal: ask.signal, secrets }, (server, auth, options) =>
+        oauth.authorizationCodeGrantRequest(
+          server.as,
+          server.client,
+          auth,
+          validated(server, params, ask.state),
+          callbackUrl(tenant, provider.id),
+          ask.codeVerifier,
+          { ...options, additionalParameters: targetOf(server, ask) },
+        ),
+      );
+    },
+
+    /**
+     * @returns Without `refreshToken` the one that was used stays
+     * @throws UpstreamRefused (`invalid_grant`: the grant is dead), UpstreamUnavailable; an abort throws the signal's reason
+     */
+    refresh: (tenant: string, provider: Provider, ask: RefreshAsk): Promise<UpstreamTokens> =>
+      tokens(tenant, provider, { signal: ask.signal, refreshing: true, secrets: [ask.refreshToken] }, (server, auth, options) => {
+        const { refreshSendsScope, scope } = server.kind;
+        const scopes = refreshSendsScope && ask.scopes.length > 0 ? [["scope", ask.scopes.join(scope.separator)]] : [];
+        const additionalParameters = [...scopes, ...targetOf(server, ask)];
+        return oauth.refreshTokenGrantRequest(server.as, server.client, auth, ask.refreshToken, { ...options, additionalParameters });
+      }),
+
+    /** @throws UpstreamRefused, UpstreamUnavailable; an abort throws the signal's reason */
+    clientCredentials: (tenant: string, provider: Provider, ask: ClientCredentialsAsk): Promise<UpstreamTokens> =>
+      tokens(tenant, provider, { signal: ask.signal, secrets: [] }, (server, auth, options) => {
+        const scopes = ask.scopes.length > 0 ? [["scope", ask.scopes.join(" ")]] : [];
+        return oauth.clientCredentialsGrantRequest(server.as, server.client, auth, [...scopes, ...targetOf(server, ask)], options);
+      }),
+  };
+};
