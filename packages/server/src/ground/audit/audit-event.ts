@@ -30,4 +30,11 @@ export interface AuditFilter {
   readonly to?: number | undefined;
 }
 
-export const newAuditEventId = (random: Random): string => `evt_${random(16).toString("hex")}`;
+/** Makes ids that sort as they were made: events of one millisecond and one process stay in their order. */
+export const auditEventIds = (random: Random): (() => string) => {
+  let made = 0;
+  return () => {
+    made = (made + 1) % 0xffffffff;
+    return `evt_${made.toString(16).padStart(8, "0")}${random(12).toString("hex")}`;
+  };
+};

@@ -2,7 +2,7 @@ import type { Db, Handle } from "../db/index.ts";
 import type { Clock, Page, PageAsk, Principal, Random } from "../kernel/index.ts";
 import { pageFrom, placeOf } from "../kernel/index.ts";
 import { auditTable } from "./audit-table.ts";
-import { type AuditEvent, type AuditFilter, newAuditEventId } from "./audit-event.ts";
+import { type AuditEvent, type AuditFilter, auditEventIds } from "./audit-event.ts";
 
 interface Needs {
   readonly db: Db;
@@ -24,27 +24,30 @@ export interface About {
 
 export type Audit = ReturnType<typeof makeAudit>;
 
-export const makeAudit = ({ db, clock, random }: Needs) => ({
-  /** Writes one row in the action's own transaction: both are there, or neither. */
-  record: (tx: Handle, who: Principal, action: string, about: About = {}): Promise<void> =>
-    auditTable.insert(tx, who.tenant, {
-      id: newAuditEventId(random),
-      at: clock(),
-      action,
-      outcome: about.outcome ?? "done",
-      callerKind: who.caller.kind,
-      callerId: who.caller.kind === "anonymous" ? undefined : who.caller.id,
-      agent: about.agent ?? who.agent?.id,
-      user: about.user ?? who.user?.id,
-      target: about.target,
-      requestId: who.requestId,
-      address: who.address,
-      details: about.details ?? {},
-    }),
+export const makeAudit = ({ db, clock, random }: Needs) => {
+  const newId = auditEventIds(random);
+  return {
+    /** Writes one row in the action's own transaction: both are there, or neither. */
+    record: (tx: Handle, who: Principal, action: string, about: About = {}): Promise<void> =>
+      auditTable.insert(tx, who.tenant, {
+        id: newId(),
+        at: clock(),
+        action,
+        outcome: about.outcome ?? "done",
+        callerKind: who.caller.kind,
+        callerId: who.caller.kind === "anonymous" ? undefined : who.caller.id,
+        agent: about.agent ?? who.agent?.id,
+        user: about.user ?? who.user?.id,
+        target: about.target,
+        requestId: who.requestId,
+        address: who.address,
+        details: about.details ?? {},
+      }),
 
-  /** Newest first. @throws Refusal invalid_request for an unknown cursor */
-  list: async (tenant: string, filter: AuditFilter, ask: PageAsk): Promise<Page<AuditEvent>> => {
-    const rows = await auditTable.list(db.read, tenant, filter, placeOf(ask.cursor), ask.limit + 1);
-    return pageFrom(rows, ask.limit, (event) => event);
-  },
-});
+    /** Newest first. @throws Refusal invalid_request for an unknown cursor */
+    list: async (tenant: string, filter: AuditFilter, ask: PageAsk): Promise<Page<AuditEvent>> => {
+      const rows = await auditTable.list(db.read, tenant, filter, placeOf(ask.cursor), ask.limit + 1);
+      return pageFrom(rows, ask.limit, (event) => event);
+    },
+  };
+};

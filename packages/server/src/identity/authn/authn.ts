@@ -84,14 +84,19 @@ export const makeAuthn = ({ db, audit, operators, agents, users, issuers, tokens
   const from = ({ tenant, requestId, address }: Proof) => ({ tenant, requestId, ...(address !== undefined && { address }) });
   const nobody = (proof: Proof): Principal => ({ ...from(proof), caller: { kind: "anonymous" }, actors: [], method: "none" });
 
-  const refused = (who: Principal, about: { agent?: string; user?: string | undefined; details: Readonly<Record<string, unknown>> }): Promise<void> =>
-    db.write((tx) => audit.record(tx, who, "request.refused", { ...about, outcome: "refused" }));
+  const refused = (
+    who: Principal,
+    about: { agent?: string; user?: string | undefined; details: Readonly<Record<string, unknown>> },
+  ): Promise<void> => db.write((tx) => audit.record(tx, who, "request.refused", { ...about, outcome: "refused" }));
 
   /** The standing of what a live credential names; that a suspended agent still tries is worth remembering. */
   const stand = (proof: Proof, agentId: string, userId: string | undefined, epochs: Epochs): Promise<Standing> =>
     standing.check(proof.tenant, agentId, userId, epochs).catch(async (error: unknown) => {
       if (error instanceof Refusal && error.code !== "unauthenticated") {
-        await refused({ ...nobody(proof), caller: { kind: "agent", id: agentId } }, { agent: agentId, user: userId, details: { reason: error.code } });
+        await refused(
+          { ...nobody(proof), caller: { kind: "agent", id: agentId } },
+          { agent: agentId, user: userId, details: { reason: error.code } },
+        );
       }
       throw error;
     });

@@ -1,0 +1,57 @@
+import { expect, test } from "vitest";
+import { adminOf, eachStore, handClock, openGround } from "../../testing/stores.ts";
+
+const acme = adminOf("acme");
+
+eachStore("the record of what happened", (fresh) => {
+  test("newest first, in the order of one millisecond, page by page, each tenant its own", async () => {
+    const hand = handClock();
+    const { db, audit } = await openGround(await fresh(), hand.clock);
+    for (let n = 0; n < 9; n += 1) {
+      await db.write((tx) => audit.record(tx, acme, `thing.did${n}`));
+      if (n % 4 === 3) hand.forward(1);
+    }
+    await db.write((tx) => audit.record(tx, adminOf("globex"), "thing.elsewhere"));
+    const seen: string[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await audit.list("acme", {}, { limit: 2, cursor });
+      seen.push(...page.items.map(({ action }) => action));
+      cursor = page.nextCursor;
+    } while (cursor !== undefined);
+    expect(seen).toEqual([8, 7, 6, 5, 4, 3, 2, 1, 0].map((n) => `thing.did${n}`));
+    await db.close();
+  });
+
+  test("filters by agent, user, action, prefix of an action, and time", async () => {
+    const hand = handClock();
+    const { db, audit, clock } = await openGround(await fresh(), hand.clock);
+    await db.write((tx) => audit.record(tx, acme, "agent.created", { agent: "agt_1" }));
+    hand.forward(1000);
+    const between = clock();
+    await db.write((tx) => audit.record(tx, acme, "agent.suspended", { agent: "agt_1" }));
+    await db.write((tx) => audit.record(tx, acme, "credential.read", { agent: "agt_2", user: "usr_1" }));
+    const actions = async (filter: Parameters<typeof audit.list>[1]) =>
+      (await audit.list("acme", filter, { limit: 10 })).items.map(({ action }) => action);
+    expect(await actions({ agent: "agt_1" })).toEqual(["agent.suspended", "agent.created"]);
+    expect(await actions({ user: "usr_1" })).toEqual(["credential.read"]);
+    expect(await actions({ action: "agent.created" })).toEqual(["agent.created"]);
+    expect(await actions({ action: "agent.*" })).toEqual(["agent.suspended", "agent.created"]);
+    expect(await actions({ from: between })).toEqual(["credential.read", "agent.suspended"]);
+    expect(await actions({ to: between })).toEqual(["agent.created"]);
+    expect(await actions({ agent: "agt_1", from: between })).toEqual(["agent.suspended"]);
+    await db.close();
+  });
+
+  test("a row stands or falls with the action of its transaction", async () => {
+    const { db, audit } = await openGround(await fresh());
+    await expect(
+      db.write(async (tx) => {
+        await audit.record(tx, acme, "thing.undone");
+        throw new Error("the action failed");
+      }),
+    ).rejects.toThrow("the action failed");
+    expect((await audit.list("acme", {}, { limit: 10 })).items).toEqual([]);
+    await db.close();
+  });
+});

@@ -1,0 +1,60 @@
+import type { StoreAddress } from "../ground/db/index.ts";
+import { makeEgress } from "../ground/egress/index.ts";
+import { type Agents, makeAgents } from "../identity/agents/index.ts";
+import { makeAuthn } from "../identity/authn/index.ts";
+import { makeIssuers } from "../identity/issuers/index.ts";
+import { makeOperators } from "../identity/operators/index.ts";
+import { makeSigning } from "../identity/signing/index.ts";
+import { makeTenants } from "../identity/tenants/index.ts";
+import { makeStanding, makeTokens, makeWorkloadTokens } from "../identity/tokens/index.ts";
+import { makeUsers } from "../identity/users/index.ts";
+import { handClock, openGround } from "./stores.ts";
+
+/** Where the tests' house believes it stands. */
+export const testPublicUrl = "http://127.0.0.1:8700";
+
+/** The real identity floor on a fresh store, with a clock moved by hand and loopback issuers allowed. */
+export const openIdentity = async (address: StoreAddress) => {
+  const hand = handClock();
+  const ground = await openGround(address, hand.clock);
+  const egress = makeEgress({ allow: ["127.0.0.0/8"] });
+  const tenants = makeTenants({ ...ground, publicUrl: testPublicUrl });
+  const operators = makeOperators(ground);
+  const users = makeUsers(ground);
+  const issuers = makeIssuers({
+    ...ground,
+    egress,
+    publicUrl: testPublicUrl,
+    hasUsers: users.hasUsers,
+    agentsNaming: (tx, tenant, id) => agents.anyNamingIssuer(tx, tenant, id),
+  });
+  const agents: Agents = makeAgents({
+    ...ground,
+    issuerId: async (tenant, name) => (await issuers.get(tenant, name)).id,
+    onRemoved: () => Promise.resolve(),
+  });
+  const signing = makeSigning(ground);
+  const tokens = makeTokens({ ...ground, signing, tenants });
+  const standing = makeStanding(ground);
+  const workloadTokens = makeWorkloadTokens({ ...ground, agents, users, issuers, standing, tokens });
+  const authn = makeAuthn({ ...ground, operators, agents, users, issuers, tokens, standing });
+  await tenants.ensureDefault();
+  return {
+    ...ground,
+    hand,
+    tenants,
+    operators,
+    users,
+    issuers,
+    agents,
+    signing,
+    tokens,
+    standing,
+    workloadTokens,
+    authn,
+    close: async () => {
+      await egress.close();
+      await ground.db.close();
+    },
+  };
+};
