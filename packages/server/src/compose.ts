@@ -66,7 +66,7 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       clock,
       random,
       issuerId: async (tenant, nameOrId) => (await issuers.get(tenant, nameOrId)).id,
-      onRemoved: (tx, who, agentId) => vault.agentRemoved(tx, who, agentId),
+      onRemoved: (tx, who, agentId): Promise<void> => vault.agentRemoved(tx, who, agentId),
     });
     const signing = makeSigning({ db, audit, seal, clock, random });
     const tokens = makeTokens({ signing, tenants, clock, random });
@@ -82,28 +82,13 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       egress,
       clock,
       random,
-      tenants,
+      issuerOf: tenants.issuerOf,
       agents,
-      tokens,
-      onRemoved: (tx, who, providerId) => vault.providerRemoved(tx, who, providerId),
-      onRebound: (tx, who, providerId) => vault.providerRebound(tx, who, providerId),
+      clientAssertion: tokens.clientAssertion,
+      onRemoved: (tx, who, providerId): Promise<void> => vault.providerRemoved(tx, who, providerId),
+      onRebound: (tx, who, providerId): Promise<void> => vault.providerRebound(tx, who, providerId),
     });
-    const sessions = makeSessions({
-      db,
-      audit,
-      seal,
-      egress,
-      clock,
-      random,
-      tenants,
-      agents,
-      users,
-      issuers,
-      standing,
-      providers,
-      connections,
-      secureCookies,
-    });
+    const sessions = makeSessions({ db, audit, seal, egress, clock, random, tenants, agents, users, issuers, clientAssertion: tokens.clientAssertion, providers, connections, secureCookies });
     const vault = makeVault({ db, audit, clock, random, seal, agents, providers, standing, connections, sessions });
 
     await tenants.ensureDefault();
