@@ -88,7 +88,22 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       onRemoved: (tx, who, providerId): Promise<void> => vault.providerRemoved(tx, who, providerId),
       onRebound: (tx, who, providerId): Promise<void> => vault.providerRebound(tx, who, providerId),
     });
-    const sessions = makeSessions({ db, audit, seal, egress, clock, random, tenants, agents, users, issuers, clientAssertion: tokens.clientAssertion, providers, connections, secureCookies });
+    const sessions = makeSessions({
+      db,
+      audit,
+      seal,
+      egress,
+      clock,
+      random,
+      tenants,
+      agents,
+      users,
+      issuers,
+      clientAssertion: tokens.clientAssertion,
+      providers,
+      connections,
+      secureCookies,
+    });
     const vault = makeVault({ db, audit, clock, random, seal, agents, providers, standing, connections, sessions });
 
     await tenants.ensureDefault();

@@ -2,5 +2,10 @@
 export { type Connection, type ConnectionFilter, missingScopes } from "./connection.ts";
 export { type Connections, makeConnections, type StoredConsent } from "./connections.ts";
 export { type ConnectionKey, type CredentialKey, keyText, type UserKey } from "./credential-key.ts";
-export type { Consents, Oauth2Answer, Oauth2Ask, Standing } from "./oauth2.ts";
+export type { Consents, Oauth2Answer, Oauth2Ask } from "./oauth2.ts";
+export type { Completed, CompleteAsk } from "./complete.ts";
+export type { ConsentView, Step } from "./consent.ts";
+export { type BeginAsk, makeSessions, type Progress, type Sessions } from "./sessions.ts";
+export type { SessionsNeeds } from "./sessions-needs.ts";
+export type { Cookies, VisitCookie } from "./visit.ts";
 export { makeVault, type Vault } from "./vault.ts";

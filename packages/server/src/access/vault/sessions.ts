@@ -27,8 +27,8 @@ export interface BeginAsk {
   /** Comes back, character for character, as `state` on the return URL. */
   readonly customState?: string | undefined;
   readonly customParameters?: Readonly<Record<string, string>> | undefined;
-  /** Ask the person again, even one who is logged in and has consented. */
-  readonly force?: boolean | undefined;
+  /** Whether the person is asked again, even one who is logged in and has consented. */
+  readonly forced?: boolean | undefined;
 }
 
 /** Where a consent that was begun has got to. */
@@ -82,7 +82,7 @@ export const makeSessions = (needs: SessionsNeeds) => {
         returnUrl,
         customState: ask.customState,
         customParameters: ask.customParameters ?? {},
-        forced: ask.force ?? false,
+        forced: ask.forced ?? false,
         state: "pending",
         reason: undefined,
         sealedCode: undefined,
@@ -138,8 +138,8 @@ export const makeSessions = (needs: SessionsNeeds) => {
     ...makeCallbacks(needs, endings, sceneOf, login, towardsProvider, exchange),
     complete: makeComplete(needs, endings, sceneOf, exchange),
 
-    /** A provider is gone or now points elsewhere: no code of its former self is shown to the new one. */
-    providerRemoved: async (tx: Handle, who: Principal, providerId: string): Promise<void> => {
+    /** A provider is gone or now points elsewhere: no code that its former self gives is shown to the new one. */
+    providerChanged: async (tx: Handle, who: Principal, providerId: string): Promise<void> => {
       const ended = await sessionsTable.endAllOf(tx, who.tenant, providerId, { state: "failed", reason: "provider_changed" });
       if (ended > 0) await audit.record(tx, who, "authorizations.ended", { target: providerId, details: { sessions: ended } });
     },

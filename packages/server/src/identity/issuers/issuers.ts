@@ -111,6 +111,11 @@ export const makeIssuers = ({ db, audit, seal, egress, clock, random, publicUrl,
     /** @throws Refusal issuer_unknown */
     get: async (tenant: string, nameOrId: string): Promise<Issuer> => shown(await find(db.read, tenant, nameOrId)),
 
+    byId: async (handle: Handle, tenant: string, id: string): Promise<Issuer | undefined> => {
+      const found = await issuersTable.byId(handle, tenant, id);
+      return found && shown(found);
+    },
+
     /** The issuer whose tokens carry this `iss`, if it is trusted. */
     findByIss: async (tenant: string, iss: string): Promise<Issuer | undefined> => {
       const found = await issuersTable.byIss(db.read, tenant, iss);

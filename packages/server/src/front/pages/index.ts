@@ -1,0 +1,2 @@
+/** Owns the pages people see: consent and its endings. */
+export { type PagesRooms, servePages } from "./pages.ts";
