@@ -11,10 +11,20 @@ const schemathesis = async ({ server, python }, bearer, filter) => {
   try {
     return await python.run(
       [
-        ...["-m", "schemathesis.cli", "run", `${server.url}/v1/openapi.json`, "--no-color"],
-        ...["--checks", checks.join(","), "--phases", "examples,coverage,fuzzing,stateful", "--mode", "all"],
-        ...["--max-examples", "40", "--generation-deterministic", "--request-timeout", "15", "--warnings", "off"],
-        ...["-H", `Authorization: Bearer ${bearer}`, ...filter],
+        "-m",
+        "schemathesis.cli",
+        "run",
+        `${server.url}/v1/openapi.json`,
+        "--no-color",
+        `--checks=${checks.join(",")}`,
+        "--phases=examples,coverage,fuzzing,stateful",
+        "--mode=all",
+        "--max-examples=40",
+        "--generation-deterministic",
+        "--request-timeout=15",
+        "--warnings=off",
+        `--header=Authorization: Bearer ${bearer}`,
+        ...filter,
       ],
       { cwd, seconds: 420 },
     );
