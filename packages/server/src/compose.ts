@@ -85,8 +85,14 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       issuerOf: tenants.issuerOf,
       agents,
       clientAssertion: tokens.clientAssertion,
-      onRemoved: (tx, who, providerId): Promise<void> => vault.providerRemoved(tx, who, providerId),
-      onRebound: (tx, who, providerId): Promise<void> => vault.providerRebound(tx, who, providerId),
+      onRemoved: async (tx, who, providerId): Promise<void> => {
+        await sessions.providerChanged(tx, who, providerId);
+        await vault.providerRemoved(tx, who, providerId);
+      },
+      onRebound: async (tx, who, providerId): Promise<void> => {
+        await sessions.providerChanged(tx, who, providerId);
+        await vault.providerRebound(tx, who, providerId);
+      },
     });
     const sessions = makeSessions({
       db,

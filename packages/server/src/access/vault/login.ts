@@ -37,7 +37,7 @@ const metadataOf = ({ metadata }: LoginClient): oauth.AuthorizationServer => {
 /** RFC 6749 2.3.1: form encoding before Basic; it leaves `-._*` bare. */
 const formEncoded = (text: string) => new URLSearchParams({ "": text }).toString().slice(1);
 
-const clientAuthOf = (tenant: string, client: LoginClient, tokens: SessionsNeeds["tokens"]): oauth.ClientAuth => {
+const clientAuthOf = (tenant: string, client: LoginClient, assertion: SessionsNeeds["clientAssertion"]): oauth.ClientAuth => {
   const { clientId, clientAuth, clientSecret = "" } = client;
   switch (clientAuth) {
     case "client_secret_basic":
@@ -51,17 +51,17 @@ const clientAuthOf = (tenant: string, client: LoginClient, tokens: SessionsNeeds
       return async (as, _client, body) => {
         body.set("client_id", clientId);
         body.set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
-        body.set("client_assertion", await tokens.clientAssertion(tenant, { clientId, audience: as.issuer }));
+        body.set("client_assertion", await assertion(tenant, { clientId, audience: as.issuer }));
       };
     case "none":
       return oauth.None();
   }
 };
 
-type Needs = Pick<SessionsNeeds, "egress" | "issuers" | "tokens">;
+type Needs = Pick<SessionsNeeds, "egress" | "issuers" | "clientAssertion">;
 
 /** The login of binding `login`: an authorization code flow of OpenID Connect, with PKCE, state, nonce and a verified ID token. */
-export const makeLogin = ({ egress, issuers, tokens }: Needs) => ({
+export const makeLogin = ({ egress, issuers, clientAssertion }: Needs) => ({
   /** The issuer at which this user can log in; undefined where there is none. */
   issuerOf: async (
     handle: Handle,
@@ -109,7 +109,7 @@ export const makeLogin = ({ egress, issuers, tokens }: Needs) => ({
     try {
       // RFC 9207 2.4: `iss` before any token call.
       const checked = oauth.validateAuthResponse(as, us, params, secrets.state);
-      const auth = clientAuthOf(tenant, client, tokens);
+      const auth = clientAuthOf(tenant, client, clientAssertion);
       const response = await oauth.authorizationCodeGrantRequest(as, us, auth, checked, client.redirectUri, secrets.verifier, options);
       const answer = await oauth.processAuthorizationCodeResponse(as, us, response, {
         expectedNonce: secrets.nonce,

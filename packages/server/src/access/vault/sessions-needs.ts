@@ -22,7 +22,8 @@ export interface SessionsNeeds {
   readonly agents: Pick<Agents, "byId">;
   readonly users: Pick<Users, "byId" | "find" | "findAsserted">;
   readonly issuers: Pick<Issuers, "byId" | "verify" | "loginClient">;
-  readonly tokens: Pick<Tokens, "clientAssertion">;
+  /** Signs a client assertion (RFC 7523 2.2). */
+  readonly clientAssertion: Tokens["clientAssertion"];
   readonly providers: Pick<Providers, "byId"> & {
     readonly upstream: Pick<Upstream, "authorizationUrl" | "readCallback" | "exchange">;
   };
