@@ -17,10 +17,5 @@ export interface User {
 
 export const newUserId = (random: Random): string => `usr_${random(16).toString("hex")}`;
 
-const assertedPrefix = "urn:legate:asserted:";
-
-/** The issuer of the users an agent merely asserts: it equals no trusted issuer's, and no other agent's. */
-export const assertedIssuer = (agentId: string): string => `${assertedPrefix}${agentId}`;
-
-/** Whether an issuer URL is one of ours for asserted users, which no trusted issuer may claim. */
-export const isAssertedIssuer = (issuer: string): boolean => issuer.startsWith(assertedPrefix);
+/** The issuer of the users an agent merely asserts: no trusted issuer's, whose is an http URL, and no other agent's. */
+export const assertedIssuer = (agentId: string): string => `urn:legate:asserted:${agentId}`;
