@@ -14,7 +14,7 @@ export interface Source {
   readonly inside: string;
   /** Of the server: the floor and room it belongs to, e.g. `ground/db`; undefined for what stands outside of rooms. */
   readonly room: string | undefined;
-  /** Tests, and what serves only tests or the making of documents: the walls between rooms do not bind them. */
+  /** Tests, `*-for-tests.ts`, and what serves only tests or the making of documents: the walls between rooms do not bind them. */
   readonly aside: boolean;
   readonly text: string;
   readonly code: string;
@@ -67,7 +67,7 @@ export const houseOf = (tree: Tree): House => {
       ...one,
       target: one.specifier?.startsWith(".") ? posix.normalize(posix.join(posix.dirname(path), one.specifier)) : undefined,
     }));
-    const aside = /\.test\.tsx?$/.test(path) || (packageName === "server" && /^(testing|reference)\//.test(inside));
+    const aside = /(\.test|-for-tests)\.tsx?$/.test(path) || (packageName === "server" && /^(testing|reference)\//.test(inside));
     return { path, package: packageName, inside, room: roomOf(packageName, inside), aside, text, code, imports };
   });
   const rooms = [...(tree.get(roomList) ?? "").matchAll(/\bpath:\s*"([^"]+)"/g)].map((match) => match[1] ?? "");

@@ -38,6 +38,7 @@ const lawful: Readonly<Record<string, string>> = {
   [server("identity/agents/agents.ts")]:
     'import { x } from "../tenants/index.ts";\nimport type { IncomingMessage } from "node:http";\nexport const make = ({ fetch, clock }: { fetch: (u: string) => unknown; clock: () => number }) => fetch(`${new Date(clock()).toISOString()} ${x}`);\n',
   [server("identity/agents/agents.test.ts")]: 'import { x } from "../../front/native/x.ts";\nimport { test } from "vitest";\nDate.now();\n',
+  [server("identity/agents/agents-for-tests.ts")]: 'import { open } from "../../testing/stores.ts";\n',
   [server("front/native/errors.ts")]:
     'import type { FastifyReply } from "fastify";\nimport { x } from "../../access/vault/index.ts";\nimport type { Db } from "../../ground/db/index.ts";\n',
   [server("testing/stores.ts")]: 'import pg from "pg";\nprocess.env["X"];\nMath.random();\n',
@@ -99,6 +100,7 @@ const planted: readonly (readonly [law: string, path: string, text: string])[] =
   ["a room is entered only through its index.ts", agents, 'export {\n  x,\n  type Y,\n} from "../tenants/deep/y.ts";'],
   ["a room knows nothing of what composes it", agents, 'import { compose } from "../../compose.ts";'],
   ["code that runs imports nothing made for tests", server("planted.ts"), 'import { open } from "./testing/stores.ts";'],
+  ["code that runs imports nothing made for tests", agents, 'import { open } from "./agents-for-tests.ts";'],
   ["code that runs imports nothing made for tests", agents, 'import { vi } from "vitest";'],
   ["only ground/db and *-table.ts import the query builder or a driver", agents, 'import { sql } from "kysely";'],
   ["only ground/db and *-table.ts import the query builder or a driver", agents, 'import type pg from "pg";'],
