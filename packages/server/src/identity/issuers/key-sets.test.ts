@@ -122,14 +122,25 @@ describe("a key that is not known", () => {
 
   test("does not hold up whoever names a known one", async () => {
     let hold: Promise<void> = Promise.resolve();
-    const { keysFor, current, forward } = await open({ before: () => hold });
+    let leaves = () => {};
+    const left = new Promise<void>((resolve) => {
+      leaves = resolve;
+    });
+    let armed = false;
+    const before = () => {
+      if (armed) leaves();
+      return hold;
+    };
+    const { keysFor, current, forward } = await open({ before });
     await keysFor(current());
+    armed = true;
     forward(30_000);
     let release = () => {};
     hold = new Promise((resolve) => {
       release = resolve;
     });
     const waiting = keysFor("made-up").catch((problem: unknown) => problem);
+    await left;
     expect(await keysFor(current())).toHaveLength(1);
     release();
     expect(await waiting).toMatchObject(unknown);
@@ -187,13 +198,14 @@ describe("an issuer that is down", () => {
 
   test("is as good as down where its metadata begins to name another issuer, or keys at a place that may not be reached", async () => {
     for (const metadata of [
-      { issuer: "https://evil.example", jwks_uri: "https://evil.example/jwks" },
-      { jwks_uri: "http://169.254.169.254/jwks" },
+      () => ({ issuer: "https://evil.example", jwks_uri: "https://evil.example/jwks" }),
+      (url: string) => ({ issuer: `${url}/`, jwks_uri: `${url}/other` }),
+      (url: string) => ({ issuer: url, jwks_uri: "http://169.254.169.254/jwks" }),
     ]) {
       const { upstream, keysFor, current, forward } = await open();
       await keysFor(current());
       const { url } = upstream;
-      upstream.bend("/.well-known/openid-configuration", { body: JSON.stringify({ issuer: url, ...metadata }) });
+      upstream.bend("/.well-known/openid-configuration", { body: JSON.stringify(metadata(url)) });
       forward(10 * minute);
       expect(await keysFor(current())).toHaveLength(1);
       expect(upstream.fetches()).toEqual({ discovery: 2, jwks: 2 });

@@ -35,11 +35,11 @@ interface Known {
   pending?: Promise<void> | undefined;
 }
 
-/** Only public keys for signatures: a secret would let anyone who reads the set sign, and a key whose private half stands there is anyone's. */
+/** Only kinds of key with a public half: by a shared secret anyone who reads the set could sign. jose refuses a key whose private half stands there. */
 const usable = (key: unknown): key is JWK => {
   if (typeof key !== "object" || key === null) return false;
-  const { kty, d, k } = key as JWK;
-  return (kty === "RSA" || kty === "EC" || kty === "OKP") && d === undefined && k === undefined;
+  const { kty } = key as JWK;
+  return kty === "RSA" || kty === "EC" || kty === "OKP";
 };
 
 export type KeySets = ReturnType<typeof makeKeySets>;
