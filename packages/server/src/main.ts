@@ -3,6 +3,9 @@ import { StoreInUse } from "./ground/db/index.ts";
 import { SealBroken } from "./ground/seal/index.ts";
 import { openServer } from "./server.ts";
 
+// Whatever it writes is for its owner only.
+process.umask(0o077);
+
 try {
   const server = await openServer(readConfig(process.env), (text) => process.stderr.write(text));
   let stopping = false;

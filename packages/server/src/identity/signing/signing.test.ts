@@ -79,4 +79,16 @@ eachStore("signing keys", (fresh) => {
     expect(kids).toContain(kidOf(await makeSigning(two).sign("acme", "test+jwt", {})));
     await two.db.close();
   });
+
+  test("signs while the clock moves on under the making of the first key, and after it was set back an hour", async () => {
+    let now = Date.UTC(2026, 0, 1);
+    const ground = await openGround(await fresh(), () => (now += 7));
+    const signing = makeSigning(ground);
+    const first = kidOf(await signing.sign("acme", "test+jwt", {}));
+    now -= 60 * 60 * 1000;
+    const back = kidOf(await signing.sign("acme", "test+jwt", {}));
+    expect(await signing.keyFor("acme", first ?? "")).toBeDefined();
+    expect(await signing.keyFor("acme", back ?? "")).toBeDefined();
+    await ground.db.close();
+  });
 });
