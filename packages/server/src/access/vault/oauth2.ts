@@ -5,6 +5,7 @@ import type { Db, Handle } from "../../ground/db/index.ts";
 import { type Clock, type Principal, Refusal } from "../../ground/kernel/index.ts";
 import type { Seal } from "../../ground/seal/index.ts";
 import { type Agent, type Agents, mayUse } from "../../identity/agents/index.ts";
+import type { StandingCheck } from "../../identity/tokens/index.ts";
 import { type Provider, type Providers, scopesKey } from "../providers/index.ts";
 import { isDue, isValid, missingScopes, type Stored, type Tokens } from "./connection.ts";
 import { openTokens } from "./connections.ts";
@@ -43,6 +44,7 @@ export interface Consents {
       readonly returnUrl?: string | undefined;
       readonly customState?: string | undefined;
       readonly customParameters: Readonly<Record<string, string>>;
+      readonly forced: boolean;
     },
   ): Promise<{ readonly authorizationUrl: string; readonly sessionUri: string }>;
   /** @throws Refusal session_unknown, authorization_denied, authorization_expired, authorization_failed */
@@ -56,12 +58,6 @@ export interface Consents {
   >;
 }
 
-/** Whether a principal still stands. */
-export interface Standing {
-  /** @throws Refusal agent_suspended, user_suspended, unauthenticated */
-  alive(who: Principal): Promise<void>;
-}
-
 interface Needs {
   readonly db: Db;
   readonly audit: Audit;
@@ -69,7 +65,7 @@ interface Needs {
   readonly seal: Seal;
   readonly agents: Pick<Agents, "byId">;
   readonly providers: Pick<Providers, "byId">;
-  readonly standing: Standing;
+  readonly standing: Pick<StandingCheck, "alive">;
   readonly consents: Consents;
   readonly refresh: Refresh;
 }
@@ -179,8 +175,8 @@ export const makeOauth2 = ({ db, audit, clock, seal, agents, providers, standing
     const begun = await db.write(async (tx) => {
       const agent = await agents.byId(tx, key.tenant, key.agent);
       if (!agent) throw new Refusal("unauthenticated", "The agent of this workload token is gone.");
-      const { returnUrl, customState, customParameters = {} } = ask;
-      return consents.begin(tx, who, { key, requestedScopes, provider, agent, returnUrl, customState, customParameters });
+      const { returnUrl, customState, customParameters = {}, forceAuthentication: forced = false } = ask;
+      return consents.begin(tx, who, { key, requestedScopes, provider, agent, returnUrl, customState, customParameters, forced });
     });
     return { status: "pending", authorizationUrl: begun.authorizationUrl, sessionUri: begun.sessionUri };
   };

@@ -3,7 +3,14 @@ import type { Audit } from "../../ground/audit/index.ts";
 import type { Db, Handle } from "../../ground/db/index.ts";
 import { type Clock, type Principal, type Random, Refusal } from "../../ground/kernel/index.ts";
 import type { Seal } from "../../ground/seal/index.ts";
-import { type Provider, type Providers, UpstreamRefused, type UpstreamTokens, UpstreamUnavailable } from "../providers/index.ts";
+import {
+  type Provider,
+  type Providers,
+  type Upstream,
+  UpstreamRefused,
+  type UpstreamTokens,
+  UpstreamUnavailable,
+} from "../providers/index.ts";
 import { isValid, newConnectionId, obtainedFrom, type Stored, type Tokens, tokensIdentity } from "./connection.ts";
 import { openTokens, sealable } from "./connections.ts";
 import { connectionsTable, type Lease } from "./connections-table.ts";
@@ -15,7 +22,7 @@ interface Needs {
   readonly clock: Clock;
   readonly random: Random;
   readonly seal: Seal;
-  readonly providers: Pick<Providers, "byId"> & { readonly upstream: Pick<Providers["upstream"], "refresh" | "clientCredentials"> };
+  readonly providers: Pick<Providers, "byId"> & { readonly upstream: Pick<Upstream, "refresh" | "clientCredentials"> };
   /** Waits in real time; a test may count instead. */
   readonly pause?: (milliseconds: number) => Promise<unknown>;
 }
@@ -163,7 +170,10 @@ export const makeRefresh = ({ db, audit, clock, random, seal, providers, pause =
       if (error instanceof UpstreamRefused && error.error === "invalid_grant" && held.key.kind === "user") return lapse(who, held, owner);
       await release(who, held, owner, error);
       if (error instanceof UpstreamRefused)
-        throw new Refusal("provider_refused", "The credential provider refused to give a token.", { error: error.error });
+        throw new Refusal("provider_refused", "The credential provider refused to give a token.", {
+          error: error.error,
+          ...(error.description !== undefined && { description: error.description }),
+        });
       if (!(error instanceof UpstreamUnavailable) && !signal.aborted) throw error;
       if (old && isValid(held, clock())) return { kind: "live", version: held.version, stored: held, tokens: old };
       throw unavailable();

@@ -3,9 +3,10 @@ import type { Db } from "../../ground/db/index.ts";
 import type { Clock, Random } from "../../ground/kernel/index.ts";
 import type { Seal } from "../../ground/seal/index.ts";
 import type { Agents } from "../../identity/agents/index.ts";
-import type { Providers } from "../providers/index.ts";
+import type { StandingCheck } from "../../identity/tokens/index.ts";
+import type { Providers, Upstream } from "../providers/index.ts";
 import type { Connections } from "./connections.ts";
-import { type Consents, makeOauth2, type Standing } from "./oauth2.ts";
+import { type Consents, makeOauth2 } from "./oauth2.ts";
 import { makeRefresh } from "./refresh.ts";
 import { makeStatic } from "./static.ts";
 
@@ -17,9 +18,9 @@ interface Needs {
   readonly seal: Seal;
   readonly agents: Pick<Agents, "byId">;
   readonly providers: Pick<Providers, "byId" | "usable" | "apiKey"> & {
-    readonly upstream: Pick<Providers["upstream"], "refresh" | "clientCredentials">;
+    readonly upstream: Pick<Upstream, "refresh" | "clientCredentials">;
   };
-  readonly standing: Standing;
+  readonly standing: Pick<StandingCheck, "alive">;
   readonly connections: Connections;
   readonly sessions: Consents;
   /** Waits in real time unless given. */
