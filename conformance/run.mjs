@@ -1,5 +1,5 @@
 // npm run conformance: judges that nobody here wrote, against a running server. One folder a wire; each has `judges.mjs`, whose default export
-// runs its judges and answers the names of those that passed and failed.
+// runs its judges and yields, one after another, their names and whether they passed.
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -20,20 +20,23 @@ for (const wire of wires) {
     console.log(`Skipped: ${python.missing}`);
     continue;
   }
-  const server = await startServer();
+  const results = [];
+  let server;
   try {
+    server = await startServer();
     const { default: judges } = await import(pathToFileURL(join(here, wire, "judges.mjs")).href);
-    for (const { name, passed: good } of await judges({ server, python, folder: join(here, wire) })) {
-      console.log(`${good ? "passed" : "FAILED"}: ${wire}: ${name}`);
-      if (good) passed += 1;
-      else failed += 1;
-    }
-    if (!server.alive()) {
-      console.log(`FAILED: ${wire}: the server ended while it was judged`);
-      failed += 1;
-    }
+    for await (const result of judges({ server, python, folder: join(here, wire) })) results.push(result);
+    if (!server.alive()) results.push({ name: "the server outlives its judges", passed: false });
+  } catch (error) {
+    console.log(error);
+    results.push({ name: "the judges could do their work", passed: false });
   } finally {
-    await server.stop();
+    await server?.stop();
+  }
+  for (const { name, passed: good } of results) {
+    console.log(`${good ? "passed" : "FAILED"}: ${wire}: ${name}`);
+    if (good) passed += 1;
+    else failed += 1;
   }
 }
 console.log(`\nConformance: ${passed} passed, ${failed} failed`);

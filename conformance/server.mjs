@@ -31,7 +31,7 @@ export const startServer = async () => {
       LEGATE_PORT: String(port),
       LEGATE_DATA_DIR: join(folder, "data"),
       LEGATE_ADMIN_KEY: adminKey,
-      LEGATE_LOG_LEVEL: "fatal",
+      LEGATE_LOG_LEVEL: "error",
     },
   });
   const url = `http://127.0.0.1:${port}`;

@@ -34,24 +34,25 @@ const schemathesis = async ({ server, python }, bearer, filter) => {
 };
 
 /** The judges of our own wire: schemathesis for its operations, PyJWT for its tokens. */
-export default async (given) => {
+export default async function* judges(given) {
   const { server, python, folder } = given;
   const agent = await server.ask("POST", "/v1/agents", { name: "judged", description: "asks for tokens that the judges verify" });
   const { apiKey } = await server.ask("POST", `/v1/agents/${agent.id}/keys`, {});
   await server.ask("POST", "/v1/credential-providers", { name: "judged", type: "api_key", apiKey: "judged-api-key" });
-  const { token } = await server.ask("POST", "/v1/workload-tokens", { userId: "alice" }, apiKey);
 
-  const results = [
-    {
-      name: "PyJWT verifies a workload access token by the published keys",
-      passed: await python.run([join(folder, "verify_wat.py")], {
-        env: { LEGATE_TEST_URL: server.url, LEGATE_TEST_AGENT_KEY: apiKey, LEGATE_TEST_AGENT_ID: agent.id },
-        seconds: 60,
-      }),
-    },
-    // Before the operator's run, which may well suspend the agent.
-    { name: "schemathesis, with a workload access token", passed: await schemathesis(given, token, ["--include-tag", "Credentials"]) },
-    { name: "schemathesis, with the admin key", passed: await schemathesis(given, server.adminKey, []) },
-  ];
-  return results;
-};
+  yield {
+    name: "PyJWT verifies workload access tokens by the published keys",
+    passed: await python.run([join(folder, "verify_wat.py")], {
+      env: { LEGATE_TEST_URL: server.url, LEGATE_TEST_AGENT_KEY: apiKey, LEGATE_TEST_AGENT_ID: agent.id },
+      seconds: 60,
+    }),
+  };
+
+  const { token } = await server.ask("POST", "/v1/workload-tokens", { userId: "alice" }, apiKey);
+  yield {
+    name: "schemathesis, with a workload access token",
+    passed: await schemathesis(given, token, ["--include-tag=Credentials", "--include-tag=Workload tokens"]),
+  };
+  // Last, since an operator may well suspend the agent.
+  yield { name: "schemathesis, with the admin key", passed: await schemathesis(given, server.adminKey, []) };
+}

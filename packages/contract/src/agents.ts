@@ -180,7 +180,7 @@ export const revokeAgent = operation({
   params: named,
   answer: agent,
   status: 200,
-  refusals: ["agent_unknown"],
+  refusals: ["agent_unknown", "agent_revoked"],
 });
 export const createAgentKey = operation({
   id: "createAgentKey",
