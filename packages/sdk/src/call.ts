@@ -28,9 +28,11 @@ export type Asked<O extends Operation> = CallOptions & Part<"params", ParamsOf<O
 
 export type Call = <O extends Operation>(operation: O, asked: Asked<O>) => Promise<AnswerOf<O>>;
 
+type Query = Readonly<Record<string, string | number | boolean | undefined>>;
+
 interface Loose extends CallOptions {
   readonly params?: Readonly<Record<string, unknown>> | undefined;
-  readonly query?: Readonly<Record<string, unknown>> | undefined;
+  readonly query?: Query | undefined;
   readonly body?: unknown;
 }
 
@@ -44,10 +46,10 @@ const pathOf = (operation: Operation, params: Readonly<Record<string, unknown>> 
     return encodeURIComponent(value);
   });
 
-const queryOf = (query: Readonly<Record<string, unknown>> = {}): string => {
+const queryOf = (query: Query = {}): string => {
   const search = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) if (value !== undefined) search.set(name, String(value));
-  return search.size === 0 ? "" : `?${search}`;
+  return search.size === 0 ? "" : `?${search.toString()}`;
 };
 
 /** Which of the client's keys an operation is asked with: an agent's own before an operator's. */

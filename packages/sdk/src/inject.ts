@@ -38,12 +38,14 @@ const generatorTag = "[object AsyncGeneratorFunction]";
 const wrappedGenerators = new WeakSet<object>();
 const isGeneratorFunction = (fn: object) => wrappedGenerators.has(fn) || Object.prototype.toString.call(fn) === generatorTag;
 
-const withField = (args: readonly unknown[], name: string, value: unknown): unknown[] => {
+const isObject = (value: unknown): value is object => typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** How the arguments read once the credential is there. Refuses before it is fetched. */
+const fieldInto = (args: readonly unknown[], name: string): ((value: unknown) => unknown[]) => {
   const [input, ...rest] = args;
-  if (input !== undefined && (typeof input !== "object" || input === null || Array.isArray(input))) {
+  if (input !== undefined && !isObject(input))
     throw new TypeError(`The first argument must be an object: \`${name}\` becomes one of its fields.`);
-  }
-  return [{ ...(input as object | undefined), [name]: value }, ...rest];
+  return (value) => [{ ...input, [name]: value }, ...rest];
 };
 
 /**
@@ -52,11 +54,12 @@ const withField = (args: readonly unknown[], name: string, value: unknown): unkn
 export const inject = <V>(name: string, obtain: Obtain<V>, fn: WidestFunction): WidestFunction => {
   if (isGeneratorFunction(fn)) {
     const wrapped = function (this: unknown, ...args: readonly unknown[]): AsyncGenerator {
-      // Read here: the generator's body starts only at the first `next`, which may come from elsewhere.
+      // Both are done here: the generator's body starts only at the first `next`, which may come from elsewhere.
       const values = AgentContext.current();
-      const self = this;
+      const filled = fieldInto(args, name);
+      const start = (credential: V) => fn.apply(this, filled(credential)) as AsyncGenerator;
       const steps = async function* () {
-        return yield* fn.apply(self, withField(args, name, await obtain(values))) as AsyncGenerator;
+        return yield* start(await obtain(values));
       };
       return inCurrentRun(steps());
     };
@@ -64,6 +67,11 @@ export const inject = <V>(name: string, obtain: Obtain<V>, fn: WidestFunction): 
     return wrapped;
   }
   return async function (this: unknown, ...args: readonly unknown[]): Promise<unknown> {
-    return fn.apply(this, withField(args, name, await obtain(AgentContext.current())));
+    const filled = fieldInto(args, name);
+    const result = await fn.apply(this, filled(await obtain(AgentContext.current())));
+    if (Object.prototype.toString.call(result) === "[object AsyncGenerator]") {
+      throw new TypeError("An async generator must be wrapped as an `async function*`, not as a function that returns one.");
+    }
+    return result;
   };
 };

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { link, open, readFile, rm, writeFile } from "node:fs/promises";
+import { link, open, readFile, rm } from "node:fs/promises";
 import { resolve } from "node:path";
 import { ConfigurationError } from "./errors.ts";
 
@@ -28,9 +28,13 @@ const read = async (path: string): Promise<string | undefined> => {
 const place = async (path: string, content: string): Promise<boolean> => {
   const draft = `${path}.${process.pid}-${randomBytes(4).toString("hex")}`;
   try {
-    await writeFile(draft, content, { flag: "wx" });
-    const file = await open(draft);
-    await file.sync().finally(() => file.close());
+    const file = await open(draft, "wx");
+    try {
+      await file.writeFile(content);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
     // Unlike a rename, a link never replaces what is there.
     await link(draft, path);
     return true;

@@ -10,25 +10,28 @@ import {
   withWorkloadToken,
 } from "./index.ts";
 
+/** A function of this type, which is never called. */
+const of = <F>(): F => (() => undefined) as F;
+
 // The compiler is what fails here: these types are checked wherever the package is built, and again by examples.test.ts.
 describe("the types", () => {
   it("no longer ask for what is given", () => {
     const options = { provider: "github" };
-    const left = withAccessToken(options, async (_: { accessToken: string; repository: string }) => 1);
+    const left = withAccessToken(options, of<(input: { accessToken: string; repository: string }) => Promise<number>>());
     expectTypeOf(left).toEqualTypeOf<(input: Omit<{ accessToken: string; repository: string }, "accessToken">) => Promise<number>>();
     expectTypeOf(left).parameter(0).toEqualTypeOf<{ repository: string }>();
 
-    const nothingLeft = withAccessToken(options, async (_: { accessToken: string }) => "text");
+    const nothingLeft = withAccessToken(options, of<(input: { accessToken: string }) => Promise<string>>());
     expectTypeOf(nothingLeft).toEqualTypeOf<() => Promise<string>>();
 
-    const optionalLeft = withAccessToken(options, (_: { accessToken: string; page?: number }) => true);
+    const optionalLeft = withAccessToken(options, of<(input: { accessToken: string; page?: number }) => boolean>());
     expectTypeOf(optionalLeft).parameters.toEqualTypeOf<[input?: { page?: number }]>();
     expectTypeOf(optionalLeft).returns.toEqualTypeOf<Promise<boolean>>();
 
-    const more = withApiKey(options, async (_: { apiKey: string; a: 1 }, b: number, c?: string) => [b, c]);
+    const more = withApiKey(options, async ({ a }: { apiKey: string; a: 1 }, b: number, c?: string) => [a, b, c]);
     expectTypeOf(more).parameters.toEqualTypeOf<[input: { a: 1 }, b: number, c?: string | undefined]>();
 
-    const union = withApiKey(options, async (_: { apiKey: string; a: 1 } | { apiKey: string; b: 2 }) => null);
+    const union = withApiKey(options, of<(input: { apiKey: string; a: 1 } | { apiKey: string; b: 2 }) => null>());
     expectTypeOf(union).parameter(0).toEqualTypeOf<{ a: 1 } | { b: 2 }>();
   });
 
@@ -36,37 +39,33 @@ describe("the types", () => {
     withAccessToken({ provider: "github" }, ({ accessToken }) => expectTypeOf(accessToken).toEqualTypeOf<string>());
     withApiKey({ provider: "search", injectAs: "key" }, ({ key }) => expectTypeOf(key).toEqualTypeOf<string>());
     withStsCredential({}, ({ stsCredential }) => expectTypeOf(stsCredential).toEqualTypeOf<StsCredential>());
-    const renamed = withWorkloadToken({ injectAs: "wat" }, async (_: { wat: string; workloadToken: number }) => 0);
+    const renamed = withWorkloadToken({ injectAs: "wat" }, of<(input: { wat: string; workloadToken: number }) => number>());
     expectTypeOf(renamed).parameter(0).toEqualTypeOf<{ workloadToken: number }>();
   });
 
   it("keep an async generator one, and stack", () => {
-    const lines = withAccessToken({ provider: "github" }, async function* (_: { accessToken: string; n: number }): AsyncGenerator<
-      string,
-      7,
-      boolean
-    > {
-      yield "";
-      return 7;
-    });
+    const lines = withAccessToken(
+      { provider: "github" },
+      of<(input: { accessToken: string; n: number }) => AsyncGenerator<string, 7, boolean>>(),
+    );
     expectTypeOf(lines).returns.toEqualTypeOf<AsyncGenerator<string, 7, boolean>>();
 
     const both = withApiKey(
       { provider: "search" },
-      withAccessToken({ provider: "github" }, async (_: { accessToken: string; apiKey: string; q: string }) => 1),
+      withAccessToken({ provider: "github" }, of<(input: { accessToken: string; apiKey: string; q: string }) => number>()),
     );
     expectTypeOf(both).parameter(0).toEqualTypeOf<{ q: string }>();
   });
 
   it("refuse what cannot take the credential", () => {
     // @ts-expect-error the field takes a number
-    withAccessToken({ provider: "github" }, async (_: { accessToken: number }) => 0);
+    withAccessToken({ provider: "github" }, of<(input: { accessToken: number }) => number>());
     // @ts-expect-error there is no such field
-    withAccessToken({ provider: "github" }, async (_: { token: string }) => 0);
-    const left = withAccessToken({ provider: "github" }, async (_: { accessToken: string; a: 1 }) => 0);
+    withAccessToken({ provider: "github" }, of<(input: { token: string }) => number>());
+    const left = withAccessToken({ provider: "github" }, of<(input: { accessToken: string; a: 1 }) => number>());
     // @ts-expect-error `a` is still asked for
     const wrong = () => left();
-    const nothingLeft = withAccessToken({ provider: "github" }, async (_: { accessToken: string }) => 0);
+    const nothingLeft = withAccessToken({ provider: "github" }, of<(input: { accessToken: string }) => number>());
     // @ts-expect-error nothing is asked for
     const alsoWrong = () => nothingLeft({ a: 1 });
     expectTypeOf([wrong, alsoWrong]).toBeArray();
@@ -77,11 +76,11 @@ describe("the types", () => {
     const context = {} as ClassMethodDecoratorContext<unknown, never>;
     // Never called: the compiler is the test.
     const never = () => {
-      decorate(async (_: { accessToken?: string; a: 1 }) => 1, context);
+      decorate(of<(input: { accessToken?: string; a: 1 }) => Promise<number>>(), context);
       // @ts-expect-error a synchronous method would turn asynchronous behind its type
-      decorate((_: { accessToken?: string }) => 1, context);
+      decorate(of<(input: { accessToken?: string }) => number>(), context);
       // @ts-expect-error the field takes a number
-      decorate(async (_: { accessToken?: number }) => 1, context);
+      decorate(of<(input: { accessToken?: number }) => Promise<number>>(), context);
     };
     expectTypeOf(never).toBeFunction();
   });
