@@ -48,6 +48,7 @@ const lawful: Readonly<Record<string, string>> = {
   "packages/sdk/src/index.ts": '/** The SDK. */\nexport { c } from "./client.ts";\n',
   "packages/sdk/src/client.ts":
     'import { a } from "@legate/contract";\nimport type { IncomingMessage } from "node:http";\nexport const c = fetch(a);\n',
+  "packages/sdk/src/testing/fake.ts": 'import { createServer } from "node:http";\n',
   "packages/sdk/src/context.ts": 'import { AsyncLocalStorage } from "node:async_hooks";\n',
   "packages/sdk/src/environment.ts": 'export const url = process.env["LEGATE_URL"];\n',
 };
@@ -100,6 +101,7 @@ const planted: readonly (readonly [law: string, path: string, text: string])[] =
   ["a room is entered only through its index.ts", agents, 'export {\n  x,\n  type Y,\n} from "../tenants/deep/y.ts";'],
   ["a room knows nothing of what composes it", agents, 'import { compose } from "../../compose.ts";'],
   ["code that runs imports nothing made for tests", server("planted.ts"), 'import { open } from "./testing/stores.ts";'],
+  ["code that runs imports nothing made for tests", sdk, 'import { fake } from "./testing/fake.ts";'],
   ["code that runs imports nothing made for tests", agents, 'import { open } from "./agents-for-tests.ts";'],
   ["code that runs imports nothing made for tests", agents, 'import { vi } from "vitest";'],
   ["only ground/db and *-table.ts import the query builder or a driver", agents, 'import { sql } from "kysely";'],

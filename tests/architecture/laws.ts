@@ -102,7 +102,7 @@ export const laws: readonly Law[] = [
       source,
       ({ specifier, target }) =>
         isPackage(specifier, "vitest") ||
-        /(\.test|-for-tests)\.tsx?$|^packages\/server\/src\/testing\//.test(target ?? "") ||
+        /(\.test|-for-tests)\.tsx?$|^packages\/[^/]+\/src\/testing\//.test(target ?? "") ||
         /\/testing\//.test(specifier ?? ""),
     ),
   ),
