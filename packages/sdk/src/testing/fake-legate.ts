@@ -51,6 +51,7 @@ export class FakeLegate {
   workloadTokenLife = 1800;
   /** Milliseconds; undefined leaves the expiry out. */
   accessTokenLife: number | undefined = 3_600_000;
+  clock: () => number = Date.now;
   url = "";
   readonly #handlers = new Map<OperationId, Handler>();
   #count = 0;
@@ -180,7 +181,7 @@ export class FakeLegate {
     const what = [body.provider, body.vault, body.flow, body.scopes?.join("+"), body.resource, body.audience].map((part) => part ?? "-");
     const accessToken = `${who.agent}/${who.user}/${what.join("/")}/${this.#count}`;
     const life = this.accessTokenLife;
-    const expiresAt = life === undefined ? {} : { expiresAt: new Date(Date.now() + life).toISOString() };
+    const expiresAt = life === undefined ? {} : { expiresAt: new Date(this.clock() + life).toISOString() };
     return { status: 200, body: { accessToken, tokenType: "Bearer", scopes: body.scopes ?? [], ...expiresAt } };
   }
 }
