@@ -15,6 +15,7 @@ export const serveFrontDoor = (app: FastifyInstance, publicUrl: string): void =>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
+<link rel="icon" href="data:,">
 <title>Legate</title>
 <h1>Legate</h1>
 <p>${about.description}</p>

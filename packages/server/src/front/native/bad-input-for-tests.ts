@@ -1,0 +1,255 @@
+import type { Code, Operation, operations } from "@legate/contract";
+import { z } from "zod";
+
+export type OperationId = keyof typeof operations;
+
+/** What a good request of an operation looks like: each case spoils one thing of it. */
+export interface Sample {
+  readonly params?: Readonly<Record<string, string>>;
+  readonly body?: Readonly<Record<string, unknown>>;
+  /** What is said when the last of the parameters names nothing. */
+  readonly missing?: Code;
+}
+
+export interface Case {
+  readonly what: string;
+  readonly method?: string;
+  readonly path?: string;
+  readonly query?: string;
+  readonly body?: unknown;
+  readonly type?: string;
+  /** What must come back; where it is left out, anything but a fault of ours may. */
+  readonly expect?: readonly [status: number, code: Code];
+  /** Where the first problem must be said to be. */
+  readonly at?: string;
+}
+
+const bad = [400, "invalid_request"] as const;
+
+const agent = { params: { name: "probe" }, missing: "agent_unknown" } as const;
+const user = { params: { id: "usr_0" }, missing: "user_unknown" } as const;
+const issuer = { params: { name: "corp" }, missing: "issuer_unknown" } as const;
+const provider = { params: { name: "weather" }, missing: "provider_unknown" } as const;
+const connection = { params: { id: "con_0" }, missing: "connection_unknown" } as const;
+const victim = { params: { name: "victim" } };
+const oauth2 = { name: "calendar", type: "oauth2", clientId: "us", discoveryUrl: "https://login.example/", scopes: ["read"] };
+
+/** One good request of each operation, on what the test has made beforehand. */
+export const samples: Record<OperationId, Sample> = {
+  createAgent: {
+    body: {
+      name: "fresh",
+      title: "Fresh",
+      description: "x",
+      ownerEmail: "owner@example.com",
+      permissions: ["mail:inbox:read"],
+      allowedReturnUrls: ["https://app.example/back"],
+      roleArn: "acs:ram::1:role/x",
+      binding: "application",
+      assertedUsers: true,
+      tier: "gold",
+      labels: { team: "a" },
+    },
+  },
+  listAgents: {},
+  getAgent: agent,
+  updateAgent: { ...agent, ...victim, body: { title: "New" } },
+  deleteAgent: agent,
+  suspendAgent: agent,
+  resumeAgent: agent,
+  revokeAgent: agent,
+  createAgentKey: { ...agent, body: { description: "laptop" } },
+  listAgentKeys: agent,
+  deleteAgentKey: { params: { name: "probe", id: "key_0" }, missing: "key_unknown" },
+  listUsers: {},
+  getUser: user,
+  suspendUser: user,
+  resumeUser: user,
+  createIssuer: {
+    body: { name: "corp", discoveryUrl: "https://login.example/", audiences: ["us"], subjectClaim: "sub", login: { clientId: "us" } },
+  },
+  listIssuers: {},
+  getIssuer: issuer,
+  updateIssuer: { ...issuer, body: { audiences: ["us"] } },
+  deleteIssuer: issuer,
+  createProvider: { body: oauth2 },
+  listProviders: {},
+  getProvider: provider,
+  updateProvider: { ...provider, ...victim, body: { apiKey: "another" } },
+  deleteProvider: provider,
+  createWorkloadToken: { body: { agent: "probe" } },
+  getApiKey: { body: { provider: "weather" } },
+  getOauth2Token: { body: { provider: "calendar", scopes: ["read"] } },
+  completeAuthorization: { body: { sessionUri: "urn:ietf:params:oauth:request_uri:none", userId: "alice" } },
+  listConnections: {},
+  getConnection: connection,
+  deleteConnection: connection,
+  listAuditEvents: {},
+};
+
+/** What parses and is refused all the same. */
+export const refusedByRooms: Partial<Record<OperationId, readonly Case[]>> = {
+  createAgent: [
+    { what: "a name that is taken", body: { name: "probe" }, expect: [409, "agent_exists"] },
+    { what: "a name like an id", body: { name: "agt_0123" }, expect: bad, at: "name" },
+    { what: "an issuer that is not trusted", body: { name: "fresh", issuer: "nobody" }, expect: [404, "issuer_unknown"] },
+    {
+      what: "a return URL with user information",
+      body: { name: "fresh", allowedReturnUrls: ["https://a@b.example/"] },
+      expect: bad,
+      at: "allowedReturnUrls.0",
+    },
+    {
+      what: "a return URL that is a script",
+      body: { name: "fresh", allowedReturnUrls: ["javascript:alert(1)"] },
+      expect: bad,
+      at: "allowedReturnUrls.0",
+    },
+    {
+      what: "51 labels",
+      body: { name: "fresh", labels: Object.fromEntries(Array.from({ length: 51 }, (_, at) => [`l${at}`, ""])) },
+      expect: bad,
+      at: "labels",
+    },
+  ],
+  updateAgent: [{ what: "an issuer that is not trusted", body: { issuer: "nobody" }, expect: [404, "issuer_unknown"] }],
+  createProvider: [
+    { what: "a name that is taken", body: { name: "weather", type: "api_key", apiKey: "x" }, expect: [409, "provider_exists"] },
+    {
+      what: "an agent that does not exist",
+      body: { name: "w2", type: "api_key", apiKey: "x", agents: ["nobody"] },
+      expect: [404, "agent_unknown"],
+    },
+    { what: "a type there is not", body: { name: "w2", type: "kerberos" }, expect: bad, at: "type" },
+    { what: "an API key for an OAuth 2 provider", body: { ...oauth2, apiKey: "x" }, expect: bad, at: "apiKey" },
+    { what: "no address of an authorization server", body: { name: "w2", type: "oauth2", clientId: "us", clientSecret: "x" }, expect: bad },
+  ],
+  updateProvider: [{ what: "an agent that does not exist", body: { agents: ["nobody"] }, expect: [404, "agent_unknown"] }],
+  createWorkloadToken: [
+    { what: "no agent, with an operator key", body: {}, expect: bad, at: "agent" },
+    { what: "an agent that does not exist", body: { agent: "nobody" }, expect: [404, "agent_unknown"] },
+    { what: "a user token and a user id", body: { agent: "probe", userToken: "x", userId: "alice" }, expect: bad },
+    { what: "a user token, and the agent trusts no issuer", body: { agent: "probe", userToken: "x" }, expect: [400, "user_token_invalid"] },
+    { what: "a user id of more than 512 bytes", body: { agent: "probe", userId: "ä".repeat(300) }, expect: bad, at: "userId" },
+  ],
+  getApiKey: [
+    { what: "a provider there is not", body: { provider: "nobody" }, expect: [404, "provider_unknown"] },
+    { what: "a vault there is not", body: { provider: "weather", vault: "elsewhere" }, expect: [404, "provider_unknown"] },
+    { what: "a provider that this agent may not use", body: { provider: "private" }, expect: [404, "provider_unknown"] },
+  ],
+  getOauth2Token: [
+    { what: "a provider there is not", body: { provider: "nobody" }, expect: [404, "provider_unknown"] },
+    { what: "a provider that holds an API key", body: { provider: "weather" }, expect: [400, "provider_wrong_type"] },
+    {
+      what: "a parameter that Legate sets itself",
+      body: { provider: "weather", customParameters: { Redirect_URI: "x" } },
+      expect: bad,
+      at: "customParameters",
+    },
+    { what: "a scope with a blank", body: { provider: "weather", scopes: ["a b"] }, expect: bad, at: "scopes.0" },
+  ],
+  completeAuthorization: [
+    {
+      what: "a session there is not",
+      body: { sessionUri: "urn:ietf:params:oauth:request_uri:none", userId: "alice" },
+      expect: [404, "session_unknown"],
+    },
+    { what: "a user token and a user id", body: { sessionUri: "x", userToken: "x", userId: "alice" }, expect: bad },
+  ],
+  listAuditEvents: [
+    { what: "a moment that is none", query: "from=yesterday", expect: bad, at: "from" },
+    { what: "a moment without a zone", query: "to=2026-01-01T00:00:00", expect: bad, at: "to" },
+  ],
+};
+
+const wrongTypes: readonly unknown[] = [null, 7, true, "", [], {}, [null], [""], { "": null }];
+const long = "a".repeat(20_000);
+
+/** Each field of a body, wherever it may stand in a union. */
+const fieldsOf = (body: z.ZodType): readonly string[] => {
+  const schema = z.toJSONSchema(body, { io: "input", unrepresentable: "any" });
+  const objects = [schema, ...(schema.oneOf ?? []), ...(schema.anyOf ?? [])];
+  return [...new Set(objects.flatMap((each) => Object.keys((typeof each === "object" && each.properties) || {})))];
+};
+
+const bodyCases = (op: Operation, { body = {} }: Sample): Case[] => {
+  const spoilt = (field: string, value: unknown, what: string): Case => {
+    const request = { ...body, [field]: value };
+    const fits = op.body.safeParse(request).success;
+    return { what: `\`${field}\`: ${what}`, body: request, ...(!fits && { expect: bad, at: field }) };
+  };
+  return [
+    { what: "no JSON", body: "{", expect: bad },
+    { what: "not an object", body: "[]", expect: bad },
+    { what: "a name twice", body: '{"a":1,"a":2}', expect: bad },
+    { what: "`__proto__`", body: '{"__proto__":{"a":1}}', expect: bad },
+    { what: "nested 33 deep", body: `{"a":${"[".repeat(33)}${"]".repeat(33)}}`, expect: bad },
+    { what: "more than 256 KiB", body: { a: "a".repeat(256 * 1024) }, expect: [413, "payload_too_large"] },
+    { what: "text/plain", body: "{}", type: "text/plain", expect: [415, "unsupported_media_type"] },
+    { what: "a form", body: "a=1", type: "application/x-www-form-urlencoded", expect: [415, "unsupported_media_type"] },
+    { what: "an unknown field", body: { ...body, unknownField: 1 }, expect: bad, at: "unknownField" },
+    ...fieldsOf(op.body).flatMap((field) => [
+      ...wrongTypes.map((value) => spoilt(field, value, JSON.stringify(value))),
+      spoilt(field, long, "20,000 characters"),
+      { what: `\`${field}\`: NUL`, body: { ...body, [field]: "a\0b" }, expect: bad },
+      { what: `\`${field}\`: lone surrogate`, body: JSON.stringify({ ...body, [field]: "MARK" }).replace("MARK", "\\ud800"), expect: bad },
+    ]),
+  ];
+};
+
+const paramCases = (op: Operation, { params = {} }: Sample): Case[] =>
+  Object.keys(params).flatMap((name) => {
+    const withParam = (value: string) => pathOf(op, { ...params, [name]: value });
+    const spoilt = (value: string, what: string): Case => ({ what: `\`{${name}}\`: ${what}`, path: withParam(value), expect: bad });
+    return [
+      spoilt(long.slice(0, 5_000), "5,000 characters"),
+      spoilt("%00", "NUL"),
+      spoilt("%ED%A0%80", "lone surrogate"),
+      spoilt("%", "broken percent-encoding"),
+      // What cannot be an agent's name or id does not parse; elsewhere it is merely unknown.
+      { what: `\`{${name}}\`: ../.. and a quote`, path: withParam("..%2F..%27--") },
+    ];
+  });
+
+const queryCases = (op: Operation): Case[] => {
+  const fields = Object.keys(op.query.shape);
+  const spoilt = (query: string): Case => ({ what: `\`?${query}\``, query, expect: bad });
+  return [
+    { ...spoilt("unknown=1"), at: "unknown" },
+    { ...spoilt("%zz"), what: "`?%zz`" },
+    { ...spoilt("a=%00"), what: "`?a=%00`" },
+    ...(fields.includes("limit")
+      ? ["0", "501", "-1", "1.5", "abc", "", "1&limit=2"].map((value) => ({ ...spoilt(`limit=${value}`), at: "limit" }))
+      : []),
+    ...(fields.includes("cursor") ? ["", "x", "e30", "WzEsImEiXQ=="].map((value) => ({ ...spoilt(`cursor=${value}`), at: "cursor" })) : []),
+    ...fields
+      .filter((field) => field !== "limit" && field !== "cursor")
+      .flatMap((field) => [
+        { ...spoilt(`${field}=`), at: field },
+        { ...spoilt(`${field}=${"a".repeat(3_000)}`), what: `\`?${field}=\` 3,000 characters`, at: field },
+      ]),
+  ];
+};
+
+/** The address of an operation with its parameters as they are, not encoded. */
+export const pathOf = (op: Operation, params: Readonly<Record<string, string>> = {}): string =>
+  op.path.replaceAll(/\{(\w+)\}/g, (_, name: string) => params[name] ?? "");
+
+const unknownCases = (op: Operation, { params = {}, body, missing }: Sample): Case[] => {
+  const last = Object.keys(params).at(-1);
+  if (last === undefined || missing === undefined) return [];
+  const path = pathOf(op, { ...params, [last]: "nobody" });
+  return [{ what: `\`{${last}}\`: of nothing there is`, path, body, expect: [404, missing] }];
+};
+
+/** Every bad request of an operation by somebody who may ask it. */
+export const casesOf = (op: Operation): Case[] => {
+  const sample = samples[op.id as OperationId];
+  return [
+    ...(op.method === "GET" ? [] : bodyCases(op, sample)),
+    ...paramCases(op, sample),
+    ...queryCases(op),
+    ...unknownCases(op, sample),
+    ...(refusedByRooms[op.id as OperationId] ?? []),
+  ];
+};
