@@ -80,7 +80,9 @@ describe("what was acknowledged survives kill -9", () => {
     const { child, url } = await start({ LEGATE_DATA_DIR: directory });
     const stored = new Map((await all<{ id: string; name: string }>(url, "/v1/agents")).map(({ id, name }) => [name, id]));
     expect([...acknowledged].filter((name) => !stored.has(name))).toEqual([]);
-    const audited = new Set((await all<{ action: string; target?: string }>(url, "/v1/audit-events")).map(({ action, target }) => `${action} ${target}`));
+    const audited = new Set(
+      (await all<{ action: string; target?: string }>(url, "/v1/audit-events")).map(({ action, target }) => `${action} ${target}`),
+    );
     expect([...stored.values()].filter((id) => !audited.has(`agent.created ${id}`))).toEqual([]);
     expect([...audited].filter((event) => event.startsWith("agent.created"))).toHaveLength(stored.size);
     expect(await stop(child, "SIGTERM")).toBe(0);

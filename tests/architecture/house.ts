@@ -67,8 +67,8 @@ export const houseOf = (tree: Tree): House => {
       ...one,
       target: one.specifier?.startsWith(".") ? posix.normalize(posix.join(posix.dirname(path), one.specifier)) : undefined,
     }));
-    const aside =
-      /(\.test|-for-tests)\.tsx?$/.test(path) || /^testing\//.test(inside) || /^server\/reference\//.test(`${packageName}/${inside}`);
+    const notRunning = inside.startsWith("testing/") || (packageName === "server" && inside.startsWith("reference/"));
+    const aside = notRunning || /(\.test|-for-tests)\.tsx?$/.test(path);
     return { path, package: packageName, inside, room: roomOf(packageName, inside), aside, text, code, imports };
   });
   const rooms = [...(tree.get(roomList) ?? "").matchAll(/\bpath:\s*"([^"]+)"/g)].map((match) => match[1] ?? "");
