@@ -32,7 +32,7 @@ const issuer = { params: { name: "corp" }, missing: "issuer_unknown" } as const;
 const provider = { params: { name: "weather" }, missing: "provider_unknown" } as const;
 const connection = { params: { id: "con_0" }, missing: "connection_unknown" } as const;
 const victim = { params: { name: "victim" } };
-const oauth2 = { name: "calendar", type: "oauth2", clientId: "us", discoveryUrl: "https://login.example/", scopes: ["read"] };
+const oauth2 = { name: "calendar", type: "oauth2", clientId: "us", discoveryUrl: "http://127.0.0.1:9/", scopes: ["read"] };
 
 /** One good request of each operation, on what the test has made beforehand. */
 export const samples: Record<OperationId, Sample> = {
@@ -66,7 +66,7 @@ export const samples: Record<OperationId, Sample> = {
   suspendUser: user,
   resumeUser: user,
   createIssuer: {
-    body: { name: "corp", discoveryUrl: "https://login.example/", audiences: ["us"], subjectClaim: "sub", login: { clientId: "us" } },
+    body: { name: "corp", discoveryUrl: "http://127.0.0.1:9/", audiences: ["us"], subjectClaim: "sub", login: { clientId: "us" } },
   },
   listIssuers: {},
   getIssuer: issuer,

@@ -130,8 +130,8 @@ eachStore("the native wire", (fresh) => {
       type: "oauth2",
       clientId: "us",
       clientAuth: "private_key_jwt",
-      authorizationEndpoint: "https://login.example/authorize",
-      tokenEndpoint: "https://login.example/token",
+      authorizationEndpoint: "http://127.0.0.1:9/authorize",
+      tokenEndpoint: "http://127.0.0.1:9/token",
       scopes: ["b", "a"],
       flows: ["M2M"],
     });
