@@ -205,9 +205,16 @@ export const makeBroker = (settings: Settings, call: Call) => {
         options: request.poll ?? {},
         signal,
         // Never forced again: that would begin another consent instead of asking for this one.
-        ask: async (polling) => {
+        ask: async (polling, leftMs) => {
+          const timeoutMs = Math.min(settings.timeoutMs, leftMs);
           const answer = await withWorkloadToken(who, polling, (bearer) =>
-            call(operations.getOauth2Token, { body: { ...body, sessionUri: pending.sessionUri }, bearer, signal: polling, retries: 0 }),
+            call(operations.getOauth2Token, {
+              body: { ...body, sessionUri: pending.sessionUri },
+              bearer,
+              signal: polling,
+              timeoutMs,
+              retries: 0,
+            }),
           );
           return "authorizationUrl" in answer ? undefined : granted(answer);
         },

@@ -102,7 +102,11 @@ const only = (query: URLSearchParams, name: string): string | undefined => {
  *
  * @example
  * ```ts
- * const handler = callbackHandler({ client, sessionOf: (request: IncomingMessage) => sessions.get(cookieOf(request)) });
+ * import { createServer, type IncomingMessage } from "node:http";
+ * import { type CallbackSession, callbackHandler } from "@legate/sdk";
+ *
+ * const sessions = new Map<string | undefined, CallbackSession>();
+ * const handler = callbackHandler({ sessionOf: (request: IncomingMessage) => sessions.get(request.headers.cookie) });
  * createServer((request, response) => void handler(request, response)).listen(3000);
  * ```
  */

@@ -12,7 +12,9 @@ const brokers = new WeakMap<LegateClient, Broker>();
  *
  * @example
  * ```ts
- * const client = new LegateClient({ url: "https://legate.example.com", operatorKey });
+ * import { LegateClient } from "@legate/sdk";
+ *
+ * const client = new LegateClient({ url: "https://legate.example.com", operatorKey: process.env.LEGATE_OPERATOR_KEY });
  * const agent = await client.agents.create({ name: "mail-reader" });
  * for await (const event of client.auditEvents.all({ agent: agent.id })) console.log(event.action);
  * ```

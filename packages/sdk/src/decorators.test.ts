@@ -1,5 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { AgentContext, LegateClient, requiresAccessToken, requiresApiKey, requiresStsToken, requiresWorkloadAccessToken } from "./index.ts";
+import {
+  AgentContext,
+  LegateClient,
+  requiresAccessToken,
+  requiresApiKey,
+  requiresStsToken,
+  requiresWorkloadAccessToken,
+  type StsCredential,
+} from "./index.ts";
 import { FakeLegate, keyOf } from "./testing/fake-legate.ts";
 
 let fake: FakeLegate;
@@ -12,12 +20,12 @@ afterEach(() => fake.stop());
 
 // The test runner does not compile decorators, so they are applied here as the language does: with the method and its context.
 // decorated.example.ts applies them with `@`; examples.test.ts compiles and runs it.
-const context = { kind: "method", name: "m", static: false, private: false } as ClassMethodDecoratorContext<never, never>;
+const context = { kind: "method", name: "m", static: false, private: false } as ClassMethodDecoratorContext<unknown, never>;
 
 describe("a decorator", () => {
   it("gives a method its credential, and leaves it its `this` and its other arguments", async () => {
-    async function read(this: { name: string }, { accessToken, page }: { accessToken?: string; page: number }, more: string) {
-      return [this.name, page, more, accessToken?.split("/")[1]];
+    async function read(this: unknown, { accessToken, page }: { accessToken?: string; page: number }, more: string) {
+      return [(this as { name: string }).name, page, more, accessToken?.split("/")[1]];
     }
     const decorated = requiresAccessToken({ client, provider: "github" })(read, context);
     const given = await AgentContext.run({ userId: "alice" }, () => decorated.call({ name: "reader" }, { page: 3 }, "x"));
@@ -29,7 +37,7 @@ describe("a decorator", () => {
     expect(await key.call({}, {})).toBe("key-of-search-for-mail");
     const wat = requiresWorkloadAccessToken({ client, injectAs: "wat" })(async ({ wat: token }: { wat?: string }) => token, context);
     expect(await wat.call({}, {})).toBe("wat.1");
-    const sts = requiresStsToken()(async ({ stsCredential }: { stsCredential?: object }) => stsCredential, context);
+    const sts = requiresStsToken()(async ({ stsCredential }: { stsCredential?: StsCredential }) => stsCredential, context);
     await expect(sts.call({}, {})).rejects.toMatchObject({ name: "NotOfferedError" });
   });
 

@@ -1,4 +1,4 @@
-import { inject } from "./inject.ts";
+import { inject, type Wanting } from "./inject.ts";
 import {
   type AccessTokenOptions,
   type ApiKeyOptions,
@@ -18,7 +18,7 @@ import type { StsCredential } from "./wire.ts";
  */
 export type CredentialDecorator<K extends string, V> = <
   This,
-  Input extends { [P in K]?: V | undefined },
+  Input extends Wanting<K, V>,
   Rest extends unknown[],
   Return extends Promise<unknown> | AsyncGenerator,
 >(

@@ -18,11 +18,14 @@ export interface Poll<T> {
   readonly pending: { readonly url: string; readonly sessionUri: string };
   /** When the consent was asked for. */
   readonly since: number;
-  /** Asks once; undefined while the consent is pending. */
-  readonly ask: (signal: AbortSignal) => Promise<T | undefined>;
+  /** Asks once, within `timeoutMs`; undefined while the consent is pending. */
+  readonly ask: (signal: AbortSignal, timeoutMs: number) => Promise<T | undefined>;
   readonly options: PollOptions;
   readonly signal: AbortSignal | undefined;
 }
+
+/** What the last poll gets, however little time is left. */
+const shortestAskMs = 5_000;
 
 /**
  * Asks until there is a definitive answer. A refusal ends it at once, with the refusal; a server that is briefly away does not end it.
@@ -39,7 +42,7 @@ export const poll = async <T>(given: Poll<T>, { clock, random, sleep }: Pick<Set
       signal.throwIfAborted();
       let askedWait = 0;
       try {
-        const answer = await given.ask(signal);
+        const answer = await given.ask(signal, Math.max(end - clock(), shortestAskMs));
         if (answer !== undefined) return answer;
       } catch (error) {
         if (signal.aborted) throw signal.reason;

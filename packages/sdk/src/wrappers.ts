@@ -58,6 +58,8 @@ export const stsCredentialKind = (options: StsCredentialOptions<string>): Kind<S
  *
  * @example
  * ```ts
+ * import { AgentContext, withAccessToken } from "@legate/sdk";
+ *
  * const repositories = withAccessToken({ provider: "github", scopes: ["repo"] }, async ({ accessToken }: { accessToken: string }) =>
  *   fetch("https://api.github.com/user/repos", { headers: { authorization: `Bearer ${accessToken}` } }),
  * );
