@@ -152,6 +152,16 @@ export const refusalPage = (refusal: Refusal, requestId: string, session: string
   };
 };
 
+/** Between two steps: the browser goes on by itself, or when it is told to. */
+export const onwardPage = (to: string): string =>
+  page(
+    "One moment",
+    "plain",
+    html`One moment`,
+    html`<p>You are being sent on to <strong>${name(new URL(to).host)}</strong>.</p>
+<p><a class="button first" href="${to}" rel="noreferrer">Continue</a></p>`,
+  );
+
 /** All is done, and nobody waits for the browser. */
 export const connectedPage = (agent: string, provider: string): string =>
   page(

@@ -5,7 +5,7 @@ import { anonymous, type Principal, Refusal } from "../../ground/kernel/index.ts
 import { defaultTenant } from "../../identity/tenants/index.ts";
 import { type Fields, readForm, refusalOf, setRefusalHeaders } from "../http/index.ts";
 import { consentPage } from "./consent-page.ts";
-import { connectedPage, deniedPage, refusalPage } from "./ending-pages.ts";
+import { connectedPage, deniedPage, onwardPage, refusalPage } from "./ending-pages.ts";
 import { styleSource } from "./style.ts";
 
 /** The rooms these pages speak for. */
@@ -43,7 +43,13 @@ const send = (reply: FastifyReply, step: Step): FastifyReply => {
   }
   switch (step.kind) {
     case "redirect":
-      // RFC 9700 4.12: 303, so that nothing that was posted here is posted on.
+      // Chromium holds every redirect that follows a form to `form-action`, and nobody knows through which hosts a login goes. So a form is
+      // answered by a page that goes on by itself, which is a navigation of its own.
+      if (reply.request.method === "POST") {
+        reply.header("refresh", `0; url=${step.to}`);
+        return sendPage(reply, 200, onwardPage(step.to));
+      }
+      // RFC 9700 4.12: 303, never 307.
       return reply.header("referrer-policy", "no-referrer").redirect(step.to, 303);
     case "ask":
       return sendPage(reply, 200, consentPage(step.consent));

@@ -1,0 +1,211 @@
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { agentTitle, type Front, openFront } from "./front-for-tests.ts";
+
+const executablePath = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find((path) => existsSync(path));
+const quiet = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--no-first-run",
+  "--disable-quic",
+];
+/** Where pictures of the pages go, to be looked at; nowhere unless asked. */
+const pictures = process.env["LEGATE_TEST_PICTURES"];
+
+describe.skipIf(executablePath === undefined)("a consent in Chromium (skipped where Chromium is not installed)", () => {
+  let chrome: Browser;
+  let front: Front;
+  let folder: string;
+  const contexts: BrowserContext[] = [];
+
+  beforeAll(async () => {
+    chrome = await chromium.launch({ executablePath: executablePath ?? "", args: quiet });
+  });
+  afterAll(() => chrome.close());
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), "legate-browser-"));
+    front = await openFront({ engine: "sqlite", path: join(folder, "legate.db") });
+  });
+  afterEach(async () => {
+    for (const context of contexts.splice(0)) await context.close();
+    await front.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  /** Another person's browser, without JavaScript: the pages need none. What a policy blocks is collected. */
+  const open = async () => {
+    const context = await chrome.newContext({ javaScriptEnabled: false });
+    contexts.push(context);
+    const page = await context.newPage();
+    const blocked: string[] = [];
+    page.on("console", (message) => {
+      if (/Content Security Policy|Refused to/.test(message.text()) && !message.text().includes("favicon")) blocked.push(message.text());
+    });
+    return { page, context, blocked };
+  };
+  const heading = (page: Page) => page.locator("h1").innerText();
+  const picture = async (page: Page, name: string) => {
+    if (pictures === undefined) return;
+    for (const [scheme, width, height] of [
+      ["light", 360, 740],
+      ["dark", 360, 740],
+      ["light", 1280, 800],
+      ["dark", 1280, 800],
+    ] as const) {
+      await page.emulateMedia({ colorScheme: scheme });
+      await page.setViewportSize({ width, height });
+      await page.screenshot({ path: join(pictures, `${name}-${width}-${scheme}.png`), fullPage: true });
+    }
+  };
+  /** Logs in where one must, and says yes to what the provider asks. */
+  const through = async (page: Page, person: string) => {
+    await page.waitForURL("http://127.0.0.1:*/**");
+    for (let step = 0; step < 6 && page.url().startsWith("http://127.0.0.1"); step += 1) {
+      const name = page.locator("input[name=login]");
+      if ((await name.count()) > 0) await name.fill(person);
+      await page.locator("form[action$='/login'] button, form[action$='/allow'] button").click();
+    }
+  };
+
+  test("a person allows, logs in, consents at the provider, and the agent has its credential", async () => {
+    const { page, context, blocked } = await open();
+    const { authorizationUrl, sessionUri } = await front.begin();
+    const answer = await page.goto(authorizationUrl);
+    expect(answer?.status()).toBe(200);
+    expect(await heading(page)).toBe(`Allow ${agentTitle} to use github for you?`);
+    expect(await page.locator("main b").count()).toBe(0);
+    expect(await page.locator("ul li").allInnerTexts()).toEqual(["read", "write"]);
+    expect(await page.locator("dl").isVisible()).toBe(false);
+    await page.locator("summary").click();
+    expect(await page.locator("dl").isVisible()).toBe(true);
+    await picture(page, "consent-open");
+    await page.locator("summary").click();
+    await picture(page, "consent");
+    // A reload is another visit; the newest page is the one that counts.
+    await page.reload();
+    const [cookie] = await context.cookies(front.publicUrl);
+    expect(cookie).toMatchObject({ httpOnly: true, sameSite: "Lax", path: "/", secure: false });
+    await page.getByRole("button", { name: "Allow" }).click();
+    await page.waitForURL(`${front.issuer.url}/**`);
+    await through(page, "bob");
+    expect(await heading(page)).toBe("Connected");
+    await picture(page, "connected");
+    expect(blocked).toEqual([]);
+    expect(await front.poll(sessionUri)).toMatchObject({ status: "ready", scopes: ["read", "write"] });
+
+    await page.reload();
+    expect(await heading(page)).toBe("This link has been used");
+    await picture(page, "used");
+  });
+
+  test("a person who is already logged in at issuer and provider comes through in one stroke", async () => {
+    const { page, blocked } = await open();
+    const walk = async () => {
+      const { authorizationUrl, sessionUri } = await front.begin();
+      await page.goto(authorizationUrl);
+      await page.getByRole("button", { name: "Allow" }).click();
+      return sessionUri;
+    };
+    await walk();
+    await through(page, "bob");
+    const [first] = await front.connections();
+    await front.vault.revokeConnection(
+      { tenant: "default", caller: { kind: "operator", id: "op", role: "admin" }, actors: [], method: "operator_key", requestId: "r" },
+      first?.id ?? "",
+    );
+    const sessionUri = await walk();
+    await page.waitForURL(`${front.publicUrl}/callback/**`);
+    expect(await heading(page)).toBe("Connected");
+    expect(blocked).toEqual([]);
+    expect(await front.poll(sessionUri)).toMatchObject({ status: "ready" });
+  });
+
+  test("a person denies, with the keyboard alone", async () => {
+    const { page } = await open();
+    const { authorizationUrl, sessionUri } = await front.begin();
+    await page.goto(authorizationUrl);
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Tab");
+    await picture(page, "focus");
+    await page.keyboard.press("Enter");
+    await page.waitForURL(authorizationUrl);
+    expect(await heading(page)).toBe("Access denied");
+    await picture(page, "denied");
+    await expect(front.poll(sessionUri)).rejects.toMatchObject({ code: "authorization_denied" });
+    expect((await page.goto(authorizationUrl))?.status()).toBe(403);
+  });
+
+  test("a person comes too late", async () => {
+    const { page } = await open();
+    const { authorizationUrl, sessionUri } = await front.begin();
+    await page.goto(authorizationUrl);
+    front.hand.forward(10 * 60_000);
+    await page.getByRole("button", { name: "Allow" }).click();
+    expect(await heading(page)).toBe("This link has expired");
+    await picture(page, "expired");
+    expect((await page.goto(authorizationUrl))?.status()).toBe(410);
+    await expect(front.poll(sessionUri)).rejects.toMatchObject({ code: "authorization_expired" });
+  });
+
+  test("a link that was followed in one browser cannot be finished in another", async () => {
+    const [attacker, victim] = [await open(), await open()];
+    const { authorizationUrl } = await front.begin();
+    await attacker.page.goto(authorizationUrl);
+    const asked = attacker.page.waitForRequest((request) => request.url().includes("code_challenge="));
+    await attacker.page.getByRole("button", { name: "Allow" }).click();
+    // The attacker stops at the callback, and sends it to the victim.
+    const callback = await front.issuer.walk((await asked).url(), "bob");
+    const answer = await victim.page.goto(callback);
+    expect(answer?.status()).toBe(403);
+    expect(await heading(victim.page)).toBe("This was begun in another browser");
+    expect(await victim.page.locator("code").innerText()).toBe(answer?.headers()["x-request-id"]);
+    await picture(victim.page, "foreign");
+    expect(await front.connections()).toEqual([]);
+    // The stranger has not used it up.
+    await attacker.page.goto(callback);
+    await through(attacker.page, "bob");
+    expect(await heading(attacker.page)).toBe("Connected");
+  });
+
+  test("a person who logs in as somebody else is told so, and nothing is stored", async () => {
+    const { page } = await open();
+    const { authorizationUrl, sessionUri } = await front.begin();
+    await page.goto(authorizationUrl);
+    await page.getByRole("button", { name: "Allow" }).click();
+    await through(page, "mallory");
+    expect(await heading(page)).toBe("You are signed in as somebody else");
+    await picture(page, "mismatch");
+    expect(await front.connections()).toEqual([]);
+    await expect(front.poll(sessionUri)).rejects.toMatchObject({ code: "authorization_failed", details: { reason: "user_mismatch" } });
+  });
+
+  test("an older page in another tab is told to open the link again, and that helps", async () => {
+    const { page, context } = await open();
+    const { authorizationUrl } = await front.begin();
+    await page.goto(authorizationUrl);
+    const newer = await context.newPage();
+    await newer.goto(authorizationUrl);
+    await page.getByRole("button", { name: "Allow" }).click();
+    expect(await heading(page)).toBe("This page is no longer current");
+    await picture(page, "stale");
+    await page.getByRole("link", { name: "Open it again" }).click();
+    expect(page.url()).toBe(authorizationUrl);
+    await page.getByRole("button", { name: "Deny" }).click();
+    expect(await heading(page)).toBe("Access denied");
+  });
+
+  test("a page cannot be shown in a frame", async () => {
+    const { page } = await open();
+    const { authorizationUrl } = await front.begin();
+    await page.setContent(`<iframe src="${authorizationUrl}"></iframe>`);
+    await page.waitForTimeout(500);
+    const [, frame] = page.frames();
+    expect(await frame?.locator("form").count()).toBe(0);
+  });
+});
