@@ -6,7 +6,7 @@ import { jwtVerify } from "jose";
 import { type ClientMetadata, Provider } from "oidc-provider";
 import { serveInteraction } from "./provider-pages.ts";
 import { memoryStore } from "./provider-store.ts";
-import { walkConsent, type Walk } from "./provider-walk.ts";
+import { type Walk, walkConsent } from "./provider-walk.ts";
 
 export interface ProviderOptions {
   /** Clients known from the start; more come by `addClient`. */

@@ -168,19 +168,16 @@ export const kinds: Readonly<Record<KindName, Kind>> = {
 
 export const kindOf = (provider: Pick<Provider, "kind">): Kind => kinds[provider.kind ?? "oauth2"];
 
-/** Whether what the kind brings along still speaks of the server meant. */
-const isOwn = (provider: Provider): boolean =>
-  provider.discoveryUrl === undefined && provider.authorizationEndpoint === undefined && provider.tokenEndpoint === undefined;
-
-/** The addresses that need no metadata: those configured, else the kind's. */
+/** The addresses that need no metadata: those configured; else the kind's, whole, and only where no other server is named. */
 export const fixedEndpoints = (
   provider: Provider,
 ): { readonly issuer?: string | undefined; readonly authorization?: string | undefined; readonly token?: string | undefined } => {
-  const kind = kindOf(provider);
-  const brought = provider.discoveryUrl === undefined;
+  const { discoveryUrl, authorizationEndpoint, tokenEndpoint } = provider;
+  const named = discoveryUrl !== undefined || authorizationEndpoint !== undefined || tokenEndpoint !== undefined;
+  const brought = named ? undefined : kindOf(provider);
   return {
-    issuer: provider.issuer ?? (isOwn(provider) ? kind.issuer : undefined),
-    authorization: provider.authorizationEndpoint ?? (brought ? kind.authorizationEndpoint : undefined),
-    token: provider.tokenEndpoint ?? (brought ? kind.tokenEndpoint : undefined),
+    issuer: provider.issuer ?? brought?.issuer,
+    authorization: authorizationEndpoint ?? brought?.authorizationEndpoint,
+    token: tokenEndpoint ?? brought?.tokenEndpoint,
   };
 };

@@ -5,7 +5,7 @@ import type { ClientAuthMethod, Flow, KindName, Provider } from "./provider.ts";
 const list = <T extends string = string>(json: string): readonly T[] => JSON.parse(json) as T[];
 
 /** A provider of its row. */
-export const toProvider = (row: Row<"providers">): Provider => ({
+const toProvider = (row: Row<"providers">): Provider => ({
   id: row.id,
   vault: row.vault,
   name: row.name,

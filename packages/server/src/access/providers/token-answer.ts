@@ -3,7 +3,7 @@ import type { Kind } from "./kinds.ts";
 /** What a provider gave. */
 export interface UpstreamTokens {
   readonly accessToken: string;
-  readonly tokenType: "Bearer";
+  readonly tokenType: string;
   /** Undefined at a refresh: the one that was used stays. */
   readonly refreshToken?: string | undefined;
   /** Seconds; undefined where the provider does not say. */

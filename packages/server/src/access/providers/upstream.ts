@@ -1,10 +1,13 @@
 import * as oauth from "oauth4webapi";
 import type { Egress } from "../../ground/egress/index.ts";
+import type { AuthorizationAsk, Callback, ClientCredentialsAsk, ExchangeAsk, RefreshAsk, Target } from "./asks.ts";
 import { clientAuthOf, methodOf } from "./client-auth.ts";
 import { UpstreamRefused, UpstreamUnavailable } from "./errors.ts";
-import { fixedEndpoints, type Kind, kindOf } from "./kinds.ts";
+import { nonsense, refusedBy, told } from "./failures.ts";
+import { kindOf } from "./kinds.ts";
 import { fetchFailure, type MetadataCache } from "./metadata.ts";
 import { bindingOf, type Provider } from "./provider.ts";
+import { makeServers, type Server } from "./server.ts";
 import { conformed, tokensFrom, type UpstreamTokens } from "./token-answer.ts";
 
 interface Needs {
@@ -19,84 +22,12 @@ interface Needs {
   readonly limitMs: number;
 }
 
-/** What the token is meant for: `resource` (RFC 8707), `audience` as some servers have it. */
-interface Target {
-  readonly resource?: string | undefined;
-  readonly audience?: string | undefined;
-}
-
-export interface AuthorizationAsk extends Target {
-  readonly state: string;
-  /** S256 of the verifier that {@link Upstream.exchange} will show. */
-  readonly codeChallenge: string;
-  /** Sent as asked, in this order. */
-  readonly scopes: readonly string[];
-  /** Never one that Legate sets itself: the contract refuses those. */
-  readonly customParameters: Readonly<Record<string, string>>;
-  /** Whether the person must be asked again though a session stands. */
-  readonly force: boolean;
-}
-
-export interface ExchangeAsk extends Target {
-  /** What {@link Upstream.readCallback} gave. */
-  readonly kept: string;
-  readonly codeVerifier: string;
-  readonly state: string;
-  readonly signal?: AbortSignal | undefined;
-}
-
-export interface RefreshAsk extends Target {
-  readonly refreshToken: string;
-  /** What was granted (RFC 6749 6: a refresh may not ask for more). */
-  readonly scopes: readonly string[];
-  readonly signal?: AbortSignal | undefined;
-}
-
-export interface ClientCredentialsAsk extends Target {
-  readonly scopes: readonly string[];
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** What came back from a consent. `kept` holds the code: keep it sealed. */
-export type Callback =
-  | { readonly ok: true; readonly kept: string }
-  | { readonly ok: false; readonly error: string; readonly description?: string };
-
 interface Kept {
   readonly binding: string;
   readonly response: string;
 }
 
-/** An authorization server as one call sees it. */
-interface Server {
-  readonly kind: Kind;
-  readonly as: oauth.AuthorizationServer & { readonly token_endpoint: string };
-  readonly client: oauth.Client;
-  readonly issuer: string | undefined;
-  readonly clientAuthMethods: readonly string[] | undefined;
-}
-
 const invalidResponse = "invalid_authorization_response";
-
-/** RFC 6749 4.1.2.1 and 5.2 allow these characters; what has others is not repeated. */
-const told = (text: string | null | undefined, most: number): string | undefined =>
-  text !== null && text !== undefined && text !== "" && text.length <= most && /^[\x20-\x7E]+$/.test(text) ? text : undefined;
-
-const passing = new Set(["server_error", "temporarily_unavailable", "slow_down"]);
-
-const refusedBy = (kind: Kind, body: oauth.ResponseBodyError, refreshing: boolean, secrets: readonly string[]): Error => {
-  const given = told(body.error, 100) ?? "unknown_error";
-  if (body.status === 429 || passing.has(given) || kind.passing.includes(given)) return new UpstreamUnavailable("overloaded");
-  const description = told(body.error_description, 500);
-  const leaks = secrets.some((secret) => description?.includes(secret));
-  const error = refreshing && kind.deadGrant.includes(given) ? "invalid_grant" : given;
-  return new UpstreamRefused(error, leaks ? undefined : description);
-};
-
-const nonsense = (thrown: oauth.OperationProcessingError | oauth.UnsupportedOperationError): UpstreamUnavailable =>
-  thrown.code === oauth.RESPONSE_IS_NOT_CONFORM
-    ? new UpstreamUnavailable("status", "The token endpoint answered neither a token nor an OAuth error.")
-    : new UpstreamUnavailable("nonsense", "The token endpoint's answer is not one that RFC 6749 describes.");
 
 /** Settles as the promise does, or as the signal says, whichever is first. */
 const within = <T>(signal: AbortSignal, promise: Promise<T>): Promise<T> =>
@@ -114,29 +45,7 @@ export type Upstream = ReturnType<typeof makeUpstream>;
 
 /** OAuth 2 towards providers. The protocol is the library's; what differs between providers stands in their kinds. */
 export const makeUpstream = ({ egress, metadata, callbackUrl, secretOf, clientAssertion, limitMs }: Needs) => {
-  const serverOf = async (tenant: string, provider: Provider): Promise<Server> => {
-    const kind = kindOf(provider);
-    const found = await metadata.of(tenant, provider);
-    const fixed = fixedEndpoints(provider);
-    const token = fixed.token ?? found?.tokenEndpoint;
-    if (token === undefined) throw new UpstreamUnavailable("metadata", "The provider's metadata names no token endpoint.");
-    const authorization = fixed.authorization ?? found?.authorizationEndpoint;
-    const named = fixed.issuer ?? found?.issuer;
-    const issuer = kind.issuerPlaceholder !== undefined && named?.includes(kind.issuerPlaceholder) ? undefined : named;
-    return {
-      kind,
-      issuer,
-      client: { client_id: provider.clientId ?? "" },
-      clientAuthMethods: found?.clientAuthMethods,
-      as: {
-        // Where no issuer is known the library still wants one; it is compared with nothing then.
-        issuer: issuer ?? new URL(token).origin,
-        token_endpoint: token,
-        ...(authorization !== undefined && { authorization_endpoint: authorization }),
-        authorization_response_iss_parameter_supported: issuer !== undefined && found?.sendsIssuer === true,
-      },
-    };
-  };
+  const serverOf = makeServers(metadata);
 
   const targetOf = ({ kind }: Server, { resource, audience }: Target): [string, string][] =>
     kind.takesTarget ? entriesOf({ resource, audience }) : [];
