@@ -1,4 +1,4 @@
-import type { Handle, Row } from "../db/index.ts";
+import { type Handle, prepared, type Row } from "../db/index.ts";
 import type { Place } from "../kernel/index.ts";
 import type { AuditEvent, AuditFilter } from "./audit-event.ts";
 
@@ -20,27 +20,42 @@ const toEvent = (row: Row<"audit_events">): AuditEvent => ({
 /** What sorts after every text that begins with `prefix`. */
 const endOf = (prefix: string) => `${prefix}\u{10FFFF}`;
 
+const insert = prepared<Row<"audit_events">>((db, row) =>
+  db.insertInto("audit_events").values({
+    tenant_id: row.tenant_id,
+    id: row.id,
+    at: row.at,
+    action: row.action,
+    outcome: row.outcome,
+    caller_kind: row.caller_kind,
+    caller_id: row.caller_id,
+    agent_id: row.agent_id,
+    user_id: row.user_id,
+    target: row.target,
+    request_id: row.request_id,
+    address: row.address,
+    details: row.details,
+  }),
+);
+
 /** The statements of this room; each takes the tenant first, and none exists without it. */
 export const auditTable = {
   insert: async (tx: Handle, tenant: string, event: AuditEvent): Promise<void> => {
-    await tx
-      .insertInto("audit_events")
-      .values({
-        tenant_id: tenant,
-        id: event.id,
-        at: event.at,
-        action: event.action,
-        outcome: event.outcome,
-        caller_kind: event.callerKind,
-        caller_id: event.callerId ?? null,
-        agent_id: event.agent ?? null,
-        user_id: event.user ?? null,
-        target: event.target ?? null,
-        request_id: event.requestId,
-        address: event.address ?? null,
-        details: JSON.stringify(event.details),
-      })
-      .execute();
+    await insert(tx, {
+      tenant_id: tenant,
+      id: event.id,
+      at: event.at,
+      action: event.action,
+      outcome: event.outcome,
+      caller_kind: event.callerKind,
+      caller_id: event.callerId ?? null,
+      agent_id: event.agent ?? null,
+      user_id: event.user ?? null,
+      target: event.target ?? null,
+      request_id: event.requestId,
+      address: event.address ?? null,
+      details: JSON.stringify(event.details),
+    });
   },
 
   /** Newest first, after `place`. */

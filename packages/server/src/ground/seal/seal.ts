@@ -55,7 +55,12 @@ export const makeSeal = ({ db, kek, clock, random }: Needs): Seal => {
     const made = random(32);
     const madeId = `dk_${random(8).toString("hex")}`;
     uncertain.add(madeId);
-    await keysTable.insertDataKey(tx, tenant, { id: madeId, kekId: kek.id, wrapped: kek.wrap(dataKeyIdentity(tenant, madeId), made) }, clock());
+    await keysTable.insertDataKey(
+      tx,
+      tenant,
+      { id: madeId, kekId: kek.id, wrapped: kek.wrap(dataKeyIdentity(tenant, madeId), made) },
+      clock(),
+    );
     return [madeId, made];
   };
 

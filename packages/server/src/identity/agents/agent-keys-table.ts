@@ -1,4 +1,4 @@
-import type { Handle, Row } from "../../ground/db/index.ts";
+import { type Handle, prepared, type Row } from "../../ground/db/index.ts";
 import type { Place } from "../../ground/kernel/index.ts";
 import type { AgentKey } from "./agent-key.ts";
 
@@ -17,6 +17,10 @@ export interface KeyHolder {
   readonly agentId: string;
   readonly lastUsedAt: number;
 }
+
+const byHash = prepared<{ hash: string }, Row<"agent_keys">>((db, { hash }) =>
+  db.selectFrom("agent_keys").selectAll().where("hash", "=", hash),
+);
 
 /** The statements of agents' API keys. */
 export const agentKeysTable = {
@@ -41,12 +45,8 @@ export const agentKeysTable = {
     return rows.length;
   },
   /** A key names its tenant, so this alone asks without one. */
-  holder: async (db: Handle, hashes: readonly string[]): Promise<KeyHolder | undefined> => {
-    const row = await db
-      .selectFrom("agent_keys")
-      .select(["tenant_id", "id", "agent_id", "last_used_at"])
-      .where("hash", "in", hashes)
-      .executeTakeFirst();
+  holder: async (db: Handle, hash: string): Promise<KeyHolder | undefined> => {
+    const [row] = await byHash(db, { hash });
     return row && { tenant: row.tenant_id, keyId: row.id, agentId: row.agent_id, lastUsedAt: row.last_used_at ?? 0 };
   },
   touch: async (tx: Handle, tenant: string, id: string, now: number): Promise<void> => {

@@ -73,10 +73,8 @@ export const makeAgentKeys = ({ db, audit, pepper, clock, random }: Needs) => ({
   /** Whose key this is. A keyed hash is looked up, so nothing compares the key itself, and unknown and wrong take the same path. */
   holderOf: async (apiKey: string): Promise<KeyHolder | undefined> => {
     if (!isApiKey(apiKey)) return undefined;
-    const holder = await agentKeysTable.holder(
-      db.read,
-      pepper.candidates(apiKey).map(({ hash }) => hash),
-    );
+    let holder: KeyHolder | undefined;
+    for (const { hash } of pepper.candidates(apiKey)) holder ??= await agentKeysTable.holder(db.read, hash);
     const now = clock();
     if (holder && now - holder.lastUsedAt >= touchEvery) await db.write((tx) => agentKeysTable.touch(tx, holder.tenant, holder.keyId, now));
     return holder;

@@ -1,4 +1,4 @@
-import type { Handle, Row } from "../../ground/db/index.ts";
+import { type Handle, prepared, type Row } from "../../ground/db/index.ts";
 import type { Place } from "../../ground/kernel/index.ts";
 import { type Agent, isAgentId } from "./agent.ts";
 
@@ -42,6 +42,11 @@ const mutable = (agent: Agent) => ({
 const living = (db: Handle, tenant: string) =>
   db.selectFrom("agents").selectAll().where("tenant_id", "=", tenant).where("deleted_at", "is", null);
 
+const byId = prepared<{ tenant: string; ref: string }, Row<"agents">>((db, { tenant, ref }) => living(db, tenant).where("id", "=", ref));
+const byName = prepared<{ tenant: string; ref: string }, Row<"agents">>((db, { tenant, ref }) =>
+  living(db, tenant).where("name", "=", ref),
+);
+
 /** The statements of this room; each takes the tenant first, and none exists without it. */
 export const agentsTable = {
   /** Answers undefined where the name is taken. */
@@ -66,9 +71,7 @@ export const agentsTable = {
 
   /** A living agent by name or id. */
   byRef: async (db: Handle, tenant: string, ref: string): Promise<Agent | undefined> => {
-    const row = await living(db, tenant)
-      .where(isAgentId(ref) ? "id" : "name", "=", ref)
-      .executeTakeFirst();
+    const [row] = await (isAgentId(ref) ? byId : byName)(db, { tenant, ref });
     return row && toAgent(row);
   },
 

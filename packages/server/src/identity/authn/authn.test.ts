@@ -111,9 +111,7 @@ eachStore("the admin key", (fresh) => {
       if (former !== undefined) await expect(proveWith(identity, former)).rejects.toMatchObject({ code: "unauthenticated" });
     }
     const { items } = await identity.audit.list("default", { action: "operator.*" }, { limit: 10 });
-    expect(items.map(({ action }) => action)).toEqual(
-      ["operator.key_replaced", "operator.key_replaced", "operator.created"],
-    );
+    expect(items.map(({ action }) => action)).toEqual(["operator.key_replaced", "operator.key_replaced", "operator.created"]);
     await identity.close();
   });
 });

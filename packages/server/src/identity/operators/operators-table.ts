@@ -1,4 +1,4 @@
-import type { Handle, Row } from "../../ground/db/index.ts";
+import { type Handle, prepared, type Row } from "../../ground/db/index.ts";
 import type { Operator } from "./operator.ts";
 
 const toOperator = (row: Row<"operators">): Operator => ({
@@ -9,11 +9,15 @@ const toOperator = (row: Row<"operators">): Operator => ({
   expiresAt: row.expires_at ?? undefined,
 });
 
+const byKey = prepared<{ hash: string }, Row<"operators">>((db, { hash }) =>
+  db.selectFrom("operators").selectAll().where("key_hash", "=", hash),
+);
+
 /** The statements of this room. */
 export const operatorsTable = {
   /** A key names its tenant, so this alone asks without one. */
-  byKey: async (db: Handle, hashes: readonly string[]): Promise<Operator | undefined> => {
-    const row = await db.selectFrom("operators").selectAll().where("key_hash", "in", hashes).executeTakeFirst();
+  byKey: async (db: Handle, hash: string): Promise<Operator | undefined> => {
+    const [row] = await byKey(db, { hash });
     return row && toOperator(row);
   },
   keyHash: async (db: Handle, tenant: string, id: string): Promise<string | undefined> => {

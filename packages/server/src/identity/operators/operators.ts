@@ -39,10 +39,8 @@ export const makeOperators = ({ db, audit, pepper, clock, random }: Needs) => ({
   /** Who holds this key. The keyed hash is looked up, so nothing compares the key itself, and unknown and wrong take the same path. */
   byKey: async (key: string): Promise<Operator | undefined> => {
     if (!isOperatorKey(key)) return undefined;
-    const operator = await operatorsTable.byKey(
-      db.read,
-      pepper.candidates(key).map(({ hash }) => hash),
-    );
+    let operator: Operator | undefined;
+    for (const { hash } of pepper.candidates(key)) operator ??= await operatorsTable.byKey(db.read, hash);
     return operator && (operator.expiresAt === undefined || operator.expiresAt > clock()) ? operator : undefined;
   },
 });

@@ -1,4 +1,4 @@
-import type { Handle, Row } from "../../ground/db/index.ts";
+import { type Handle, prepared, type Row } from "../../ground/db/index.ts";
 import type { Place } from "../../ground/kernel/index.ts";
 import type { User } from "./user.ts";
 
@@ -11,6 +11,10 @@ const toUser = (row: Row<"users">): User => ({
   epoch: row.epoch,
   createdAt: row.created_at,
 });
+
+const bySubject = prepared<{ tenant: string; issuer: string; subject: string }, Row<"users">>((db, { tenant, issuer, subject }) =>
+  db.selectFrom("users").selectAll().where("tenant_id", "=", tenant).where("issuer", "=", issuer).where("subject", "=", subject),
+);
 
 /** The statements of this room; each takes the tenant first, and none exists without it. */
 export const usersTable = {
@@ -34,13 +38,7 @@ export const usersTable = {
     return row && toUser(row);
   },
   bySubject: async (db: Handle, tenant: string, issuer: string, subject: string): Promise<User | undefined> => {
-    const row = await db
-      .selectFrom("users")
-      .selectAll()
-      .where("tenant_id", "=", tenant)
-      .where("issuer", "=", issuer)
-      .where("subject", "=", subject)
-      .executeTakeFirst();
+    const [row] = await bySubject(db, { tenant, issuer, subject });
     return row && toUser(row);
   },
   byId: async (db: Handle, tenant: string, id: string): Promise<User | undefined> => {
