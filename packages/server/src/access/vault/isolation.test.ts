@@ -3,20 +3,20 @@ import type { Principal } from "../../ground/kernel/index.ts";
 import { eachStore } from "../../testing/stores.ts";
 import type { Oauth2Ask } from "./oauth2.ts";
 import { scopesKey, type UpstreamTokens } from "../providers/index.ts";
-import { type ConnectionKey, keyText } from "./credential-key.ts";
+import type { ConnectionKey } from "./credential-key.ts";
 import { makeRefresh } from "./refresh.ts";
 import { connectionsTable } from "./connections-table.ts";
 import { acting, keyFor, type OpenVault, openVault } from "./vault-for-tests.ts";
 
-/** Runs all, 64 at once, in an order that mixes whose call is next to whose. */
-const mixed = async <T, R>(calls: readonly T[], run: (call: T) => Promise<R>): Promise<R[]> => {
+/** Runs all, so many at once, in an order that mixes whose call is next to whose. */
+const mixed = async <T, R>(calls: readonly T[], atOnce: number, run: (call: T) => Promise<R>): Promise<R[]> => {
   const order = calls.map((call, i) => ({ call, rank: (i * 7919) % 104_729 })).sort((a, b) => a.rank - b.rank);
   const waiting = order.map(({ call }) => call);
   const answers: R[] = [];
   const worker = async () => {
     for (let call = waiting.shift(); call !== undefined; call = waiting.shift()) answers.push(await run(call));
   };
-  await Promise.all(Array.from({ length: 64 }, worker));
+  await Promise.all(Array.from({ length: atOnce }, worker));
   return answers;
 };
 
@@ -28,12 +28,13 @@ const bearer = (accessToken: string, refreshToken?: string): UpstreamTokens => (
 });
 
 /*
- * Nobody is ever served another's token. Each test below fails when any one part is taken out of the key, each part tried by hand:
- * - out of `keyText`, whichever of tenant, agent, user, provider, resource, audience, scopes: two flights become one, and in "keys that differ in
- *   one part" callers get a neighbour's marker (the tenant too, since there all ids are the same in both tenants);
- * - out of a statement of `connectionsTable` (`find`'s join, `keyValues`, the conflict's columns): rows of neighbours are found or overwritten.
- *   Tokens are sealed to the whole key, so that what `find` then mistakes does not open, and the test fails by that refusal;
- * - out of the key that `oauth2` builds: two who differ in that part share a connection, and "everybody asks at once" sees a foreign marker.
+ * Nobody is ever served another's token. Each part of the key was taken out by hand, one at a time, and each time a test below failed:
+ * - out of `keyText`, for users and for agents alike: two flights become one, and callers get a neighbour's marker ("keys that differ in one part"
+ *   shows it for each part, the tenant too, since there the other ids are the same in both tenants);
+ * - out of a statement of `connectionsTable` (the join of `find`, the columns of `byKey`, the columns of a conflict): a neighbour's row is found or
+ *   overwritten. "A neighbour's row is not found" shows it for each part; tokens are moreover sealed to the whole key and do not open for another;
+ * - out of the key or the read that `oauth2` makes: two who differ in that part share a connection, and "everybody asks at once" meets a foreign
+ *   marker, or a token that does not open.
  */
 eachStore("nobody is served another's token", (fresh) => {
   let house: OpenVault;
@@ -80,7 +81,7 @@ eachStore("nobody is served another's token", (fresh) => {
     };
     const ownTokens = new Map<string, string>();
     const round = async () => {
-      const answers = await mixed([...calls, ...calls, ...calls], async (call) => ({
+      const answers = await mixed([...calls, ...calls, ...calls], 64, async (call) => ({
         ...call,
         answer: await vault.oauth2(call.who, call.ask),
       }));
@@ -123,11 +124,12 @@ eachStore("nobody is served another's token", (fresh) => {
                   const asked = { tenant, agent, provider, resource, audience, scopes };
                   keys.push(user === undefined ? { kind: "agent", ...asked } : { kind: "user", user, ...asked });
                 }
-    expect(new Set(keys.map(keyText)).size).toBe(256);
+    expect(keys).toHaveLength(256);
+    const marker = (key: ConnectionKey) => JSON.stringify(key);
     // Of a key that differs in one part only, a neighbour holds every other part: so nothing but that part keeps them apart.
     for (const key of keys)
       await ground.db.write((tx) =>
-        connections.store(tx, key, { requestedScopes: [], tokens: bearer(keyText(key), keyText(key)), now: hand.clock() }),
+        connections.store(tx, key, { requestedScopes: [], tokens: bearer(marker(key), marker(key)), now: hand.clock() }),
       );
     script.onRefresh = async ({ refreshToken }) => {
       await new Promise((done) => setTimeout(done, 5));
@@ -140,7 +142,7 @@ eachStore("nobody is served another's token", (fresh) => {
     const { renew } = makeRefresh({ ...needs, providers: { ...needs.providers, byId } });
     hand.forward(2 * 3_600_000);
     const owners = new Map<string, string>();
-    await mixed([...keys, ...keys], async (key) => {
+    await mixed([...keys, ...keys], 512, async (key) => {
       const seen = await connectionsTable.byKey(ground.db.read, key);
       const renewed = await renew(acting(key.tenant, { id: key.agent, name: "", labels: {}, origin: "operator", epoch: 0 }), {
         key,
@@ -150,11 +152,34 @@ eachStore("nobody is served another's token", (fresh) => {
       if (renewed.kind !== "live") throw new Error("No token was renewed.");
       expect(renewed.stored.key).toEqual(key);
       const { accessToken } = renewed.tokens;
-      if (key.kind === "user") expect(accessToken.replace(/^(renewed )+/, "")).toBe(keyText(key));
-      expect(owners.get(accessToken) ?? keyText(key)).toBe(keyText(key));
-      owners.set(accessToken, keyText(key));
+      if (key.kind === "user") expect(accessToken.replace(/^(renewed )+/, "")).toBe(marker(key));
+      expect(owners.get(accessToken) ?? marker(key)).toBe(marker(key));
+      owners.set(accessToken, marker(key));
     });
     expect(owners.size).toBeGreaterThanOrEqual(256);
+  });
+
+  test("a neighbour's row is not found, whichever one part of its key is theirs", async () => {
+    house = await openVault(await fresh());
+    const { connections, ground, vault } = house;
+    const who = acting("acme", await house.agent("acme", "scout"), await house.user("acme", "alice"));
+    const own = keyFor(who, await house.provider("acme", "git", ["read"]), ["read"]);
+    const neighbours = [
+      { ...own, tenant: "globex" },
+      { ...own, agent: "agt_0" },
+      { ...own, user: "usr_0" },
+      { ...own, provider: "prv_0" },
+      { ...own, resource: "https://a.test" },
+      { ...own, audience: "a" },
+      { ...own, scopes: scopesKey(["read", "write"]) },
+    ];
+    for (const key of neighbours)
+      await ground.db.write((tx) =>
+        connections.store(tx, key, { requestedScopes: [], tokens: bearer("a neighbour's", "rt"), now: ground.clock() }),
+      );
+    await expect(vault.oauth2(who, { provider: "git" })).resolves.toMatchObject({ status: "pending" });
+    await expect(vault.oauth2(who, { provider: "git", scopes: ["read"] })).resolves.toMatchObject({ status: "pending" });
+    await expect(connectionsTable.byKey(ground.db.read, own)).resolves.toBeUndefined();
   });
 
   test("the provider's own scopes are the same key as the same scopes asked for, in any order and with repeats", async () => {

@@ -259,6 +259,6 @@ eachStore("asking for an OAuth 2 token", (fresh) => {
     await expect(vault.oauth2(who, { provider: "git" })).rejects.toThrow("does not open");
     const identity = tokensIdentity(his.connectionId, keyFor(bob, all.git, ["read"]), his.version);
     await expect(ground.seal.open("acme", identity, hisText ?? "")).resolves.toContain("CANARY-bob");
-    await expect(ground.seal.open("globex", identity, hisText ?? "")).rejects.toThrow();
+    await expect(ground.seal.open("globex", identity, hisText ?? "")).rejects.toThrow("data key");
   });
 });

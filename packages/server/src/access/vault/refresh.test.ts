@@ -81,6 +81,24 @@ eachStore("renewing tokens", (fresh) => {
     await expect(events("credential.read")).resolves.toHaveLength(64);
   });
 
+  test("callers in one process share one flight: its lease and its answer are each written once", async () => {
+    const { needs, who, store, hand, script, db } = await furnished();
+    await store(bearer("at-1", { refreshToken: "rt-1", ...inTime }));
+    hand.forward(2 * hour);
+    script.onRefresh = () => Promise.resolve(bearer("at-2", inTime));
+    let writes = 0;
+    const counted = {
+      ...db,
+      write: ((unit) => {
+        writes += 1;
+        return db.write(unit);
+      }) satisfies typeof db.write,
+    };
+    const vault = makeVault({ ...needs, db: counted });
+    await Promise.all(Array.from({ length: 64 }, () => vault.oauth2(who, git)));
+    expect(writes).toBe(64 + 2);
+  });
+
   test("a new refresh token replaces the old, and where none comes the old one stays", async () => {
     const { vault, who, store, hand, script } = await furnished();
     await store(bearer("at-1", { refreshToken: "rt-1", scopes: ["read", "more"], ...inTime }));
@@ -247,6 +265,27 @@ eachStore("renewing tokens", (fresh) => {
     await expect(row()).resolves.toMatchObject({ version: 2 });
   });
 
+  test("who comes back after the lease has passed leaves the row to the one who holds it now", async () => {
+    const { vault, who, store, hand, script, elsewhere, row } = await furnished();
+    const other = await elsewhere();
+    await store(bearer("at-1", { refreshToken: "rt-1", ...inTime }));
+    hand.forward(2 * hour);
+    const [slow, quick] = [held(), held()];
+    script.onRefresh = slow.onRefresh;
+    const first = vault.oauth2(who, git);
+    await slow.asked;
+    hand.forward(45_000);
+    script.onRefresh = quick.onRefresh;
+    const second = other.oauth2(who, git);
+    await quick.asked;
+    slow.answer(bearer("slow", { refreshToken: "rt-slow", ...inTime }));
+    await new Promise((done) => setTimeout(done, 100));
+    await expect(row()).resolves.toMatchObject({ version: 1 });
+    quick.answer(bearer("quick", { refreshToken: "rt-quick", ...inTime }));
+    await expect(second).resolves.toMatchObject({ accessToken: "quick" });
+    await expect(first).resolves.toMatchObject({ accessToken: "quick" });
+  });
+
   test("a consent that comes in the middle of a refresh wins, whatever the provider says of the former grant", async () => {
     const { vault, who, store, hand, script, row } = await furnished();
     for (const outcome of ["tokens", "invalid_grant"] as const) {
@@ -264,6 +303,38 @@ eachStore("renewing tokens", (fresh) => {
       await expect(alsoAsked).resolves.toMatchObject({ accessToken: "consented" });
       await expect(row()).resolves.toMatchObject({ version, state: "active" });
     }
+  });
+
+  test("whoever saw the new consent is not served by a flight that renewed the former grant", async () => {
+    const { needs, who, store, hand, script, row, db } = await furnished();
+    await store(bearer("old", { refreshToken: "rt-old", ...inTime }));
+    hand.forward(2 * hour);
+    let late = false;
+    let arrive: () => void = () => undefined;
+    const arrived = new Promise<void>((resolve) => {
+      arrive = resolve;
+    });
+    /** The news of one commit is late: everyone but who made it may know of it already. */
+    const write: typeof db.write = async (unit) => {
+      const waits = late;
+      late = false;
+      const value = await db.write(unit);
+      if (waits) await arrived;
+      return value;
+    };
+    const vault = makeVault({ ...needs, db: { ...db, write } });
+    script.onRefresh = ({ refreshToken }) => {
+      late = script.refreshes.length === 1;
+      return Promise.resolve(bearer(`from ${refreshToken}`, inTime));
+    };
+    const before = vault.oauth2(who, git);
+    while ((await row())?.version !== 2) await new Promise((done) => setTimeout(done, 5));
+    await store(bearer("consented", { refreshToken: "rt-new", expiresIn: 0 }));
+    const after = vault.oauth2(who, git);
+    await new Promise((done) => setTimeout(done, 50));
+    arrive();
+    await expect(before).resolves.toMatchObject({ accessToken: "from rt-old" });
+    await expect(after).resolves.toMatchObject({ accessToken: "from rt-new" });
   });
 
   test("an agent suspended while its token was being refreshed does not get it, and the grant is kept", async () => {
@@ -307,6 +378,7 @@ eachStore("renewing tokens", (fresh) => {
     const asked = vault.oauth2(alone, git);
     await slow.asked;
     await db.write((tx) => connections.providerRebound(tx, admin, providerId));
+    expect((await connections.list("acme", {}, { limit: 10 })).items).toEqual([]);
     script.onClient = () => Promise.resolve(bearer("from the new"));
     slow.answer(bearer("from the former"));
     await expect(asked).resolves.toMatchObject({ accessToken: "from the new" });
