@@ -14,7 +14,7 @@ afterEach(() => fake.stop());
 
 const state = "s0me+state/ü";
 const alice: CallbackSession = { customState: state, userId: "alice" };
-const address = (query: Record<string, string>) => `https://app.example/callback?${new URLSearchParams(query)}`;
+const address = (query: Record<string, string>) => `https://app.example/callback?${new URLSearchParams(query).toString()}`;
 const good = { session_uri: "urn:s1", state };
 const visit = (query: Record<string, string> | string, session: CallbackSession | undefined = alice, init?: RequestInit) =>
   callbackHandler({ client, sessionOf: (_request: Request) => session })(
@@ -135,7 +135,7 @@ describe("the callback", () => {
     expectTypeOf(handler).toEqualTypeOf<(request: IncomingMessage, response: NodeResponse) => Promise<void>>();
     const server = createServer((request, response) => void handler(request, response));
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/callback?${new URLSearchParams(good)}`;
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/callback?${new URLSearchParams(good).toString()}`;
     expect((await fetch(url)).status).toBe(401);
     const response = await fetch(url, { headers: { cookie: "sid=1" } });
     expect([response.status, response.headers.get("content-type")]).toEqual([200, "text/html; charset=utf-8"]);

@@ -118,7 +118,7 @@ export const callbackHandler = <R extends Request | NodeRequest>(options: Callba
     const state = only(query, "state");
     const session = await options.sessionOf(request);
     if (!session) return refused(401, "You are not logged in to the application in this browser.");
-    if (state === undefined || !session.customState || !(await same(state, session.customState))) {
+    if (state === undefined || !(await same(state, session.customState))) {
       return refused(400, "This was not begun in this browser session.");
     }
     const error = only(query, "error");
