@@ -66,7 +66,10 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       clock,
       random,
       issuerId: async (tenant, nameOrId) => (await issuers.get(tenant, nameOrId)).id,
-      onRemoved: (tx, who, agentId): Promise<void> => vault.agentRemoved(tx, who, agentId),
+      onRemoved: async (tx, who, agentId): Promise<void> => {
+        await vault.agentRemoved(tx, who, agentId);
+        await providers.agentRemoved(tx, who, agentId);
+      },
     });
     const signing = makeSigning({ db, audit, seal, clock, random });
     const tokens = makeTokens({ signing, tenants, clock, random });
