@@ -72,7 +72,7 @@ export const openFront = async (store: StoreAddress) => {
   } as const;
 
   const http = await makeHttp(
-    { host: "127.0.0.1", port, publicUrl, trustedProxies: [], corsOrigins: [], tls: undefined, telemetry: undefined },
+    { host: "127.0.0.1", port, publicUrl, trustedProxies: [], corsOrigins: [] },
     { log: makeLog("silent"), random: systemRandom, ping: () => Promise.resolve() },
   );
   await servePages(http.app, house);

@@ -1,5 +1,6 @@
 /** Owns credential providers: what gives credentials, who may use it, and the protocol towards it. */
 export type { AuthorizationAsk, Callback, ClientCredentialsAsk, ExchangeAsk, RefreshAsk } from "./asks.ts";
+export { clientAuthOf } from "./client-auth.ts";
 export { type UnavailableReason, UpstreamRefused, UpstreamUnavailable } from "./errors.ts";
 export {
   type ClientAuthMethod,

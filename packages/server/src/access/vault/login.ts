@@ -4,6 +4,7 @@ import { EgressBlocked, EgressFailed } from "../../ground/egress/index.ts";
 import { Refusal } from "../../ground/kernel/index.ts";
 import type { Issuer, LoginClient } from "../../identity/issuers/index.ts";
 import type { User } from "../../identity/users/index.ts";
+import { clientAuthOf } from "../providers/index.ts";
 import type { SessionsNeeds } from "./sessions-needs.ts";
 import { challengeOf } from "./visit.ts";
 
@@ -32,30 +33,6 @@ const metadataOf = ({ metadata }: LoginClient): oauth.AuthorizationServer => {
   const offered = metadata["id_token_signing_alg_values_supported"];
   const algorithms = Array.isArray(offered) ? strong.filter((alg) => offered.includes(alg)) : ["RS256"];
   return { ...metadata, id_token_signing_alg_values_supported: algorithms };
-};
-
-/** RFC 6749 2.3.1: form encoding before Basic; it leaves `-._*` bare. */
-const formEncoded = (text: string) => new URLSearchParams({ "": text }).toString().slice(1);
-
-const clientAuthOf = (tenant: string, client: LoginClient, assertion: SessionsNeeds["clientAssertion"]): oauth.ClientAuth => {
-  const { clientId, clientAuth, clientSecret = "" } = client;
-  switch (clientAuth) {
-    case "client_secret_basic":
-      return (_as, _client, _body, headers) => {
-        const pair = `${formEncoded(clientId)}:${formEncoded(clientSecret)}`;
-        headers.set("authorization", `Basic ${Buffer.from(pair, "utf8").toString("base64")}`);
-      };
-    case "client_secret_post":
-      return oauth.ClientSecretPost(clientSecret);
-    case "private_key_jwt":
-      return async (as, _client, body) => {
-        body.set("client_id", clientId);
-        body.set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
-        body.set("client_assertion", await assertion(tenant, { clientId, audience: as.issuer }));
-      };
-    case "none":
-      return oauth.None();
-  }
 };
 
 type Needs = Pick<SessionsNeeds, "egress" | "issuers" | "clientAssertion">;
@@ -109,7 +86,9 @@ export const makeLogin = ({ egress, issuers, clientAssertion }: Needs) => ({
     try {
       // RFC 9207 2.4: `iss` before any token call.
       const checked = oauth.validateAuthResponse(as, us, params, secrets.state);
-      const auth = clientAuthOf(tenant, client, clientAssertion);
+      const { clientId, clientAuth: method, clientSecret: secret } = client;
+      const assertion = (audience: string) => clientAssertion(tenant, { clientId, audience });
+      const auth = clientAuthOf({ method, secret, audience: as.issuer, assertion });
       const response = await oauth.authorizationCodeGrantRequest(as, us, auth, checked, client.redirectUri, secrets.verifier, options);
       const answer = await oauth.processAuthorizationCodeResponse(as, us, response, {
         expectedNonce: secrets.nonce,

@@ -28,6 +28,7 @@ export const consentPage = (consent: ConsentView): string => {
 ${agent.description ? html`<p class="quiet">It is described as: ${name(agent.description)}</p>` : undefined}
 <h2>What it will be able to do</h2>
 ${asked}
+<p>It can do this until the access is taken back.</p>
 <h2>What happens next</h2>
 <p>You sign in at <strong>${name(hostOf(user.issuer))}</strong>, so that nobody else can answer for you; then ${where} asks you itself. The agent never sees your password.</p>
 <form method="post">

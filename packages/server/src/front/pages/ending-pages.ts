@@ -147,7 +147,7 @@ export const refusalPage = (refusal: Refusal, requestId: string, session: string
       "bad",
       html`${heading}`,
       html`${paragraphs(says)}${again}
-<p class="quiet">Number of this request: <code>${requestId}</code></p>`,
+<p class="quiet number">Number of this request: <code>${requestId}</code></p>`,
     ),
   };
 };

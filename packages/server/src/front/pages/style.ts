@@ -17,6 +17,7 @@ ul{margin:.4rem 0;padding-left:1.25rem}
 li{margin:.2rem 0}
 code{font:.9em ui-monospace,monospace}
 .quiet{color:var(--quiet);font-size:.9rem}
+.number{margin-top:1.75rem}
 form{display:flex;flex-wrap:wrap;gap:.75rem;margin:1.75rem 0 1.25rem}
 button,.button{flex:1 1 8rem;min-height:2.9rem;padding:.6rem 1.25rem;border:1px solid var(--quiet);border-radius:.4rem;background:transparent;color:var(--ink);font:inherit;font-weight:600;text-align:center;text-decoration:none;cursor:pointer}
 .button{display:inline-block}
