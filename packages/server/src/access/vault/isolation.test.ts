@@ -31,7 +31,7 @@ const bearer = (accessToken: string, refreshToken?: string): UpstreamTokens => (
  * Nobody is ever served another's token. Each part of the key was taken out by hand, one at a time, and each time a test below failed:
  * - out of `keyText`, for users and for agents alike: two flights become one, and callers get a neighbour's marker ("keys that differ in one part"
  *   shows it for each part, the tenant too, since there the other ids are the same in both tenants);
- * - out of a statement of `connectionsTable` (the join of `find`, the columns of `byKey`, the columns of a conflict): a neighbour's row is found or
+ * - out of a statement (the join of `find`, the columns of `byKey`, the columns of a conflict): a neighbour's row is found or
  *   overwritten. "A neighbour's row is not found" shows it for each part; tokens are moreover sealed to the whole key and do not open for another;
  * - out of the key or the read that `oauth2` makes: two who differ in that part share a connection, and "everybody asks at once" meets a foreign
  *   marker, or a token that does not open.

@@ -9,8 +9,9 @@ import type { StandingCheck } from "../../identity/tokens/index.ts";
 import { type Provider, type Providers, scopesKey } from "../providers/index.ts";
 import { isDue, isValid, missingScopes, type Stored, type Tokens } from "./connection.ts";
 import { openTokens } from "./connections.ts";
-import { connectionsTable, type FoundProvider } from "./connections-table.ts";
+import { connectionsTable } from "./connections-table.ts";
 import type { ConnectionKey, UserKey } from "./credential-key.ts";
+import { type FoundProvider, lookupTable } from "./lookup-table.ts";
 import type { Refresh, Renewed } from "./refresh.ts";
 
 /** What may be asked, as the wire's own operation parses it. */
@@ -193,7 +194,7 @@ export const makeOauth2 = ({ db, audit, clock, seal, agents, providers, standing
       throw new Refusal("user_required", "USER_FEDERATION acts for a user, and the workload token names none.");
     const asked = { tenant: who.tenant, agent: agent.id, resource: ask.resource ?? "", audience: ask.audience ?? "" };
     const askedScopes = ask.scopes && scopesKey(ask.scopes);
-    const found = await connectionsTable.find(db.read, who.tenant, {
+    const found = await lookupTable.find(db.read, who.tenant, {
       ...asked,
       vault: ask.vault ?? "default",
       provider: ask.provider,
