@@ -1,7 +1,7 @@
 import { AgentContext, withAccessToken, withApiKey } from "@legate/sdk";
 
 // Where Legate is and whose key to use stand in LEGATE_URL and LEGATE_AGENT_KEY.
-const forecast = withApiKey({ provider: "weather" }, async ({ apiKey }: { apiKey: string }, city: string) => {
+const forecast = withApiKey({ provider: "weather" }, async ({ apiKey, city }: { apiKey: string; city: string }) => {
   return `would ask for ${city} with an API key of ${apiKey.length} characters`;
 });
 
@@ -14,6 +14,6 @@ const whoAmI = withAccessToken(
 );
 
 await AgentContext.run({ userId: process.argv[2] ?? "alice" }, async () => {
-  console.log(await forecast("Oslo"));
+  console.log(await forecast({ city: "Oslo" }));
   console.log(await whoAmI());
 });
