@@ -52,11 +52,11 @@ eachStore("asking for an OAuth 2 token", (fresh) => {
     await all.vault.oauth2(who, { provider: "git" });
     let reads = 0;
     const counting: Parameters<typeof ground.db.read.withPlugin>[0] = {
-      transformQuery: ({ node }) => {
+      transformQuery: ({ node }) => node,
+      transformResult: ({ result }) => {
         reads += 1;
-        return node;
+        return Promise.resolve(result);
       },
-      transformResult: ({ result }) => Promise.resolve(result),
     };
     let writes = 0;
     const vault = makeVault({
