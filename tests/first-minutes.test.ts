@@ -1,89 +1,11 @@
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makePerson } from "../examples/src/demo/person.ts";
+import { blocksOf, documentsIn, freePort, hasCurl, likeShown, openShell, root, type Shell, typed } from "./written-commands.ts";
 
-const root = fileURLToPath(new URL("..", import.meta.url));
-const readme = readFileSync(join(root, "README.md"), "utf8");
-
-/** A fenced block of the README whose info string says `first-minutes`; with `terminal` it is left running in a terminal of its own. */
-interface Block {
-  readonly language: string;
-  readonly terminal: boolean;
-  readonly text: string;
-}
-
-const blocks: readonly Block[] = [...readme.matchAll(/^```(\w+) first-minutes( terminal)?\n(.*?)^```$/gms)].map(
-  ([, language = "", terminal, text = ""]) => ({ language, terminal: terminal !== undefined, text }),
-);
-
-const freePort = async (): Promise<number> => {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const address = probe.address();
-  probe.close();
-  await once(probe, "close");
-  return typeof address === "object" && address ? address.port : 0;
-};
-
-/** A shell with its output so far, and a way to wait for what it will say. */
-const openShell = (env: Readonly<Record<string, string>>) => {
-  // A group of its own, so that what the shell starts can be stopped with it.
-  const child: ChildProcess = spawn("sh", { cwd: root, env: { ...process.env, ...env }, detached: true, stdio: ["pipe", "pipe", "pipe"] });
-  let output = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream?.on("data", (chunk: Buffer) => {
-      output += chunk.toString("utf8");
-    });
-  }
-  return {
-    type: (text: string) => void child.stdin?.write(text),
-    heard: async (pattern: RegExp): Promise<RegExpExecArray> => {
-      const deadline = Date.now() + 60_000;
-      for (;;) {
-        const found = pattern.exec(output);
-        if (found) return found;
-        if (Date.now() > deadline || child.exitCode !== null) throw new Error(`Waited in vain for ${pattern}; heard:\n${output}`);
-        await new Promise((done) => setTimeout(done, 20));
-      }
-    },
-    close: async () => {
-      if (child.exitCode !== null || child.pid === undefined) return;
-      const ended = once(child, "exit");
-      process.kill(-child.pid, "SIGTERM");
-      await ended;
-    },
-  };
-};
-type Shell = ReturnType<typeof openShell>;
-
-const documentsIn = (text: string): unknown[] =>
-  text
-    .split(/(?<=\})\s*(?=\{)/)
-    .filter((part) => part.trim().startsWith("{"))
-    .map((part) => JSON.parse(part) as unknown);
-
-const isMoment = (value: unknown) => typeof value === "string" && /^\d{4}-\d\d-\d\dT/.test(value);
-
-/** What a printed answer must look like to be the one shown: what ends in three dots or is a moment is an example, the rest is literal. */
-const likeShown = (shown: unknown): unknown => {
-  if (isMoment(shown)) return expect.stringMatching(/^\d{4}-\d\d-\d\dT/);
-  if (typeof shown === "string" && shown.endsWith("...")) {
-    const literal = shown.replace(/[0-9a-f]*\.\.\.$/, "").replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
-    return expect.stringMatching(new RegExp(`^${literal}`));
-  }
-  if (Array.isArray(shown)) return shown.map(likeShown);
-  if (typeof shown === "object" && shown !== null)
-    return Object.fromEntries(Object.entries(shown).map(([name, value]) => [name, likeShown(value)]));
-  return shown;
-};
-
-const hasCurl = spawnSync("curl", ["--version"]).status === 0;
+const blocks = blocksOf(readFileSync(join(root, "README.md"), "utf8"), "first-minutes");
 
 describe.skipIf(!hasCurl)(`the README's first minutes${hasCurl ? "" : " (curl: none found)"}`, () => {
   const folder = mkdtempSync(join(tmpdir(), "legate-first-minutes-"));
@@ -138,8 +60,7 @@ describe.skipIf(!hasCurl)(`the README's first minutes${hasCurl ? "" : " (curl: n
         main = open({ LEGATE_URL: place("http://127.0.0.1:8700"), ADMIN_KEY: adminKey });
       }
       ran += 1;
-      main.type(`echo "begin-${ran}"\n${place(text)}\necho "end-${ran}"\n`);
-      said = (await main.heard(new RegExp(`begin-${ran}\\n(.*)end-${ran}\\n`, "s")))[1] ?? "";
+      said = await typed(main, place(text));
       for (const document of documentsIn(said) as Record<string, unknown>[]) {
         // A refusal that the README does not show is a mistake in the README.
         if (!blocks[index + 1]?.text.includes('"error"')) expect(document).not.toHaveProperty("error");
