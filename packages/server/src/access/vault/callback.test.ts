@@ -211,6 +211,8 @@ eachStore("a consent in the browser", (fresh) => {
     const again = await throughProvider(two.id, browser);
     await agents.suspend(admin, agent.id);
     expect(await refusalOf(sessions.visit(nobody, two.id))).toBe("agent_suspended");
+    await agents.resume(admin, agent.id);
+    expect(await refusalOf(sessions.visit(nobody, two.id))).toBe("agent_suspended");
     expect(await refusalOf(arrive(again, browser))).toBe("agent_suspended");
     expect(upstream.tokenCalls()).toEqual(calls);
     expect(await connections()).toEqual([]);

@@ -132,8 +132,13 @@ eachStore("a consent bound by a login", (fresh) => {
     expect(await say(browser.cookies, older)).toBe("forbidden stale_page");
     expect(await say(browser.cookies, foreign)).toBe("forbidden stale_page");
     expect(await say(browser.cookies, "")).toBe("forbidden stale_page");
+    // Another consent's cookie and token, under this one's name.
+    const elsewhere = await begin();
+    const theirs = askOf(other.take(await all.sessions.visit(nobody, elsewhere.id))).formToken;
+    const swapped = () => other.jar.get(`legate_${elsewhere.id.slice(0, 16)}`);
+    expect(await say(swapped, theirs)).toBe("forbidden foreign_browser");
     expect(await stored(id)).toMatchObject({ state: "pending" });
-    expect(await audited("authorization.refused")).toHaveLength(5);
+    expect(await audited("authorization.refused")).toHaveLength(6);
     // Pressed twice: the second answer is the one whose login counts.
     expect(await say(browser.cookies, newer, "allow")).toBe("nothing refused");
     expect(await say(browser.cookies, newer, "allow")).toBe("nothing refused");
