@@ -2,9 +2,10 @@ import { readFileSync } from "node:fs";
 import type { IncomingMessage } from "node:http";
 import cors from "@fastify/cors";
 import helmet from "@fastify/helmet";
-import { fastify, type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
+import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from "fastify";
 import type { Config } from "../../config/index.ts";
 import { type Random, Refusal } from "../../ground/kernel/index.ts";
+import { addressOf } from "./address.ts";
 import { answerMalformed } from "./client-error.ts";
 import { answerPlainly } from "./failures.ts";
 import { parseFields } from "./form.ts";
@@ -153,7 +154,7 @@ export const makeHttp = async (settings: HttpSettings, { log, random, ping }: Pa
         route: request.is404 ? undefined : request.routeOptions.url,
         status: reply.statusCode,
         ms: Math.round(reply.elapsedTime * 10) / 10,
-        address: request.ip,
+        address: addressOf(request),
       },
       "request completed",
     );

@@ -1,4 +1,5 @@
 /** Owns the HTTP server: limits, headers, health, metrics, logs. */
+export { addressOf } from "./address.ts";
 export { refusalOf, setRefusalHeaders } from "./failures.ts";
 export { type Fields, readForm } from "./form.ts";
 export { type Http, type HttpSettings, makeHttp } from "./http.ts";

@@ -1,73 +1,9 @@
 import type { FastifyInstance } from "fastify";
-import { Refusal } from "../../ground/kernel/index.ts";
+import { jsonFault, Refusal } from "../../ground/kernel/index.ts";
 import { isWellFormed } from "./well-formed.ts";
-
-/** How deep arrays and objects may nest. */
-const deepest = 32;
 
 const no = (path: string, message: string) =>
   new Refusal("invalid_request", "The body is not JSON that this server reads.", { issues: [{ path, message }] });
-
-const keyOf = (token: string): string => {
-  if (!token.includes("\\")) return token.slice(1, -1);
-  try {
-    return JSON.parse(token) as string;
-  } catch {
-    return token;
-  }
-};
-
-/** Just past the string that begins at `start`, or the end of the text. */
-const endOfString = (text: string, start: number): number => {
-  for (let at = start + 1; at < text.length; at += 1) {
-    const char = text[at];
-    if (char === "\\") at += 1;
-    else if (char === '"') return at + 1;
-  }
-  return text.length;
-};
-
-/**
- * Reads the text once without building anything, because `JSON.parse` shows neither its depth nor a repeated name: with two readers of one body
- * the first and the last of two equal names would both be right (RFC 8259 4).
- */
-const checkShape = (text: string): void => {
-  /** What each open object has named so far; an array has no names. */
-  const open: (Set<string> | undefined)[] = [];
-  let awaitsName = false;
-  for (let at = 0; at < text.length; at += 1) {
-    switch (text.charAt(at)) {
-      case "{":
-      case "[":
-        open.push(text[at] === "{" ? new Set() : undefined);
-        if (open.length > deepest) throw no("", `nests deeper than ${deepest}`);
-        awaitsName = text[at] === "{";
-        break;
-      case "}":
-      case "]":
-        open.pop();
-        awaitsName = false;
-        break;
-      case ",":
-        awaitsName = open.at(-1) !== undefined;
-        break;
-      case '"': {
-        const end = endOfString(text, at);
-        if (awaitsName) {
-          const name = keyOf(text.slice(at, end));
-          if (name === "__proto__") throw no("", "must not name __proto__");
-          const names = open.at(-1);
-          if (names?.has(name)) throw no("", "names a field twice");
-          names?.add(name);
-          awaitsName = false;
-        }
-        at = end - 1;
-        break;
-      }
-      default:
-    }
-  }
-};
 
 /** Only an escape can write a lone surrogate or a NUL: the bytes are UTF-8, and JSON takes no raw control character. */
 const checkText = (value: unknown, path: string): void => {
@@ -100,7 +36,8 @@ const decode = (body: Uint8Array): string => {
 export const parseJson = (body: Uint8Array): unknown => {
   if (body.length === 0) return undefined;
   const text = decode(body);
-  checkShape(text);
+  const fault = jsonFault(text);
+  if (fault !== undefined) throw no("", fault);
   let value: unknown;
   try {
     value = JSON.parse(text);

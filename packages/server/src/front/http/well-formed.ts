@@ -1,5 +1,5 @@
-import type { IncomingHttpHeaders } from "node:http";
 import { isUtf8 } from "node:buffer";
+import type { IncomingHttpHeaders } from "node:http";
 
 /** Well-formed Unicode without NUL: what every string at every door must be. */
 export const isWellFormed = (text: string): boolean => text.isWellFormed() && !text.includes("\0");

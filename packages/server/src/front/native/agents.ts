@@ -1,4 +1,4 @@
-import { type agent as agentWire, type agentKey as agentKeyWire, operations } from "@legate/contract";
+import { type agentKey as agentKeyWire, type agent as agentWire, operations } from "@legate/contract";
 import type { z } from "zod";
 import type { Agent, AgentKey, Agents } from "../../identity/agents/index.ts";
 import type { Issuers } from "../../identity/issuers/index.ts";

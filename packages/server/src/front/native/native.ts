@@ -12,7 +12,7 @@ import type { Signing } from "../../identity/signing/index.ts";
 import { defaultTenant, type Tenants } from "../../identity/tenants/index.ts";
 import type { WorkloadTokens } from "../../identity/tokens/index.ts";
 import type { Users } from "../../identity/users/index.ts";
-import { readJson } from "../http/index.ts";
+import { addressOf, readJson } from "../http/index.ts";
 import { serveAgents } from "./agents.ts";
 import { serveAuditEvents } from "./audit-events.ts";
 import { serveConnections } from "./connections.ts";
@@ -48,7 +48,7 @@ const version = "1";
 const proveWith =
   (authn: Authn): Prove =>
   (request, rights) => {
-    const from = { tenant: defaultTenant, requestId: request.id, address: request.ip };
+    const from = { tenant: defaultTenant, requestId: request.id, address: addressOf(request) };
     return rights.includes("anyone")
       ? Promise.resolve(anonymous(from.tenant, from.requestId, from.address))
       : authn.prove({ ...from, authorization: request.headers.authorization }, rights);
