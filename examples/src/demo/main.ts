@@ -2,9 +2,10 @@
  * The main job of Legate from end to end, on real parts: an agent reads a resource for a person who consented in their browser.
  * `npm run demo` waits for you to be that person; `npm run demo -- --auto` plays two people itself and checks each step.
  */
+
+import type { Visit } from "./app.ts";
 import { auditTable } from "./audit-table.ts";
 import { playItself } from "./auto.ts";
-import type { Visit } from "./app.ts";
 import { setStage } from "./stage.ts";
 
 const print = (text: string) => process.stdout.write(`${text}\n`);
