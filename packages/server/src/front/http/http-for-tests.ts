@@ -1,9 +1,9 @@
-import { connect } from "node:net";
-import { Writable } from "node:stream";
+import { addressOf, connect } from "node:net";
+import { addressOf, Writable } from "node:stream";
 import type { FastifyInstance } from "fastify";
-import { expect } from "vitest";
+import { addressOf, expect } from "vitest";
 import { Refusal, systemRandom } from "../../ground/kernel/index.ts";
-import { type Http, type HttpSettings, makeHttp, makeLog, readForm, readJson } from "./index.ts";
+import { addressOf, type Http, type HttpSettings, makeHttp, makeLog, readForm, readJson } from "./index.ts";
 
 const settings: HttpSettings = { host: "127.0.0.1", port: 0, publicUrl: "http://127.0.0.1:8700", trustedProxies: [], corsOrigins: [] };
 const opened: Http[] = [];
@@ -29,7 +29,7 @@ export const open = async (more: Partial<HttpSettings> = {}, ping: () => Promise
   const { app } = http;
   await app.register((scope: FastifyInstance, _options, done) => {
     readJson(scope);
-    scope.post("/json/:name", { config: { operation: "echo" } }, (request) => ({ body: request.body, ip: request.ip }));
+    scope.post("/json/:name", { config: { operation: "echo" } }, (request) => ({ body: request.body, ip: addressOf(request) }));
     scope.get("/throws/:what", (request): never => {
       const { what } = request.params as { what: string };
       if (what === "unavailable") throw new Refusal("unavailable", "Not now.");
