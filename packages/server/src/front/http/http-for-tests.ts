@@ -1,7 +1,7 @@
-import { addressOf, connect } from "node:net";
-import { addressOf, Writable } from "node:stream";
+import { connect } from "node:net";
+import { Writable } from "node:stream";
 import type { FastifyInstance } from "fastify";
-import { addressOf, expect } from "vitest";
+import { expect } from "vitest";
 import { Refusal, systemRandom } from "../../ground/kernel/index.ts";
 import { addressOf, type Http, type HttpSettings, makeHttp, makeLog, readForm, readJson } from "./index.ts";
 
