@@ -27,7 +27,9 @@ const median = (values: readonly number[]): number => values.toSorted((a, b) => 
 /** A provider that gives everybody a token for an hour, so that the vault has something live to read. */
 const startProvider = async () => {
   const server = createServer((_, response) => {
-    response.writeHead(200, json).end(JSON.stringify({ access_token: randomBytes(24).toString("hex"), token_type: "Bearer", expires_in: 3600 }));
+    response
+      .writeHead(200, json)
+      .end(JSON.stringify({ access_token: randomBytes(24).toString("hex"), token_type: "Bearer", expires_in: 3600 }));
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -35,7 +37,11 @@ const startProvider = async () => {
 };
 
 const post = async <T>(url: string, path: string, key: string, body: object): Promise<T> => {
-  const answer = await fetch(`${url}${path}`, { method: "POST", headers: { ...json, authorization: `Bearer ${key}` }, body: JSON.stringify(body) });
+  const answer = await fetch(`${url}${path}`, {
+    method: "POST",
+    headers: { ...json, authorization: `Bearer ${key}` },
+    body: JSON.stringify(body),
+  });
   if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
   return (await answer.json()) as T;
 };
@@ -50,7 +56,12 @@ const measure = async (name: string, legate: Running, ceiling: Running, provider
   const { url } = legate;
   const total = requests * rounds;
   console.error(`${name}: registering ${total.toLocaleString("en")} agents`);
-  await load(url, connections, total, asking("/v1/agents", adminKey, (n) => ({ name: `bench-${n}` })));
+  await load(
+    url,
+    connections,
+    total,
+    asking("/v1/agents", adminKey, (n) => ({ name: `bench-${n}` })),
+  );
   await post(url, "/v1/credential-providers", adminKey, {
     name: "bench",
     type: "oauth2",
@@ -62,15 +73,34 @@ const measure = async (name: string, legate: Running, ceiling: Running, provider
   const { token } = await post<{ token: string }>(url, "/v1/workload-tokens", adminKey, { agent: "bench-0", userId: "bench" });
   const read = asking("/v1/credentials/oauth2", token, () => ({ provider: "bench", flow: "M2M" }));
   await load(url, connections, 2_000, read);
-  await load(ceiling.url, connections, 5_000, asking("/sign", "none", () => ({})));
+  await load(
+    ceiling.url,
+    connections,
+    5_000,
+    asking("/sign", "none", () => ({})),
+  );
 
   const mints: Figures[] = [];
   const reads: Figures[] = [];
   const ceilings: Figures[] = [];
   for (let round = 0; round < rounds; round += 1) {
     console.error(`${name}: round ${round + 1} of ${rounds}`);
-    ceilings.push(await load(ceiling.url, connections, requests, asking("/sign", "none", (n) => ({ agent: `bench-${n}` }))));
-    mints.push(await load(url, connections, requests, asking("/v1/workload-tokens", adminKey, (n) => ({ agent: `bench-${round * requests + n}` }))));
+    ceilings.push(
+      await load(
+        ceiling.url,
+        connections,
+        requests,
+        asking("/sign", "none", (n) => ({ agent: `bench-${n}` })),
+      ),
+    );
+    mints.push(
+      await load(
+        url,
+        connections,
+        requests,
+        asking("/v1/workload-tokens", adminKey, (n) => ({ agent: `bench-${round * requests + n}` })),
+      ),
+    );
     reads.push(await load(url, connections, requests, read));
   }
   const memory = legate.memory();
@@ -100,7 +130,9 @@ const postgres = process.env["LEGATE_TEST_DATABASE_URL"];
 const common = { LEGATE_PORT: "0", LEGATE_ADMIN_KEY: adminKey, LEGATE_EGRESS_ALLOW: "127.0.0.1", LEGATE_LOG_LEVEL: "warn" };
 const stores: readonly (readonly [name: string, env: Readonly<Record<string, string>>])[] = [
   ["SQLite", {}],
-  ...(postgres === undefined ? [] : [["PostgreSQL", { LEGATE_DATABASE_URL: postgres, LEGATE_MASTER_KEY: randomBytes(32).toString("hex") }] as const]),
+  ...(postgres === undefined
+    ? []
+    : [["PostgreSQL", { LEGATE_DATABASE_URL: postgres, LEGATE_MASTER_KEY: randomBytes(32).toString("hex") }] as const]),
 ];
 for (const [name, env] of stores) {
   const directory = mkdtempSync(join(tmpdir(), "legate-bench-"));
@@ -116,6 +148,8 @@ for (const [name, env] of stores) {
 }
 await ceiling.stop();
 provider.stop();
-console.log(`Node ${process.version}, ${cpus().length} cores, ${connections} connections, ${rounds} rounds of ${requests.toLocaleString("en")} requests each.\n`);
+console.log(
+  `Node ${process.version}, ${cpus().length} cores, ${connections} connections, ${rounds} rounds of ${requests.toLocaleString("en")} requests each.\n`,
+);
 console.log(table(rows));
 if (postgres === undefined) console.log("\nPostgreSQL was not measured: LEGATE_TEST_DATABASE_URL names none.");

@@ -119,5 +119,8 @@ export const eachStore = (name: string, suite: (fresh: () => Promise<StoreAddres
   run("sqlite", () => Promise.resolve(freshSqlite()));
   const url = testDatabaseUrl();
   if (url !== undefined) run("postgres", () => freshPostgres(url));
-  else describe.skip(`${name} (postgres: none found)`, () => suite(() => Promise.reject(new Error("no PostgreSQL"))));
+  else
+    describe.skip(`${name} (postgres: none found)`, () => {
+      suite(() => Promise.reject(new Error("no PostgreSQL")));
+    });
 };

@@ -76,7 +76,7 @@ test.each([
 });
 
 const returning = (returnUrl: string, customState?: string, error?: "access_denied") =>
-  returnTo({ id: "a".repeat(48), returnUrl, customState } as Session, error);
+  returnTo({ id: "a".repeat(48), returnUrl, customState } as Session, error === undefined ? {} : { error });
 const uri = `urn%3Aietf%3Aparams%3Aoauth%3Arequest_uri%3A${"a".repeat(48)}`;
 
 test("what is added to a return URL leaves its own query as it was", () => {

@@ -27,7 +27,12 @@ eachStore("a consent in the browser", (fresh) => {
     const step = await arrive(await throughProvider(id, browser), browser);
     const to = redirectOf(step);
     expect(to.startsWith(`${backUrl}&session_uri=`)).toBe(true);
-    expect(Object.fromEntries(new URL(to).searchParams)).toEqual({ tab: "1", session_uri: uri, state: "s 1&é" });
+    // The URI that the browser takes along is the session's with a proof that only this browser knows.
+    expect(Object.fromEntries(new URL(to).searchParams)).toEqual({
+      tab: "1",
+      session_uri: expect.stringMatching(new RegExp(`^${uri}[0-9a-f]{48}$`)),
+      state: "s 1&é",
+    });
     expect(await stored(id)).toMatchObject({ state: "authorized" });
     expect(await connections()).toEqual([]);
     expect(upstream.tokenCalls()).toEqual(calls);

@@ -3,7 +3,7 @@ import { UpstreamRefused, UpstreamUnavailable } from "../providers/index.ts";
 import type { Step, TowardsProvider } from "./consent.ts";
 import { type Login, LoginFailed } from "./login.ts";
 import { returnTo } from "./return-url.ts";
-import { codeIdentity, type Ending, endedRefusal, type Session } from "./session.ts";
+import { codeIdentity, type Ending, endedRefusal, newProof, type Session } from "./session.ts";
 import { aboutSession, type Endings } from "./session-endings.ts";
 import type { Code, Exchange } from "./session-exchange.ts";
 import type { Scene, SceneOf } from "./session-scene.ts";
@@ -78,7 +78,7 @@ export const makeCallbacks = (
   /** Where the browser goes after the callback that ended its session: a denial is told to the application, anything else to the person. */
   const afterEnd = (session: Session, refusal: Refusal): Step => {
     if (refusal.code !== "authorization_denied") throw refusal;
-    const to = returnTo(session, deniedBy);
+    const to = returnTo(session, { error: deniedBy });
     return to === undefined ? { kind: "denied" } : { kind: "redirect", to };
   };
 
@@ -209,7 +209,7 @@ export const makeCallbacks = (
             answer.reason === undefined ? { state: "denied", reason: "provider" } : { state: "failed", reason: answer.reason };
           return { session, ended: await endings.end(tx, who, session, ending, { error: answer.error }) };
         }
-        const code: Code = { kept: answer.kept, verifier, state };
+        const code: Code = { kept: answer.kept, verifier, state, proof: newProof(random) };
         const now = clock();
         const awaits = session.binding === "application";
         const moved = awaits
@@ -233,7 +233,7 @@ export const makeCallbacks = (
       if ("ended" in taken) return afterEnd(taken.session, taken.ended);
       const { session, scene, code, now, awaits } = taken;
       if (!awaits) await exchange(who, { ...session, state: "exchanging", exchangingSince: now }, scene.provider, code);
-      const to = returnTo(session);
+      const to = returnTo(session, { proof: awaits ? code.proof : undefined });
       return to === undefined
         ? { kind: "connected", agent: scene.agent.title ?? scene.agent.name, provider: scene.provider.name }
         : { kind: "redirect", to };

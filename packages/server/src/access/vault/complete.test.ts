@@ -2,7 +2,18 @@ import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { startTestIssuer, type TestIssuer } from "../../testing/openid.ts";
 import { startProvider, type TestProvider } from "../../testing/provider.ts";
 import { eachStore } from "../../testing/stores.ts";
-import { actingFor, admin, asAgent, asUser, backUrl, type Consents, openBrowser, openConsents, refusalOf } from "./consents-for-tests.ts";
+import {
+  actingFor,
+  admin,
+  asAgent,
+  asUser,
+  backUrl,
+  type Consents,
+  openBrowser,
+  openConsents,
+  redirectOf,
+  refusalOf,
+} from "./consents-for-tests.ts";
 
 let upstream: TestProvider;
 let issuer: TestIssuer;
@@ -27,9 +38,32 @@ eachStore("completing a consent", (fresh) => {
     const begun = await begin(undefined, who);
     const browser = openBrowser();
     const back = await throughProvider(begun.id, browser);
-    await arrive(back, browser);
-    return { ...begun, code: back.searchParams.get("code") ?? "", state: back.searchParams.get("state") ?? "" };
+    const returned = new URL(redirectOf(await arrive(back, browser)));
+    return {
+      ...begun,
+      plain: begun.uri,
+      uri: returned.searchParams.get("session_uri") ?? "",
+      code: back.searchParams.get("code") ?? "",
+      state: back.searchParams.get("state") ?? "",
+    };
   };
+
+  test("who began a consent and had another person walk it cannot complete it: the proof stays in that person's browser", async () => {
+    const { sessions, agent, alice, connections, audited } = await open();
+    // Mallory's part is played by alice: her own session, her own user, her own callers; but somebody else consented.
+    const { plain, uri, id } = await authorized(all);
+    const guessed = `${plain}${"0".repeat(48)}`;
+    for (const sessionUri of [plain, guessed]) {
+      expect(await refusalOf(sessions.complete(asUser(alice), { sessionUri }))).toBe("session_unknown");
+      expect(await refusalOf(sessions.complete(asAgent(agent), { sessionUri, userId: "alice" }))).toBe("session_unknown");
+      expect(await refusalOf(sessions.complete(admin, { sessionUri, userId: "mallory" }))).toBe("session_unknown");
+    }
+    expect(await connections()).toEqual([]);
+    expect((await audited("authorization.refused")).map(({ details }) => details)).toEqual(Array(6).fill({ reason: "no_proof" }));
+    // Nothing was burnt by it: whoever does have the proof still completes.
+    expect(await all.stored(id)).toMatchObject({ state: "authorized" });
+    await expect(sessions.complete(asAgent(agent), { sessionUri: uri, userId: "alice" })).resolves.toMatchObject({ scopes: ["read"] });
+  });
 
   test("naming the same user turns the code into a stored credential, once", async () => {
     const { sessions, agent, vault, who, connections, audited } = await open();
@@ -146,7 +180,7 @@ eachStore("completing a consent", (fresh) => {
     const foreign = await issuer.sign({ sub: "bob", aud: "another app" });
     expect(await refusalOf(sessions.complete(key, { sessionUri: uri, userToken: foreign }))).toMatch(/^user_token_invalid /);
     expect(await refusalOf(sessions.complete(key, { sessionUri: uri, userToken: "nonsense" }))).toMatch(/^user_token_invalid /);
-    expect(await all.stored(uri.split(":").at(-1) ?? "")).toMatchObject({ state: "authorized" });
+    expect(await all.stored(uri.split(":").at(-1)?.slice(0, 48) ?? "")).toMatchObject({ state: "authorized" });
     await agents.update(admin, "scout", { assertedUsers: false });
     expect(await refusalOf(sessions.complete(key, { sessionUri: uri, userId: "bob" }))).toBe("asserted_users_forbidden");
   });

@@ -1,11 +1,12 @@
 import { type Principal, Refusal } from "../../ground/kernel/index.ts";
 import type { Agent } from "../../identity/agents/index.ts";
-import { codeIdentity, endedRefusal, idOfSessionUri, type Session, sessionUnknown } from "./session.ts";
+import { codeIdentity, endedRefusal, readSessionUri, type Session, sessionUnknown } from "./session.ts";
 import { aboutSession, type Endings } from "./session-endings.ts";
 import type { Code, Exchange } from "./session-exchange.ts";
 import type { SceneOf } from "./session-scene.ts";
 import type { SessionsNeeds } from "./sessions-needs.ts";
 import { sessionsTable } from "./sessions-table.ts";
+import { isSame } from "./visit.ts";
 
 /** Which consent, and who is logged in at the application. A caller with the user's own token need not name the user again. */
 export interface CompleteAsk {
@@ -33,6 +34,9 @@ const notYet = (session: Session): Refusal =>
 /** The end of a consent of binding `application`. */
 export const makeComplete = (needs: Needs, endings: Endings, sceneOf: SceneOf, exchange: Exchange) => {
   const { db, audit, seal, clock, agents, users, issuers } = needs;
+
+  const codeOf = async ({ id, key, sealedCode }: Session): Promise<Code> =>
+    JSON.parse(await seal.open(key.tenant, codeIdentity(id), sealedCode ?? "")) as Code;
 
   /** Whether the caller may name the user of this session at all. A user is told of a mismatch below. */
   const maySpeak = ({ caller }: Principal, { key }: Session): boolean =>
@@ -63,17 +67,21 @@ export const makeComplete = (needs: Needs, endings: Endings, sceneOf: SceneOf, e
   };
 
   /**
-   * Names the user who is logged in at the application, and turns the consent into a stored credential if that is the session's user. If it is
-   * not, a consent that has come back already is over: somebody consented, and nobody knows who.
+   * Names the user who is logged in at the application, and turns the consent into a stored credential if that is the session's user. The
+   * session's URI must be the one that the return URL carried: else whoever began a consent and had another person walk it could complete it as
+   * themselves. If another user is named, a consent that has come back already is over: somebody consented, and nobody knows who.
    *
    * @throws Refusal session_unknown, session_user_mismatch, authorization_pending, session_used, authorization_denied, authorization_expired,
    * authorization_failed, user_token_invalid, issuer_unavailable, asserted_users_forbidden, invalid_request, agent_suspended, user_suspended
    */
   return async (who: Principal, ask: CompleteAsk): Promise<Completed> => {
-    const id = idOfSessionUri(ask.sessionUri);
-    const found = id === undefined ? undefined : await sessionsTable.byId(db.read, who.tenant, id);
+    const asked = readSessionUri(ask.sessionUri);
+    const found = asked && (await sessionsTable.byId(db.read, who.tenant, asked.id));
     const agent = found && (await agents.byId(db.read, who.tenant, found.key.agent));
     if (!found || !agent || !maySpeak(who, found)) throw sessionUnknown();
+    if (found.state === "authorized" && !isSame((await codeOf(found)).proof, asked.proof)) {
+      throw await endings.turnedAway(who, found, "no_proof", sessionUnknown());
+    }
     const answers = await named(who, agent, ask);
 
     if (answers.some((user) => user !== found.key.user)) {
@@ -106,8 +114,7 @@ export const makeComplete = (needs: Needs, endings: Endings, sceneOf: SceneOf, e
     });
     if (taken instanceof Refusal) throw taken;
     const { session, scene, now } = taken;
-    const code = JSON.parse(await seal.open(who.tenant, codeIdentity(session.id), session.sealedCode ?? "")) as Code;
-    const stored = await exchange(who, { ...session, state: "exchanging", exchangingSince: now }, scene.provider, code);
+    const stored = await exchange(who, { ...session, state: "exchanging", exchangingSince: now }, scene.provider, await codeOf(session));
     return {
       connectionId: stored.connectionId,
       scopes: stored.scopes,

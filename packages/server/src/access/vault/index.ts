@@ -1,7 +1,7 @@
 /** Owns connections, static keys and authorization sessions: every credential an agent may be handed, and how a user's consent comes about. */
-export { type Connection, type ConnectionFilter, missingScopes } from "./connection.ts";
+export type { Connection, ConnectionFilter } from "./connection.ts";
 export { type Connections, makeConnections, type StoredConsent } from "./connections.ts";
-export { type ConnectionKey, type CredentialKey, keyText, type UserKey } from "./credential-key.ts";
+export type { ConnectionKey, CredentialKey, UserKey } from "./credential-key.ts";
 export type { Consents, Oauth2Answer, Oauth2Ask } from "./oauth2.ts";
 export type { Completed, CompleteAsk } from "./complete.ts";
 export type { ConsentView, Step } from "./consent.ts";

@@ -14,6 +14,8 @@ export interface Code {
   readonly kept: string;
   readonly verifier: string;
   readonly state: string;
+  /** What the browser that consented takes to the application, and nobody else knows. */
+  readonly proof: string;
 }
 
 /** Why no token could be had, and the provider's own word for it. */

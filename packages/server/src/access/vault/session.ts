@@ -48,12 +48,21 @@ export const newSessionId = (random: Random): string => random(24).toString("hex
 export const isSessionId = (text: string): boolean => /^[0-9a-f]{48}$/.test(text);
 
 const uriPrefix = "urn:ietf:params:oauth:request_uri:";
-export const sessionUriOf = (id: string): string => `${uriPrefix}${id}`;
 
-/** The id in a session URI; undefined for what is none. */
-export const idOfSessionUri = (uri: string): string | undefined => {
-  const id = uri.startsWith(uriPrefix) ? uri.slice(uriPrefix.length) : "";
-  return isSessionId(id) ? id : undefined;
+/**
+ * The session's URI; with a proof, the one that the browser carries to the application. Whoever asked for the consent knows the plain one, and so
+ * does everyone it was forwarded to: only the browser in which the person consented knows the proof.
+ */
+export const sessionUriOf = (id: string, proof = ""): string => `${uriPrefix}${id}${proof}`;
+
+/** As long as an id, so that neither of the two URIs tells which it is. */
+export const newProof = newSessionId;
+
+/** The id in a session URI, and the proof where it carries one; undefined for what is none. */
+export const readSessionUri = (uri: string): { readonly id: string; readonly proof: string } | undefined => {
+  const text = uri.startsWith(uriPrefix) ? uri.slice(uriPrefix.length) : "";
+  const [id, proof] = [text.slice(0, 48), text.slice(48)];
+  return isSessionId(id) && (proof === "" || isSessionId(proof)) ? { id, proof } : undefined;
 };
 
 /** Where the code and its verifier are sealed to. */

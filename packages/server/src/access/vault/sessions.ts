@@ -8,7 +8,7 @@ import { makeComplete } from "./complete.ts";
 import { makeConsent, makeTowardsProvider } from "./consent.ts";
 import type { UserKey } from "./credential-key.ts";
 import { makeLogin } from "./login.ts";
-import { endedRefusal, idOfSessionUri, newSessionId, type Session, sessionLife, sessionUnknown, sessionUriOf } from "./session.ts";
+import { endedRefusal, newSessionId, readSessionUri, type Session, sessionLife, sessionUnknown, sessionUriOf } from "./session.ts";
 import { aboutSession, makeEndings } from "./session-endings.ts";
 import { makeExchange } from "./session-exchange.ts";
 import { makeSceneOf } from "./session-scene.ts";
@@ -113,8 +113,8 @@ export const makeSessions = (needs: SessionsNeeds) => {
      * @throws Refusal session_unknown, authorization_denied, authorization_expired, authorization_failed
      */
     poll: async (who: Principal, sessionUri: string, providerId: string): Promise<Progress> => {
-      const id = idOfSessionUri(sessionUri);
-      const found = id === undefined ? undefined : await sessionsTable.byId(db.read, who.tenant, id);
+      const asked = readSessionUri(sessionUri);
+      const found = asked && (await sessionsTable.byId(db.read, who.tenant, asked.id));
       if (!found || found.key.agent !== who.agent?.id || found.key.user !== who.user?.id || found.key.provider !== providerId) {
         throw sessionUnknown();
       }

@@ -4,5 +4,4 @@ export { refusalOf, setRefusalHeaders } from "./failures.ts";
 export { type Fields, readForm } from "./form.ts";
 export { type Http, type HttpSettings, makeHttp } from "./http.ts";
 export { readJson } from "./json.ts";
-export { type Log, makeLog, scrub } from "./log.ts";
-export { isWellFormed } from "./well-formed.ts";
+export { type Log, makeLog } from "./log.ts";

@@ -1,6 +1,6 @@
 import { decodeJwt } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { anonymous, type Principal } from "../../ground/kernel/index.ts";
+import type { Principal } from "../../ground/kernel/index.ts";
 import { openIdentity, testPublicUrl } from "../../testing/identity.ts";
 import { startTestIssuer, type TestIssuer } from "../../testing/openid.ts";
 import { adminOf, eachStore } from "../../testing/stores.ts";
