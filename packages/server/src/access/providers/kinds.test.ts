@@ -297,7 +297,41 @@ eachStore("a provider with ways of its own", (fresh) => {
       const failure = await refusal({ error: "invalid_client", error_description: description });
       expect(failure).toMatchObject({ name: "UpstreamRefused", error: "invalid_client", description: undefined });
     }
-    await expect(refusal({ error: "no\nsuch" })).resolves.toMatchObject({ error: "unknown_error" });
+    for (const error of ["no\nsuch", "canary-secret", "unknown token: canary-refresh"])
+      await expect(refusal({ error })).resolves.toMatchObject({ error: "unknown_error" });
+  });
+
+  test("what was sent is not repeated either in another form of it, or as the header that carried it", async () => {
+    const clientSecret = "canary/+secret &?~";
+    const asForm = new URLSearchParams({ "": clientSecret }).toString().slice(1);
+    const forms = [
+      encodeURIComponent(clientSecret),
+      encodeURIComponent(clientSecret).toLowerCase(),
+      asForm,
+      ...["", "a", "ab"].flatMap((before) => [
+        Buffer.from(before + clientSecret).toString("base64"),
+        Buffer.from(before + clientSecret).toString("base64url"),
+      ]),
+      "canary-refresh",
+      Buffer.from("canary-refresh").toString("base64"),
+    ];
+    for (const clientAuth of ["client_secret_basic", "client_secret_post"] as const) {
+      const provider = await registered(undefined, { name: clientAuth, clientSecret, clientAuth });
+      const inHeader = Buffer.from(`an+id:${asForm}`).toString("base64");
+      for (const form of clientAuth === "client_secret_basic" ? [...forms, inHeader] : forms) {
+        there.answer(() => ({ status: 400, body: { error: `bad ${form}`, error_description: `I was sent "${form}"!` } }));
+        const failure = await refreshed(provider).catch((thrown: unknown) => thrown);
+        expect(failure, `${clientAuth} ${form}`).toMatchObject({ error: "unknown_error", description: undefined });
+      }
+    }
+  });
+
+  const assertionIn = (body: string) => new URLSearchParams(body).get("client_assertion") ?? "nothing was sent";
+
+  test("a client assertion that was refused is not repeated", async () => {
+    const provider = await registered(undefined, { clientSecret: undefined, clientAuth: "private_key_jwt" });
+    there.answer(({ body }) => ({ status: 400, body: { error: "invalid_client", error_description: assertionIn(body) } }));
+    await expect(refreshed(provider)).rejects.toMatchObject({ error: "invalid_client", description: undefined });
   });
 
   test("a provider that does not answer is given up in time, and at once where the caller leaves", async () => {

@@ -3,7 +3,7 @@ import type { Egress } from "../../ground/egress/index.ts";
 import type { AuthorizationAsk, Callback, ClientCredentialsAsk, ExchangeAsk, RefreshAsk, Target } from "./asks.ts";
 import { clientAuthOf, methodOf } from "./client-auth.ts";
 import { UpstreamRefused, UpstreamUnavailable } from "./errors.ts";
-import { nonsense, refusedBy, told } from "./failures.ts";
+import { nonsense, refusedBy, secretsIn, told } from "./failures.ts";
 import { kindOf } from "./kinds.ts";
 import { fetchFailure, type MetadataCache } from "./metadata.ts";
 import { bindingOf, type Provider } from "./provider.ts";
@@ -61,9 +61,10 @@ export const makeUpstream = ({ egress, metadata, callbackUrl, secretOf, clientAs
   };
 
   const customFetch =
-    ({ kind }: Server, signal: AbortSignal): NonNullable<oauth.TokenEndpointRequestOptions[typeof oauth.customFetch]> =>
+    ({ kind }: Server, signal: AbortSignal, sent: string[]): NonNullable<oauth.TokenEndpointRequestOptions[typeof oauth.customFetch]> =>
     async (url, { method, headers, body }) => {
       const json = kind.tokenBody === "json";
+      sent.push(...secretsIn(headers["authorization"], body));
       const response = await egress.fetch(url, {
         method,
         headers: { ...headers, ...kind.tokenHeaders, ...(json && { "content-type": "application/json" }) },
@@ -80,27 +81,26 @@ export const makeUpstream = ({ egress, metadata, callbackUrl, secretOf, clientAs
   const tokens = async (
     tenant: string,
     provider: Provider,
-    ask: { readonly signal?: AbortSignal | undefined; readonly refreshing?: boolean; readonly secrets: readonly string[] },
+    ask: { readonly signal?: AbortSignal | undefined; readonly refreshing?: boolean },
     request: Request,
   ): Promise<UpstreamTokens> => {
     const limit = AbortSignal.timeout(limitMs);
     const signal = ask.signal ? AbortSignal.any([ask.signal, limit]) : limit;
     const kind = kindOf(provider);
-    let secret: string | undefined;
+    const sent: string[] = [];
     try {
       signal.throwIfAborted();
       const server = await within(signal, serverOf(tenant, provider));
       const method = methodOf(provider.clientAuth, kind.clientAuth, server.clientAuthMethods);
-      secret = await secretOf(tenant, provider);
       const auth = clientAuthOf({
         method,
-        secret,
+        secret: await secretOf(tenant, provider),
         audience: server.issuer ?? server.as.token_endpoint,
         assertion: (audience) => clientAssertion(tenant, { clientId: server.client.client_id, audience }),
       });
       // Whether plain http may be used at all is egress' to say.
       const response = await request(server, auth, {
-        [oauth.customFetch]: customFetch(server, signal),
+        [oauth.customFetch]: customFetch(server, signal, sent),
         [oauth.allowInsecureRequests]: true,
       });
       const answer = await oauth.processGenericTokenEndpointResponse(server.as, server.client, response);
@@ -110,8 +110,7 @@ export const makeUpstream = ({ egress, metadata, callbackUrl, secretOf, clientAs
       return tokensFrom(kind, answer);
     } catch (thrown) {
       if (ask.signal?.aborted) throw ask.signal.reason;
-      if (thrown instanceof oauth.ResponseBodyError)
-        throw refusedBy(kind, thrown, ask.refreshing === true, secret === undefined ? ask.secrets : [secret, ...ask.secrets]);
+      if (thrown instanceof oauth.ResponseBodyError) throw refusedBy(kind, thrown, ask.refreshing === true, sent);
       if (thrown instanceof oauth.OperationProcessingError || thrown instanceof oauth.UnsupportedOperationError) throw nonsense(thrown);
       throw fetchFailure(thrown);
     }
@@ -194,8 +193,7 @@ export const makeUpstream = ({ egress, metadata, callbackUrl, secretOf, clientAs
       if (kept.binding !== bindingOf(provider))
         return Promise.reject(new UpstreamRefused(invalidResponse, "The provider was changed after the user consented."));
       const params = new URLSearchParams(kept.response);
-      const secrets = [ask.codeVerifier, params.get("code") ?? ""].filter(Boolean);
-      return tokens(tenant, provider, { signal: ask.signal, secrets }, (server, auth, options) =>
+      return tokens(tenant, provider, { signal: ask.signal }, (server, auth, options) =>
         oauth.authorizationCodeGrantRequest(
           server.as,
           server.client,
@@ -213,7 +211,7 @@ export const makeUpstream = ({ egress, metadata, callbackUrl, secretOf, clientAs
      * @throws UpstreamRefused (`invalid_grant`: the grant is dead), UpstreamUnavailable; an abort throws the signal's reason
      */
     refresh: (tenant: string, provider: Provider, ask: RefreshAsk): Promise<UpstreamTokens> =>
-      tokens(tenant, provider, { signal: ask.signal, refreshing: true, secrets: [ask.refreshToken] }, (server, auth, options) => {
+      tokens(tenant, provider, { signal: ask.signal, refreshing: true }, (server, auth, options) => {
         const { refreshSendsScope, scope } = server.kind;
         const scopes = refreshSendsScope && ask.scopes.length > 0 ? [["scope", ask.scopes.join(scope.separator)]] : [];
         const additionalParameters = [...scopes, ...targetOf(server, ask)];
@@ -222,7 +220,7 @@ export const makeUpstream = ({ egress, metadata, callbackUrl, secretOf, clientAs
 
     /** @throws UpstreamRefused, UpstreamUnavailable; an abort throws the signal's reason */
     clientCredentials: (tenant: string, provider: Provider, ask: ClientCredentialsAsk): Promise<UpstreamTokens> =>
-      tokens(tenant, provider, { signal: ask.signal, secrets: [] }, (server, auth, options) => {
+      tokens(tenant, provider, { signal: ask.signal }, (server, auth, options) => {
         const scopes = ask.scopes.length > 0 ? [["scope", ask.scopes.join(" ")]] : [];
         return oauth.clientCredentialsGrantRequest(server.as, server.client, auth, [...scopes, ...targetOf(server, ask)], options);
       }),
