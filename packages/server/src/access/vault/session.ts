@@ -56,7 +56,7 @@ const uriPrefix = "urn:ietf:params:oauth:request_uri:";
 export const sessionUriOf = (id: string, proof = ""): string => `${uriPrefix}${id}${proof}`;
 
 /** As long as an id, so that neither of the two URIs tells which it is. */
-export const newProof = newSessionId;
+export const newProof = (random: Random): string => newSessionId(random);
 
 /** The id in a session URI, and the proof where it carries one; undefined for what is none. */
 export const readSessionUri = (uri: string): { readonly id: string; readonly proof: string } | undefined => {
