@@ -51,8 +51,9 @@ describe.skipIf(!hasCurl)(`the README's first minutes${hasCurl ? "" : " (curl: n
       if (terminal) {
         const shell = open();
         terminals.push(shell);
-        shell.type(text);
-        await shell.heard(/listens on/);
+        shell.type(`${text}echo "it ended"\n`);
+        const [heard] = await shell.heard(/listens on|it ended/);
+        expect(heard, `what should have been left running has ended: ${text}`).toBe("listens on");
         continue;
       }
       if (!main) {
