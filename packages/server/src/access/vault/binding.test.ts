@@ -1,8 +1,7 @@
 import { expect, test } from "vitest";
 import { Refusal } from "../../ground/kernel/index.ts";
 import { chooseBinding } from "./binding.ts";
-import { returnTo } from "./return-url.ts";
-import type { Session } from "./session.ts";
+import { withAnswer } from "./return-url.ts";
 
 const back = "https://app.test/back";
 const chosen = (binding: "application" | "login" | "none" | undefined, returnUrl: string | undefined, canLogIn: boolean): string => {
@@ -76,7 +75,7 @@ test.each([
 });
 
 const returning = (returnUrl: string, customState?: string, error?: "access_denied") =>
-  returnTo({ id: "a".repeat(48), returnUrl, customState } as Session, error === undefined ? {} : { error });
+  withAnswer(returnUrl, "a".repeat(48), customState, error === undefined ? {} : { error });
 const uri = `urn%3Aietf%3Aparams%3Aoauth%3Arequest_uri%3A${"a".repeat(48)}`;
 
 test("what is added to a return URL leaves its own query as it was", () => {

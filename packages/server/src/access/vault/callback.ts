@@ -76,9 +76,9 @@ export const makeCallbacks = (
   };
 
   /** Where the browser goes after the callback that ended its session: a denial is told to the application, anything else to the person. */
-  const afterEnd = (session: Session, refusal: Refusal): Step => {
+  const afterEnd = async (session: Session, refusal: Refusal): Promise<Step> => {
     if (refusal.code !== "authorization_denied") throw refusal;
-    const to = returnTo(session, { error: deniedBy });
+    const to = await returnTo(seal, session, { error: deniedBy });
     return to === undefined ? { kind: "denied" } : { kind: "redirect", to };
   };
 
@@ -233,7 +233,7 @@ export const makeCallbacks = (
       if ("ended" in taken) return afterEnd(taken.session, taken.ended);
       const { session, scene, code, now, awaits } = taken;
       if (!awaits) await exchange(who, { ...session, state: "exchanging", exchangingSince: now }, scene.provider, code);
-      const to = returnTo(session, { proof: awaits ? code.proof : undefined });
+      const to = await returnTo(seal, session, { proof: awaits ? code.proof : undefined });
       return to === undefined
         ? { kind: "connected", agent: scene.agent.title ?? scene.agent.name, provider: scene.provider.name }
         : { kind: "redirect", to };

@@ -264,7 +264,7 @@ eachStore("completing a consent", (fresh) => {
     );
   });
 
-  test("no code, state or verifier stands in the open, in the store or in the audit (THREATS 17)", async () => {
+  test("no code, no state of ours or the application's, and no verifier stands in the open, in the store or in the audit (THREATS 17)", async () => {
     const { sessions, agent, db, audit } = await open();
     const { uri, code, state } = await authorized(all);
     expect(code.length).toBeGreaterThan(10);
@@ -274,8 +274,8 @@ eachStore("completing a consent", (fresh) => {
         await db.read.selectFrom("authorization_visits").selectAll().execute(),
         (await audit.list("default", {}, { limit: 500 })).items,
       ]);
-    for (const secret of [code, state]) expect(await dump()).not.toContain(secret);
+    for (const secret of [code, state, "s 1&é"]) expect(await dump()).not.toContain(secret);
     await sessions.complete(asAgent(agent), { sessionUri: uri, userId: "alice" });
-    for (const secret of [code, state]) expect(await dump()).not.toContain(secret);
+    for (const secret of [code, state, "s 1&é"]) expect(await dump()).not.toContain(secret);
   });
 });

@@ -185,7 +185,7 @@ export const makeConsent = (needs: Needs, endings: Endings, sceneOf: SceneOf, lo
         });
         if (ended instanceof Refusal) throw ended;
         if (ended.ended.code !== "authorization_denied") throw ended.ended;
-        const to = returnTo(session, { error: "access_denied" });
+        const to = await returnTo(seal, session, { error: "access_denied" });
         return to === undefined ? { kind: "denied" } : { kind: "redirect", to };
       }
 

@@ -17,7 +17,7 @@ export interface Session {
   readonly requestedScopes: readonly string[];
   readonly binding: Binding;
   readonly returnUrl: string | undefined;
-  readonly customState: string | undefined;
+  readonly sealedCustomState: string | undefined;
   readonly customParameters: Readonly<Record<string, string>>;
   /** Whether the provider is told to ask the person again. */
   readonly forced: boolean;
@@ -67,6 +67,9 @@ export const readSessionUri = (uri: string): { readonly id: string; readonly pro
 
 /** Where the code and its verifier are sealed to. */
 export const codeIdentity = (id: string): string => `authorization_sessions/${id}/code`;
+
+/** Where the application's own state is sealed to. */
+export const customStateIdentity = (id: string): string => `authorization_sessions/${id}/custom_state`;
 
 /** How time alone has ended a session whose row does not say so yet. */
 export const lapseOf = ({ state, expiresAt, exchangingSince }: Session, now: number): Ending | undefined => {

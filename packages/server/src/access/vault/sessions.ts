@@ -8,7 +8,16 @@ import { makeComplete } from "./complete.ts";
 import { makeConsent, makeTowardsProvider } from "./consent.ts";
 import type { UserKey } from "./credential-key.ts";
 import { makeLogin } from "./login.ts";
-import { endedRefusal, newSessionId, readSessionUri, type Session, sessionLife, sessionUnknown, sessionUriOf } from "./session.ts";
+import {
+  customStateIdentity,
+  endedRefusal,
+  newSessionId,
+  readSessionUri,
+  type Session,
+  sessionLife,
+  sessionUnknown,
+  sessionUriOf,
+} from "./session.ts";
 import { aboutSession, makeEndings } from "./session-endings.ts";
 import { makeExchange } from "./session-exchange.ts";
 import { makeSceneOf } from "./session-scene.ts";
@@ -44,7 +53,7 @@ export type Sessions = ReturnType<typeof makeSessions>;
 
 /** Authorization sessions: each one consent under way. */
 export const makeSessions = (needs: SessionsNeeds) => {
-  const { db, audit, clock, random, tenants, users } = needs;
+  const { db, audit, seal, clock, random, tenants, users } = needs;
   const endings = makeEndings(needs);
   const sceneOf = makeSceneOf(needs);
   const login = makeLogin(needs);
@@ -72,15 +81,17 @@ export const makeSessions = (needs: SessionsNeeds) => {
       const canLogIn = (await login.issuerOf(tx, key.tenant, agent, user)) !== undefined;
       const binding = chooseBinding({ agent, returnUrl, canLogIn });
       const now = clock();
+      const id = newSessionId(random);
+      const { customState } = ask;
       const session: Session = {
-        id: newSessionId(random),
+        id,
         key,
         agentEpoch: agent.epoch,
         userEpoch: user.epoch,
         requestedScopes: ask.requestedScopes,
         binding,
         returnUrl,
-        customState: ask.customState,
+        sealedCustomState: customState === undefined ? undefined : await seal.seal(tx, key.tenant, customStateIdentity(id), customState),
         customParameters: ask.customParameters ?? {},
         forced: ask.forced ?? false,
         state: "pending",

@@ -54,6 +54,9 @@ export const errors: Record<Code, number> = {
   internal: 500,
 };
 
+/** Keys and tokens of the forms that we give out. Errors name what was not found, and end in other people's logs: a key put where a name belongs is not named. */
+const ours = /\b(?:sk|op)_[0-9a-f]{40,}|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*/g;
+
 /** Answers every refusal below `scope` as this wire says it: `{ error: { code, message, requestId, details? } }`. */
 export const answerErrors = (scope: FastifyInstance): void => {
   scope.setErrorHandler((thrown, request, reply) => {
@@ -62,8 +65,7 @@ export const answerErrors = (scope: FastifyInstance): void => {
     setRefusalHeaders(reply, refusal);
     // RFC 9110 11.6.1 and RFC 6750 3: a 401 says which scheme would do.
     if (errors[code] === 401) reply.header("www-authenticate", 'Bearer realm="legate"');
-    return reply.code(errors[code]).send({
-      error: { code, message, requestId: request.id, ...(Object.keys(details).length > 0 && { details }) },
-    });
+    const body = { error: { code, message, requestId: request.id, ...(Object.keys(details).length > 0 && { details }) } };
+    return reply.code(errors[code]).type("application/json; charset=utf-8").send(JSON.stringify(body).replaceAll(ours, "[hidden]"));
   });
 };

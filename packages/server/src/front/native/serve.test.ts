@@ -120,6 +120,18 @@ describe("an operation", () => {
     expect(acted).toEqual([]);
   });
 
+  test("names no key or token of ours that was put where a name belongs", async () => {
+    const { ask } = await open();
+    const hex = "0123456789abcdef".repeat(4);
+    const lost = [`sk_${hex}`, `op_${hex}`, `eyJhbGciOiJFUzI1NiJ9.${hex}.${hex}`];
+    for (const secret of lost) {
+      const answer = await ask({ [secret]: 1 }, { url: `/v1/things/lamp?${secret}=${secret}` });
+      expect([answer.statusCode, answer.headers["content-type"]]).toEqual([400, "application/json; charset=utf-8"]);
+      expect(answer.json<Failure>().error.details?.issues.map(({ path }) => path)).toContain("[hidden]");
+      expect(answer.body).not.toContain(hex);
+    }
+  });
+
   test("repeated query parameters and endless lists of problems stay a short 400", async () => {
     const { ask } = await open();
     expect((await ask({ secret: "x" }, { url: "/v1/things/lamp?limit=1&limit=2" })).statusCode).toBe(400);

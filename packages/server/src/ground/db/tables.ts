@@ -228,7 +228,8 @@ interface AuthorizationSessionRow {
   requested_scopes: Fixed<string>;
   binding: Fixed<"application" | "login" | "none">;
   return_url: Fixed<string | null>;
-  custom_state: Fixed<string | null>;
+  /** The application's own state, which guards its return URL: sealed. */
+  sealed_custom_state: Fixed<string | null>;
   /** JSON object of text. */
   custom_parameters: Fixed<string>;
   /** Whether the provider is told to ask the person again. */

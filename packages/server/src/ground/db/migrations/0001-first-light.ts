@@ -59,7 +59,7 @@ export const firstLight = ({ text, integer }: Columns): readonly string[] => [
   `create table authorization_sessions (id ${text} primary key, tenant_id ${text} not null, agent_id ${text} not null,
      agent_epoch ${integer} not null, user_id ${text} not null, user_epoch ${integer} not null, provider_id ${text} not null,
      resource ${text} not null, audience ${text} not null, scopes_key ${text} not null, requested_scopes ${text} not null,
-     binding ${text} not null, return_url ${text}, custom_state ${text}, custom_parameters ${text} not null, forced ${integer} not null,
+     binding ${text} not null, return_url ${text}, sealed_custom_state ${text}, custom_parameters ${text} not null, forced ${integer} not null,
      state ${text} not null, reason ${text}, sealed_code ${text}, exchanging_since ${integer}, connection_id ${text}, connection_version ${integer},
      created_at ${integer} not null, expires_at ${integer} not null)`,
   "create index authorization_sessions_by_end on authorization_sessions (expires_at)",
