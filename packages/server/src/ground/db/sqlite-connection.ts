@@ -47,8 +47,16 @@ const fromStore = (value: unknown): unknown => {
 interface Prepared {
   readonly statement: Database.Statement;
   readonly parameters: number;
-  readonly reads: boolean;
+  /** The names of what it answers; undefined where it answers no rows. */
+  readonly columns: readonly string[] | undefined;
 }
+
+/** Rows come as arrays, which the driver builds much faster than objects. */
+const toRow = (columns: readonly string[], values: readonly unknown[]): Record<string, unknown> => {
+  const row: Record<string, unknown> = {};
+  for (let at = 0; at < columns.length; at += 1) row[columns[at] as string] = fromStore(values[at]);
+  return row;
+};
 
 /** One guarded connection to a SQLite file: statements cached by text, parameters checked, integers exact. */
 export interface SqliteConnection {
@@ -72,7 +80,9 @@ export const openSqliteConnection = (path: string, options: { readonly readonly?
     const known = cache.get(sql);
     if (known) return known;
     const statement = database.prepare(sql).safeIntegers(true);
-    const prepared = { statement, parameters: countParameters(sql), reads: statement.reader };
+    const columns = statement.reader ? statement.columns().map(({ name }) => name) : undefined;
+    if (columns) statement.raw(true);
+    const prepared = { statement, parameters: countParameters(sql), columns };
     if (cache.size >= statementsKept) cache.delete(cache.keys().next().value ?? "");
     cache.set(sql, prepared);
     return prepared;
@@ -84,14 +94,13 @@ export const openSqliteConnection = (path: string, options: { readonly readonly?
   return {
     run: (sql, parameters) => {
       open();
-      const { statement, parameters: wanted, reads } = prepare(sql);
+      const { statement, parameters: wanted, columns } = prepare(sql);
       if (parameters.length !== wanted) throw new TypeError(`SQLite: the statement takes ${wanted} parameters, not ${parameters.length}`);
       const bound = parameters.map(bindable);
       // A list of one null is taken for "no parameters" unless it is wrapped once more.
-      if (!reads) return { rows: [], changes: (bound.length === 0 ? statement.run() : statement.run(bound)).changes };
-      const rows = (bound.length === 0 ? statement.all() : statement.all(bound)) as Record<string, unknown>[];
-      for (const row of rows) for (const column in row) row[column] = fromStore(row[column]);
-      return { rows, changes: rows.length };
+      if (!columns) return { rows: [], changes: (bound.length === 0 ? statement.run() : statement.run(bound)).changes };
+      const rows = (bound.length === 0 ? statement.all() : statement.all(bound)) as unknown[][];
+      return { rows: rows.map((values) => toRow(columns, values)), changes: rows.length };
     },
     exec: (sql) => {
       open();

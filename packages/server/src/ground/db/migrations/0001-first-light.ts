@@ -68,10 +68,10 @@ export const firstLight = ({ text, integer }: Columns): readonly string[] => [
   "create index authorization_visits_by_session on authorization_visits (session_id)",
   "create index authorization_visits_by_state on authorization_visits (state_hash)",
 
-  `create table audit_events (id ${text} primary key, tenant_id ${text} not null, at ${integer} not null, action ${text} not null,
+  `create table audit_events (tenant_id ${text} not null, id ${text} not null, at ${integer} not null, action ${text} not null,
      outcome ${text} not null, caller_kind ${text} not null, caller_id ${text}, agent_id ${text}, user_id ${text}, target ${text},
-     request_id ${text} not null, address ${text}, details ${text} not null)`,
-  "create index audit_events_by_time on audit_events (tenant_id, at, id)",
+     request_id ${text} not null, address ${text}, details ${text} not null,
+     primary key (tenant_id, at, id))`,
   "create index audit_events_by_agent on audit_events (tenant_id, agent_id, at, id) where agent_id is not null",
   "create index audit_events_by_user on audit_events (tenant_id, user_id, at, id) where user_id is not null",
 ];
