@@ -19,13 +19,13 @@ const brokenOff = new Set(["ECONNRESET", "ERR_STREAM_PREMATURE_CLOSE", "ABORT_ER
  */
 export const refusalOf = (thrown: unknown, request: FastifyRequest): Refusal => {
   if (thrown instanceof Refusal) {
-    if (thrown.cause !== undefined) request.log.warn({ err: thrown.cause, code: thrown.code }, "refused with a cause");
+    if (thrown.cause !== undefined) request.log.warn({ requestId: request.id, err: thrown.cause, code: thrown.code }, "refused with a cause");
     return thrown;
   }
   const code = (thrown as Partial<FastifyError> | null)?.code ?? "";
   const known = framework[code] ?? (brokenOff.has(code) && request.raw.destroyed ? "invalid_request" : undefined);
   if (known !== undefined) return new Refusal(known, codes[known]);
-  request.log.error({ err: thrown }, "request failed");
+  request.log.error({ requestId: request.id, err: thrown }, "request failed");
   return new Refusal("internal", codes.internal);
 };
 

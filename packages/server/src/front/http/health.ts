@@ -29,7 +29,7 @@ export const serveHealth = (app: FastifyInstance, { ping, isDraining, patience }
       await within(patience, ping());
       return { status: "ok" };
     } catch (error) {
-      request.log.warn({ err: error }, "the store does not answer");
+      request.log.warn({ requestId: request.id, err: error }, "the store does not answer");
       return reply.code(503).send({ status: "store unavailable" });
     }
   });

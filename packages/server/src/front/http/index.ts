@@ -2,6 +2,7 @@
 export { addressOf } from "./address.ts";
 export { refusalOf, setRefusalHeaders } from "./failures.ts";
 export { type Fields, readForm } from "./form.ts";
+export { freePort } from "./free-port.ts";
 export { type Http, type HttpSettings, makeHttp } from "./http.ts";
 export { readJson } from "./json.ts";
 export { type Log, makeLog } from "./log.ts";
