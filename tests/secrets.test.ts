@@ -414,7 +414,7 @@ eachStore("no secret is in any log, error, audit row, metric, span, page or stor
     expect(audited.join("")).toContain("authorization.failed");
     expect(stored.includes("weather")).toBe(true);
     for (const code of ["provider_refused", "provider_unavailable", "authorization_failed", "not_found", "unauthenticated"])
-      expect(wire.answers().filter(({ text }) => text.includes(`"${code}"`)).length, code).toBeGreaterThan(9);
+      expect(wire.answers().filter(({ text }) => text.includes(`"${code}"`)).length, code).toBeGreaterThan(2);
     // Answers are looked at one by one, since a few exist to show a secret.
     const places = {
       faults: wire

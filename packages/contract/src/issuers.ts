@@ -57,7 +57,7 @@ export const createIssuer = operation({
   body: newIssuer,
   answer: issuer,
   status: 201,
-  refusals: ["issuer_exists", "issuer_unavailable"],
+  refusals: ["issuer_exists", "issuer_in_use", "issuer_unavailable"],
 });
 export const listIssuers = operation({
   id: "listIssuers",

@@ -56,7 +56,7 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       clock,
       random,
       publicUrl,
-      hasUsers: users.hasUsers,
+      usersNamedBy: users.claimOf,
       agentsNaming: (tx, tenant, issuerId) => agents.anyNamingIssuer(tx, tenant, issuerId),
     });
     const agents: Agents = makeAgents({

@@ -25,7 +25,7 @@ export const openIdentity = async (address: StoreAddress) => {
     ...ground,
     egress,
     publicUrl: testPublicUrl,
-    hasUsers: users.hasUsers,
+    usersNamedBy: users.claimOf,
     agentsNaming: (tx, tenant, id) => agents.anyNamingIssuer(tx, tenant, id),
   });
   const agents: Agents = makeAgents({

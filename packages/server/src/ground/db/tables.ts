@@ -108,6 +108,8 @@ interface UserRow {
   id: Fixed<string>;
   issuer: Fixed<string>;
   subject: Fixed<string>;
+  /** The claim whose value the subject is; null where an agent merely asserted it. */
+  subject_claim: Fixed<string | null>;
   proven: Fixed<number>;
   status: "active" | "suspended";
   epoch: number;

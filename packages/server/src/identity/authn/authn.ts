@@ -132,7 +132,7 @@ export const makeAuthn = ({ db, audit, operators, agents, users, issuers, tokens
     const proven = await issuers.verify(proof.tenant, issuer.id, token).catch((error: unknown) => {
       throw error instanceof Refusal && error.code === "user_token_invalid" ? unauthenticated() : error;
     });
-    const user = await users.proven(nobody(proof), proven.iss, proven.subject);
+    const user = await users.proven(nobody(proof), proven.iss, proven.subject, proven.subjectClaim);
     if (user.status !== "active") throw new Refusal("user_suspended", "The user is suspended.");
     return { ...nobody(proof), caller: { kind: "user", id: user.id }, user: { id: user.id, epoch: user.epoch }, method: "user_token" };
   };

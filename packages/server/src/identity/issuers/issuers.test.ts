@@ -38,7 +38,7 @@ eachStore("trusted issuers", (fresh) => {
     /** The issuers that agents name: the registry of agents stands above this room. */
     const named = new Set<string>();
     const agentsNaming = (_: unknown, tenant: string, id: string) => Promise.resolve(named.has(`${tenant}/${id}`));
-    const issuers = makeIssuers({ ...ground, egress, publicUrl: "https://legate.example", hasUsers: users.hasUsers, agentsNaming });
+    const issuers = makeIssuers({ ...ground, egress, publicUrl: "https://legate.example", usersNamedBy: users.claimOf, agentsNaming });
     const events = async () => (await ground.audit.list("acme", {}, page)).items.map(({ action, target }) => ({ action, target }));
     return { ...ground, ...hand, issuers, users, named, events };
   };
@@ -120,7 +120,7 @@ eachStore("trusted issuers", (fresh) => {
     const idp = await upstream();
     const { id } = await issuers.create(acme, { name: "idp", discoveryUrl: idp.url, audiences: ["a"] });
     expect(await issuers.update(acme, "idp", { subjectClaim: "oid" })).toMatchObject({ subjectClaim: "oid", audiences: ["a"] });
-    await users.proven(acme, idp.url, "alice");
+    await users.proven(acme, idp.url, "alice", "oid");
     await expect(issuers.update(acme, "idp", { subjectClaim: "sub" })).rejects.toMatchObject({
       code: "issuer_in_use",
       details: { by: "users" },
@@ -132,6 +132,24 @@ eachStore("trusted issuers", (fresh) => {
     expect((await events()).filter(({ action }) => action === "issuer.updated")).toHaveLength(2);
     const token = await idp.sign({ aud: "a", sub: "x", oid: "alice", exp: 4_000_000_000 });
     await expect(issuers.verify("acme", id, token)).rejects.toMatchObject({ details: { reason: "audience" } });
+  });
+
+  test("removed and made again keep the subject claim of their users, so that nobody comes into another's name", async () => {
+    const { issuers, users } = await open();
+    const idp = await upstream();
+    const idpBy = (subjectClaim?: string) =>
+      issuers.create(acme, { name: "idp", discoveryUrl: idp.url, audiences: ["a"], ...(subjectClaim !== undefined && { subjectClaim }) });
+    await idpBy("nickname");
+    await issuers.remove(acme, "idp");
+    await idpBy();
+    const alice = await users.proven(acme, idp.url, "alice", "sub");
+    await issuers.remove(acme, "idp");
+    await expect(idpBy("nickname")).rejects.toMatchObject({ code: "issuer_in_use", details: { by: "users", subjectClaim: "sub" } });
+    await expect(issuers.findByIss("acme", idp.url)).resolves.toBeUndefined();
+    const { id } = await idpBy();
+    const { iss, subject, subjectClaim } = await issuers.verify("acme", id, await idp.sign({ aud: "a", sub: "alice", exp: 4_000_000_000 }));
+    expect(await users.proven(acme, iss, subject, subjectClaim)).toEqual(alice);
+    await expect(users.proven(acme, iss, subject, "nickname")).rejects.toMatchObject({ code: "user_token_invalid" });
   });
 
   test("stay while an agent trusts them, and are gone when removed", async () => {

@@ -18,8 +18,8 @@ interface Needs {
   readonly random: Random;
   /** Without a final slash. */
   readonly publicUrl: string;
-  /** Whether users stand under this `iss`. */
-  readonly hasUsers: (tx: Handle, tenant: string, iss: string) => Promise<boolean>;
+  /** The claim that named the users who stand under this `iss`, where there are any. */
+  readonly usersNamedBy: (tx: Handle, tenant: string, iss: string) => Promise<string | undefined>;
   /** Whether an agent trusts this issuer. */
   readonly agentsNaming: (tx: Handle, tenant: string, issuerId: string) => Promise<boolean>;
 }
@@ -39,7 +39,7 @@ export type Issuers = ReturnType<typeof makeIssuers>;
 
 const secretOf = (id: string) => `issuers/${id}/login_secret`;
 
-export const makeIssuers = ({ db, audit, seal, egress, clock, random, publicUrl, hasUsers, agentsNaming }: Needs) => {
+export const makeIssuers = ({ db, audit, seal, egress, clock, random, publicUrl, usersNamedBy, agentsNaming }: Needs) => {
   const keySets = makeKeySets({ egress, clock });
   const loginCallbackUrl = `${publicUrl}/login/callback`;
 
@@ -62,13 +62,23 @@ export const makeIssuers = ({ db, audit, seal, egress, clock, random, publicUrl,
     return found;
   };
 
+  /** Users outlive their issuer's entry. By another claim their subjects would mean other people. @throws Refusal issuer_in_use */
+  const keepMeaning = async (tx: Handle, tenant: string, iss: string, subjectClaim: string): Promise<void> => {
+    const named = await usersNamedBy(tx, tenant, iss);
+    if (named === undefined || named === subjectClaim) return;
+    throw new Refusal("issuer_in_use", `Users of this issuer exist, named by the claim ${named}, so its subject claim cannot be another.`, {
+      by: "users",
+      subjectClaim: named,
+    });
+  };
+
   const nameTaken = (name: string) => new Refusal("issuer_exists", `There is already an issuer named ${name}.`, { name });
 
   return {
     /**
      * Trusts an issuer whose metadata can be read now.
      *
-     * @throws Refusal issuer_exists, issuer_unavailable; invalid_request for a URL that may not be reached or speaks for another issuer
+     * @throws Refusal issuer_exists, issuer_unavailable; issuer_in_use where users of it exist that another claim named; invalid_request for a URL that may not be reached or speaks for another issuer
      */
     create: async (who: Principal, wanted: NewIssuer): Promise<Issuer> => {
       const login = wanted.login && loginFrom(wanted.login, false);
@@ -95,6 +105,7 @@ export const makeIssuers = ({ db, audit, seal, egress, clock, random, publicUrl,
           throw new Refusal("issuer_exists", `The issuer ${issuer.issuer} is trusted already.`, { issuer: issuer.issuer });
         }
         const { name, issuer: iss, audiences, subjectClaim } = issuer;
+        await keepMeaning(tx, who.tenant, iss, subjectClaim);
         await audit.record(tx, who, "issuer.created", { target: id, details: { name, issuer: iss, audiences, subjectClaim } });
         return issuer;
       });
@@ -127,9 +138,7 @@ export const makeIssuers = ({ db, audit, seal, egress, clock, random, publicUrl,
       db.write(async (tx) => {
         const before = await find(tx, who.tenant, nameOrId);
         const subjectClaim = change.subjectClaim ?? before.subjectClaim;
-        if (subjectClaim !== before.subjectClaim && (await hasUsers(tx, who.tenant, before.issuer))) {
-          throw new Refusal("issuer_in_use", "Users of this issuer exist, so its subject claim cannot change.", { by: "users" });
-        }
+        if (subjectClaim !== before.subjectClaim) await keepMeaning(tx, who.tenant, before.issuer, subjectClaim);
         let { login, sealedLoginSecret } = before;
         if (change.login === null) {
           login = undefined;

@@ -29,6 +29,7 @@ export interface VerifiedUserToken {
   readonly iss: string;
   /** The value of the issuer's subject claim. */
   readonly subject: string;
+  readonly subjectClaim: string;
   /** Milliseconds since 1970. */
   readonly expiresAt: number;
   readonly claims: JWTPayload;
@@ -153,7 +154,7 @@ export const verifyWith = async (
       const expiresAt = Math.floor((payload.exp ?? 0) * 1000);
       // JSON has numbers that no clock reaches: 1e999 is read as infinity.
       if (!Number.isSafeInteger(expiresAt)) throw refused("malformed");
-      return { iss: expected.issuer, subject, expiresAt, claims: payload };
+      return { iss: expected.issuer, subject, subjectClaim: expected.subjectClaim, expiresAt, claims: payload };
     } catch (problem) {
       if (problem instanceof Refusal) throw problem;
       const why = reasonOf(problem);

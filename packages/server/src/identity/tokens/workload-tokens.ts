@@ -72,8 +72,8 @@ export const makeWorkloadTokens = ({ db, audit, clock, agents, users, issuers, s
       if (agent.issuerId === undefined) {
         throw new Refusal("user_token_invalid", "The agent has no trusted issuer, so it accepts no user token.", { reason: "issuer" });
       }
-      const { iss, subject } = await issuers.verify(who.tenant, agent.issuerId, userToken);
-      return users.proven(who, iss, subject);
+      const { iss, subject, subjectClaim } = await issuers.verify(who.tenant, agent.issuerId, userToken);
+      return users.proven(who, iss, subject, subjectClaim);
     }
     if (userId === undefined) return undefined;
     if (!agent.assertedUsers)

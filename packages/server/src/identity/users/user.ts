@@ -7,6 +7,8 @@ export interface User {
   readonly issuer: string;
   /** The value of the issuer's subject claim, or the asserted user id. */
   readonly subject: string;
+  /** The claim whose value the subject is; undefined where an agent merely asserted it. */
+  readonly subjectClaim: string | undefined;
   /** Whether a trusted issuer's token named the user; never both for one row, since the issuers differ. */
   readonly proven: boolean;
   readonly status: "active" | "suspended";

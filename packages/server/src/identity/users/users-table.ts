@@ -6,6 +6,7 @@ const toUser = (row: Row<"users">): User => ({
   id: row.id,
   issuer: row.issuer,
   subject: row.subject,
+  subjectClaim: row.subject_claim ?? undefined,
   proven: row.proven === 1,
   status: row.status,
   epoch: row.epoch,
@@ -27,6 +28,7 @@ export const usersTable = {
         id: user.id,
         issuer: user.issuer,
         subject: user.subject,
+        subject_claim: user.subjectClaim ?? null,
         proven: user.proven ? 1 : 0,
         status: user.status,
         epoch: user.epoch,
@@ -45,15 +47,16 @@ export const usersTable = {
     const row = await db.selectFrom("users").selectAll().where("tenant_id", "=", tenant).where("id", "=", id).executeTakeFirst();
     return row && toUser(row);
   },
-  anyOf: async (db: Handle, tenant: string, issuer: string): Promise<boolean> => {
+  /** The claim that named the users of an issuer, where there are any. */
+  claimOf: async (db: Handle, tenant: string, issuer: string): Promise<string | undefined> => {
     const row = await db
       .selectFrom("users")
-      .select("id")
+      .select("subject_claim")
       .where("tenant_id", "=", tenant)
       .where("issuer", "=", issuer)
       .limit(1)
       .executeTakeFirst();
-    return row !== undefined;
+    return row?.subject_claim ?? undefined;
   },
   /** Newest first, after `place`. */
   list: async (db: Handle, tenant: string, place: Place | undefined, limit: number): Promise<readonly User[]> => {

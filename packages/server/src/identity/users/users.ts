@@ -16,11 +16,12 @@ export type Users = ReturnType<typeof makeUsers>;
 const unknown = () => new Refusal("user_unknown", "There is no such user.");
 
 export const makeUsers = ({ db, audit, clock, random }: Needs) => {
-  const ensure = async (who: Principal, issuer: string, subject: string, proven: boolean): Promise<User> => {
+  const ensure = async (who: Principal, issuer: string, subject: string, subjectClaim: string | undefined): Promise<User> => {
     const known = await usersTable.bySubject(db.read, who.tenant, issuer, subject);
     if (known) return known;
     return db.write(async (tx) => {
-      const fresh: User = { id: newUserId(random), issuer, subject, proven, status: "active", epoch: 0, createdAt: clock() };
+      const proven = subjectClaim !== undefined;
+      const fresh: User = { id: newUserId(random), issuer, subject, subjectClaim, proven, status: "active", epoch: 0, createdAt: clock() };
       const made = await usersTable.insertOnce(tx, who.tenant, fresh);
       if (made) await audit.record(tx, who, "user.created", { target: made.id, user: made.id, details: { issuer, proven } });
       const user = made ?? (await usersTable.bySubject(tx, who.tenant, issuer, subject));
@@ -37,11 +38,18 @@ export const makeUsers = ({ db, audit, clock, random }: Needs) => {
     });
 
   return {
-    /** The user whom a trusted issuer's verified token names; made at first sight. */
-    proven: (who: Principal, issuer: string, subject: string): Promise<User> => ensure(who, issuer, subject, true),
+    /**
+     * The user whom a trusted issuer's verified token names; made at first sight.
+     * @throws Refusal user_token_invalid where the same text names a user by another claim: they need not be the same person
+     */
+    proven: async (who: Principal, issuer: string, subject: string, subjectClaim = "sub"): Promise<User> => {
+      const user = await ensure(who, issuer, subject, subjectClaim);
+      if (user.subjectClaim === subjectClaim) return user;
+      throw new Refusal("user_token_invalid", "The user token was refused: its user is known by another claim.", { reason: "subject" });
+    },
 
     /** The user whom this agent merely asserts; made at first sight, and no other agent's user of the same id. */
-    asserted: (who: Principal, agentId: string, userId: string): Promise<User> => ensure(who, assertedIssuer(agentId), userId, false),
+    asserted: (who: Principal, agentId: string, userId: string): Promise<User> => ensure(who, assertedIssuer(agentId), userId, undefined),
 
     find: (handle: Handle, tenant: string, issuer: string, subject: string): Promise<User | undefined> =>
       usersTable.bySubject(handle, tenant, issuer, subject),
@@ -51,8 +59,8 @@ export const makeUsers = ({ db, audit, clock, random }: Needs) => {
 
     byId: (handle: Handle, tenant: string, id: string): Promise<User | undefined> => usersTable.byId(handle, tenant, id),
 
-    /** Whether any user came from this issuer. */
-    hasUsers: (handle: Handle, tenant: string, issuer: string): Promise<boolean> => usersTable.anyOf(handle, tenant, issuer),
+    /** The claim that named the users of this issuer, where there are any. */
+    claimOf: (handle: Handle, tenant: string, issuer: string): Promise<string | undefined> => usersTable.claimOf(handle, tenant, issuer),
 
     /** @throws Refusal user_unknown */
     get: async (tenant: string, id: string): Promise<User> => {

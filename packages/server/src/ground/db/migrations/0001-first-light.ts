@@ -26,7 +26,7 @@ export const firstLight = ({ text, integer }: Columns): readonly string[] => [
   "create index agent_keys_by_agent on agent_keys (tenant_id, agent_id, created_at, id)",
 
   `create table users (id ${text} primary key, tenant_id ${text} not null, issuer ${text} not null, subject ${text} not null,
-     proven ${integer} not null, status ${text} not null, epoch ${integer} not null, created_at ${integer} not null,
+     subject_claim ${text}, proven ${integer} not null, status ${text} not null, epoch ${integer} not null, created_at ${integer} not null,
      unique (tenant_id, issuer, subject))`,
   "create index users_by_age on users (tenant_id, created_at, id)",
 
