@@ -15,9 +15,9 @@ import { recordedWire } from "./threats/recorded-wire.ts";
 import { runServer } from "./threats/running-server.ts";
 import { startTokenEndpoint } from "./threats/token-endpoint.ts";
 
-// Seen to fail, each break by itself and undone again: the audit row of a read holding its token; tokens stored without the seal; the custom state
-// stored as it came; the log of a request with its headers, and with its URL; the client secret in a provider's answer; a provider's
-// error_description repeated unread; the refused name repeated in a 404; the URL as a span's attribute.
+// Seen to fail, each break by itself and undone again: the audit row of a read holding its token; sealed texts with the plain one beside; the log of a
+// request with its headers, and with its URL; the URL as a span's attribute, and as a metric's label; a provider's error_description, its error
+// code, and either in base64, passed on unread; the name in a 404 repeated; the application's state stored as it came.
 
 /** Letters that base64, percent-encoding, JSON and forms all write in ways of their own. */
 const secret = (what: string): string => `${what}>?/+&=%"~${randomBytes(16).toString("hex")}`;

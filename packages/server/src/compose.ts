@@ -75,7 +75,7 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
     const tokens = makeTokens({ signing, tenants, clock, random });
     const standing = makeStanding({ db });
     const workloadTokens = makeWorkloadTokens({ db, audit, clock, agents, users, issuers, standing, tokens });
-    const authn = makeAuthn({ db, audit, operators, agents, users, issuers, tokens, standing });
+    const authn = makeAuthn({ audit, operators, agents, users, issuers, tokens, standing });
 
     const connections = makeConnections({ db, audit, clock, random, seal });
     const providers = makeProviders({

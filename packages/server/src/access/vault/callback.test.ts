@@ -99,7 +99,6 @@ eachStore("a consent in the browser", (fresh) => {
     expect(await stored(id)).toMatchObject({ state: "pending", sealedCode: undefined });
     expect(await audited("authorization.refused")).toMatchObject([
       { outcome: "refused", target: id, details: { reason: "foreign_browser" } },
-      { outcome: "refused", target: id, details: { reason: "foreign_browser" } },
     ]);
     expect(redirectOf(await arrive(back, attacker))).toContain("session_uri=");
   });

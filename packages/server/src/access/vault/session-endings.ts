@@ -64,13 +64,7 @@ export const makeEndings = ({ db, audit, clock }: Needs) => {
 
     /** Remembers that somebody was turned away, and answers the refusal; the session stays as it is. */
     turnedAway: async (who: Principal, session: Session | undefined, reason: string, refusal: Refusal): Promise<Refusal> => {
-      await db.write((tx) =>
-        audit.record(tx, who, "authorization.refused", {
-          ...(session && aboutSession(session)),
-          outcome: "refused",
-          details: { reason },
-        }),
-      );
+      await audit.refused(who, "authorization.refused", { ...(session && aboutSession(session)), details: { reason } });
       return refusal;
     },
   };

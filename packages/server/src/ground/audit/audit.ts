@@ -24,25 +24,62 @@ export interface About {
 
 export type Audit = ReturnType<typeof makeAudit>;
 
+/** For how long a refusal that repeats is only counted, and how many kinds of refusal are remembered at most. */
+const foldedFor = 60_000;
+const remembered = 1_000;
+
 export const makeAudit = ({ db, clock, random }: Needs) => {
   const newId = auditEventIds(random);
+  const lately = new Map<string, { readonly at: number; more: number }>();
+
+  const callerId = ({ caller }: Principal) => (caller.kind === "anonymous" ? undefined : caller.id);
+
+  const record = (tx: Handle, who: Principal, action: string, about: About = {}): Promise<void> =>
+    auditTable.insert(tx, who.tenant, {
+      id: newId(),
+      at: clock(),
+      action,
+      outcome: about.outcome ?? "done",
+      callerKind: who.caller.kind,
+      callerId: callerId(who),
+      agent: about.agent ?? who.agent?.id,
+      user: about.user ?? who.user?.id,
+      target: about.target,
+      requestId: who.requestId,
+      address: who.address,
+      details: about.details ?? {},
+    });
+
   return {
     /** Writes one row in the action's own transaction: both are there, or neither. */
-    record: (tx: Handle, who: Principal, action: string, about: About = {}): Promise<void> =>
-      auditTable.insert(tx, who.tenant, {
-        id: newId(),
-        at: clock(),
-        action,
-        outcome: about.outcome ?? "done",
-        callerKind: who.caller.kind,
-        callerId: who.caller.kind === "anonymous" ? undefined : who.caller.id,
-        agent: about.agent ?? who.agent?.id,
-        user: about.user ?? who.user?.id,
-        target: about.target,
-        requestId: who.requestId,
-        address: who.address,
-        details: about.details ?? {},
-      }),
+    record,
+
+    /**
+     * Writes that somebody was turned away, in a transaction of its own. The same again within a minute is only counted, and the next row tells how
+     * often (`details.repeated`): nobody who may do nothing fills the disk by trying.
+     */
+    refused: async (who: Principal, action: string, about: Omit<About, "outcome">): Promise<void> => {
+      const { target, agent, user, details } = about;
+      const kind = JSON.stringify([who.tenant, action, who.caller.kind, callerId(who), target, agent, user, details]);
+      const now = clock();
+      const last = lately.get(kind);
+      // A clock that was set back must not silence anybody for long.
+      if (last && Math.abs(now - last.at) < foldedFor) {
+        last.more += 1;
+        return;
+      }
+      const written = { at: now, more: 0 };
+      lately.delete(kind);
+      lately.set(kind, written);
+      if (lately.size > remembered) lately.delete(lately.keys().next().value ?? "");
+      const repeated = last !== undefined && last.more > 0 && { repeated: last.more };
+      try {
+        await db.write((tx) => record(tx, who, action, { ...about, outcome: "refused", details: { ...details, ...repeated } }));
+      } catch (error) {
+        if (lately.get(kind) === written) lately.delete(kind);
+        throw error;
+      }
+    },
 
     /** Newest first. @throws Refusal invalid_request for an unknown cursor */
     list: async (tenant: string, filter: AuditFilter, ask: PageAsk): Promise<Page<AuditEvent>> => {

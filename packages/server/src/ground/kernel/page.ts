@@ -28,7 +28,9 @@ export const placeOf = (cursor: string | undefined): Place | undefined => {
     const parsed: unknown = JSON.parse(Buffer.from(cursor, "base64url").toString("utf8"));
     if (!Array.isArray(parsed) || parsed.length !== 2) throw new TypeError("not a place");
     const [at, id] = parsed as unknown[];
-    if (!Number.isSafeInteger(at) || typeof id !== "string" || id.length > 128 || id.includes("\0")) throw new TypeError("not a place");
+    if (!Number.isSafeInteger(at) || typeof id !== "string" || id.length > 128) throw new TypeError("not a place");
+    // An escape can write what no text here may hold.
+    if (!id.isWellFormed() || id.includes("\0")) throw new TypeError("not text");
     const place = { at: at as number, id };
     if (encodePlace(place) !== cursor) throw new TypeError("not canonical");
     return place;

@@ -43,7 +43,8 @@ eachStore("every kind of credential at every right", (fresh) => {
       await expect(prove(credential, everyRight, "acme"), own).rejects.toMatchObject({ code: "unauthenticated" });
     }
     const { items } = await identity.audit.list("default", { action: "request.refused" }, { limit: 100 });
-    expect(items.length).toBe(3 * 5);
+    // The operator's and the agent's: what repeats within a minute is counted.
+    expect(items.map(({ callerKind }) => callerKind).sort()).toEqual(["agent", "operator"]);
     await identity.close();
   });
 
@@ -65,10 +66,14 @@ eachStore("every kind of credential at every right", (fresh) => {
       `Bearer ${adminKey}x`,
       `Bearer ${adminKey.slice(0, -1)}`,
       `Bearer ${adminKey.toUpperCase()}`,
-      `Bearer ${apiKey.slice(0, -1)}0`,
+      `Bearer ${apiKey.slice(0, -1)}${apiKey.endsWith("0") ? "1" : "0"}`,
       "Bearer sk_0000000000000000000000000000000000000000000000000000000000000000",
       "Bearer eyJhbGciOiJub25lIn0.e30.",
       "Bearer ..",
+      ...["https://id.test/\0", "https://id.test/\ud800", "", 7, null].map((iss) => {
+        const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
+        return `Bearer ${part({ alg: "ES256" })}.${part({ iss })}.AAAA`;
+      }),
       `Bearer ${"a".repeat(16_385)}`,
       "Bearer \u00e9",
     ]) {

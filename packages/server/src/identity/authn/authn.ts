@@ -1,7 +1,6 @@
 import type { Right } from "@legate/contract";
 import { decodeJwt, decodeProtectedHeader } from "jose";
 import type { Audit } from "../../ground/audit/index.ts";
-import type { Db } from "../../ground/db/index.ts";
 import { type Principal, Refusal } from "../../ground/kernel/index.ts";
 import { type Agents, isApiKey } from "../agents/index.ts";
 import type { Issuers } from "../issuers/index.ts";
@@ -10,7 +9,6 @@ import { type Epochs, kinds, type Standing, type StandingCheck, type Tokens } fr
 import type { Users } from "../users/index.ts";
 
 interface Needs {
-  readonly db: Db;
   readonly audit: Audit;
   readonly operators: Pick<Operators, "byKey">;
   readonly agents: Pick<Agents, "holderOf">;
@@ -57,7 +55,8 @@ const jwtType = (text: string): string | undefined => {
 const issuerIn = (jwt: string): string => {
   try {
     const { iss } = decodeJwt(jwt);
-    if (typeof iss === "string") return iss;
+    // Nothing else could be an issuer, and no store takes text that is not well-formed.
+    if (typeof iss === "string" && iss.isWellFormed() && !iss.includes("\0")) return iss;
   } catch {
     // A token that does not parse is answered as any other dead one.
   }
@@ -80,14 +79,14 @@ const rightOf = (who: Principal): Right => {
   }
 };
 
-export const makeAuthn = ({ db, audit, operators, agents, users, issuers, tokens, standing }: Needs) => {
+export const makeAuthn = ({ audit, operators, agents, users, issuers, tokens, standing }: Needs) => {
   const from = ({ tenant, requestId, address }: Proof) => ({ tenant, requestId, ...(address !== undefined && { address }) });
   const nobody = (proof: Proof): Principal => ({ ...from(proof), caller: { kind: "anonymous" }, actors: [], method: "none" });
 
   const refused = (
     who: Principal,
     about: { agent?: string; user?: string | undefined; details: Readonly<Record<string, unknown>> },
-  ): Promise<void> => db.write((tx) => audit.record(tx, who, "request.refused", { ...about, outcome: "refused" }));
+  ): Promise<void> => audit.refused(who, "request.refused", about);
 
   /** The standing of what a live credential names; that a suspended agent still tries is worth remembering. */
   const stand = (proof: Proof, agentId: string, userId: string | undefined, epochs: Epochs): Promise<Standing> =>
