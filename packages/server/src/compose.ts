@@ -131,6 +131,7 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       workloadTokens,
       authn,
       providers,
+      connections,
       sessions,
       vault,
       /** The admin key, where this start made it: the only time it can be shown. */

@@ -222,6 +222,19 @@ eachStore("a consent in the browser", (fresh) => {
     expect(await connections()).toEqual([]);
   });
 
+  test("a return URL that was taken off the list meanwhile is not gone to", async () => {
+    const { begin, throughProvider, arrive, stored, sessions, agents, connections } = await open();
+    const { id } = await begin();
+    const unopened = await begin();
+    const browser = openBrowser();
+    const back = await throughProvider(id, browser);
+    await agents.update(admin, "scout", { allowedReturnUrls: ["https://app.test/other"] });
+    expect(await refusalOf(arrive(back, browser))).toBe("return_url_not_allowed");
+    expect(await refusalOf(sessions.visit(nobody, unopened.id))).toBe("return_url_not_allowed");
+    expect(await stored(id)).toMatchObject({ state: "failed", reason: "return_url_not_allowed" });
+    expect(await connections()).toEqual([]);
+  });
+
   test("a provider that is removed or now points elsewhere ends what is under way there", async () => {
     const { begin, throughProvider, arrive, providers, stored } = await open();
     const one = await begin();

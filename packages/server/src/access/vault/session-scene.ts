@@ -16,10 +16,13 @@ export interface Scene {
 /** Looks whether agent, user and provider still stand as they did when the session began; answers the refusal where one does not. */
 export const makeSceneOf =
   ({ agents, users, providers }: Pick<SessionsNeeds, "agents" | "users" | "providers">) =>
-  async (handle: Handle, { key, agentEpoch, userEpoch }: Session): Promise<Scene | Refusal> => {
+  async (handle: Handle, { key, agentEpoch, userEpoch, returnUrl }: Session): Promise<Scene | Refusal> => {
     const agent = await agents.byId(handle, key.tenant, key.agent);
     if (agent?.status !== "active" || agent.epoch !== agentEpoch) {
       return new Refusal("agent_suspended", "The agent has been suspended or revoked since the consent began.");
+    }
+    if (returnUrl !== undefined && !agent.allowedReturnUrls.includes(returnUrl)) {
+      return new Refusal("return_url_not_allowed", "The return URL has been taken off the agent's list since the consent began.");
     }
     const user = await users.byId(handle, key.tenant, key.user);
     if (user?.status !== "active" || user.epoch !== userEpoch) {

@@ -91,6 +91,11 @@ const endings: Partial<Record<Code, Ending>> = {
     heading: "This connection is no longer offered",
     says: ["What the agent asked for has been removed, or is no longer open to it. Nothing was stored.", close],
   },
+  return_url_not_allowed: {
+    status: 403,
+    heading: "The way back is closed",
+    says: ["Whoever runs this service no longer lets the agent send you back to where you came from. Nothing was stored.", close],
+  },
   provider_refused: {
     status: 409,
     heading: "The provider cannot be asked",
