@@ -237,6 +237,12 @@ describe("what is no workload access token is refused by the same answer", () =>
           message: (await spend(identity, "unknown").catch((error: unknown) => error as Error)) instanceof Error ? expect.any(String) : "",
         });
       }
+      // The kind is checked where the signature is, not only where tokens are told apart.
+      await expect(identity.tokens.verify("workload", token)).resolves.toMatchObject({ agentId: id });
+      for (const typ of ["JWT", "at+jwt"]) {
+        const other = await identity.signing.sign("default", typ, claims);
+        await expect(identity.tokens.verify("workload", other), typ).rejects.toMatchObject({ code: "unauthenticated" });
+      }
       identity.hand.forward(30 * minute + 1000);
       await expect(spend(identity, token)).rejects.toMatchObject({ code: "unauthenticated" });
       await identity.close();
