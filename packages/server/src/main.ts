@@ -1,7 +1,19 @@
 import { ConfigError, readConfig } from "./config/index.ts";
 import { StoreInUse } from "./ground/db/index.ts";
+import { Refusal } from "./ground/kernel/index.ts";
 import { SealBroken } from "./ground/seal/index.ts";
 import { openServer } from "./server.ts";
+
+/** What the person who started it can mend is said plainly; anything else is a fault and shows where it happened. */
+const whyNot = (error: unknown): string => {
+  if (!(error instanceof Error)) return String(error);
+  if (error instanceof ConfigError || error instanceof StoreInUse || error instanceof SealBroken) return error.message;
+  // A port that is taken, a file that is not there, a store that does not answer.
+  if ("syscall" in error) return `${error.message}.`;
+  const { cause } = error;
+  if (error instanceof Refusal && cause instanceof Error) return `${error.message} (${"code" in cause ? String(cause.code) : cause.name})`;
+  return error.stack ?? error.message;
+};
 
 // Whatever it writes is for its owner only.
 process.umask(0o077);
@@ -21,10 +33,6 @@ try {
   process.on("SIGINT", stop);
   process.on("SIGTERM", stop);
 } catch (error) {
-  // What the person who started it can mend is said plainly; anything else is a fault and shows where it happened.
-  const plain = error instanceof ConfigError || error instanceof StoreInUse || error instanceof SealBroken;
-  process.stderr.write(
-    `Legate did not start. ${plain ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-  );
+  process.stderr.write(`Legate did not start. ${whyNot(error)}\n`);
   process.exit(1);
 }

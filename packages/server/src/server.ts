@@ -1,11 +1,11 @@
-import { chmodSync, mkdirSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync } from "node:fs";
 import { type House, openHouse } from "./compose.ts";
 import type { Config } from "./config/index.ts";
-import { makeHttp, makeLog } from "./front/http/index.ts";
+import { freePort, makeHttp, makeLog } from "./front/http/index.ts";
 import { serveNative } from "./front/native/index.ts";
 import { servePages } from "./front/pages/index.ts";
 import { systemRandom } from "./ground/kernel/index.ts";
-import { masterKeyFile, masterKeyPath } from "./ground/seal/index.ts";
+import { masterKeyFile, masterKeyPath, SealBroken } from "./ground/seal/index.ts";
 
 /** A server that listens. */
 export interface Server {
@@ -35,19 +35,38 @@ const prepareDataDir = (dataDir: string): void => {
   if (mkdirSync(dataDir, { recursive: true, mode: 0o700 }) !== undefined) chmodSync(dataDir, 0o700);
 };
 
+/** The master key that was given, else the data directory's own. A store without its key file gets no new one: nothing in it would open. */
+const masterKeyOf = ({ secrets, dataDir, database }: Config): Buffer => {
+  if (secrets.masterKey !== undefined) return secrets.masterKey;
+  const path = masterKeyPath(dataDir);
+  if (database.engine === "sqlite" && existsSync(database.path) && !existsSync(path)) {
+    throw new SealBroken(`There is a store in ${dataDir}, and not the key it was sealed with: put ${path} back, or set LEGATE_MASTER_KEY.`);
+  }
+  return masterKeyFile(path, systemRandom);
+};
+
+/** Port 0 means a free one. The URLs that others are told name the port, so it is chosen before anything is built. */
+const withPort = async (config: Config): Promise<Config> => {
+  if (config.port !== 0) return config;
+  const port = await freePort(config.host);
+  const publicUrl = new URL(config.publicUrl);
+  if (publicUrl.port === "0") publicUrl.port = String(port);
+  return { ...config, port, publicUrl: publicUrl.origin };
+};
+
 /**
  * Builds the house, opens its front and listens.
  * @param tell Where the greeting goes, and with it the admin key where this start made it.
  * @throws StoreInUse, SealBroken, and whatever keeps it from listening
  */
-export const openServer = async (config: Config, tell: (text: string) => void = () => undefined): Promise<Server> => {
+export const openServer = async (settings: Config, tell: (text: string) => void = () => undefined): Promise<Server> => {
+  const config = await withPort(settings);
   const log = makeLog(config.logLevel);
   for (const warning of config.warnings) log.warn(warning);
   if (config.secrets.masterKey === undefined || config.database.engine === "sqlite") prepareDataDir(config.dataDir);
-  const masterKey = config.secrets.masterKey ?? masterKeyFile(masterKeyPath(config.dataDir), systemRandom);
   const house: House = await openHouse({
     store: config.database,
-    masterKey,
+    masterKey: masterKeyOf(config),
     publicUrl: config.publicUrl,
     secureCookies: config.secureCookies,
     egressAllow: config.egressAllow,

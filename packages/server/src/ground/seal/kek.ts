@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { closeSync, constants, existsSync, fstatSync, fsyncSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Random } from "../kernel/index.ts";
-import { decrypt, encrypt } from "./cipher.ts";
+import { decrypt, encrypt, SealBroken } from "./cipher.ts";
 
 /** A key-encryption key: it wraps data keys and peppers, and never leaves its holder. */
 export interface Kek {
@@ -36,7 +36,7 @@ const makeDurable = (directory: string): void => {
 
 /**
  * Reads the master key file, or makes it (mode 600) where there is none.
- * @throws Error when others may read it or it does not hold a key: a key that leaked is not used silently
+ * @throws SealBroken when others may read it or it does not hold a key: a key that leaked is not used silently
  */
 export const masterKeyFile = (path: string, random: Random): Buffer => {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
@@ -53,10 +53,10 @@ export const masterKeyFile = (path: string, random: Random): Buffer => {
   const handle = openSync(path, constants.O_RDONLY);
   try {
     if (process.platform !== "win32" && (fstatSync(handle).mode & 0o077) !== 0) {
-      throw new Error(`The master key file ${path} can be read by others. Set its mode to 600 if you trust it still.`);
+      throw new SealBroken(`The master key file ${path} can be read by others. Set its mode to 600 if you trust it still.`);
     }
     const key = Buffer.from(readFileSync(handle, "utf8").trim(), "base64url");
-    if (key.length !== keyBytes) throw new Error(`The master key file ${path} does not hold a 32-byte key.`);
+    if (key.length !== keyBytes) throw new SealBroken(`The master key file ${path} does not hold a 32-byte key.`);
     return key;
   } finally {
     closeSync(handle);
