@@ -69,7 +69,7 @@ export const getOauth2Token = operation({
       .optional()
       .describe("Added to the provider's authorization request."),
     forceAuthentication: z.boolean().optional().describe("Ask the user again even where a token is stored."),
-    sessionUri: text(512).optional().describe("Polls this consent."),
+    sessionUri: text(512).optional().describe("Asks how the consent stands whose `sessionUri` an earlier answer gave."),
     resource: webUrl.optional().describe("RFC 8707."),
     audience: text(512).optional(),
     subjectToken: tokenText.optional().describe("On-behalf-of: the user's token at hand."),
@@ -106,7 +106,13 @@ export const completeAuthorization = operation({
   path: "/v1/authorizations/complete",
   rights: ["admin", "operator", "agent", "user-token"],
   body: z
-    .strictObject({ sessionUri: text(512), userToken: tokenText.optional(), userId: userId.optional() })
+    .strictObject({
+      sessionUri: text(512).describe(
+        "The `session_uri` that the return URL carried, whole: it has a proof in it. The one of the 202 answer has none and is refused.",
+      ),
+      userToken: tokenText.optional(),
+      userId: userId.optional(),
+    })
     .refine(notBoth, "give userToken or userId, not both"),
   answer: z.object({ connection: z.string(), scopes: z.array(z.string()), missingScopes: z.array(z.string()).optional() }),
   status: 200,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type Code, codes, makeOpenApi, nothing, type Operation, operations } from "./index.ts";
+import { agentRef, type Code, codes, makeOpenApi, nothing, type Operation, operations, user } from "./index.ts";
 
 type Json = { readonly [key: string]: Json } & readonly Json[] & string;
 
@@ -47,6 +47,15 @@ describe("the document", () => {
       for (const key of ["$schema", "$defs", "id", "$id"].filter((name) => typeof value[name] === "string"))
         expect.unreachable(`${at}/${key}`);
     }
+  });
+
+  test("says of a field what the contract says of it, in bodies, answers, queries and paths", () => {
+    const body = found(operations.completeAuthorization)["requestBody"]?.["content"]?.["application/json"]?.["schema"];
+    expect(body).toHaveProperty("properties.sessionUri.description", operations.completeAuthorization.body.shape.sessionUri.description);
+    expect(document()["components"]?.["schemas"]).toHaveProperty("User.properties.proven.description", user.shape.proven.description);
+    const described = (op: Operation) => (found(op)["parameters"] as unknown as object[]).filter((one) => "description" in one);
+    expect(described(operations.listUsers)).toMatchObject([{ name: "limit" }, { name: "cursor" }]);
+    expect(described(operations.getAgent)).toMatchObject([{ name: "name", description: agentRef.description }]);
   });
 
   test("names each operation once", () => {

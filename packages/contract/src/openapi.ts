@@ -38,7 +38,10 @@ const schemaOf = (schema: z.ZodType, io: "input" | "output", defined?: string): 
   const made = z.toJSONSchema(schema, {
     io,
     metadata: names,
-    override: ({ jsonSchema }) => {
+    override: ({ zodSchema, jsonSchema }) => {
+      // A registry of our own takes the place of zod's, where `describe` writes.
+      const { description } = z.globalRegistry.get(zodSchema) ?? {};
+      if (description !== undefined) jsonSchema.description = description;
       // An answer may gain fields: a client that validates must let them pass.
       if (io === "output" && jsonSchema.additionalProperties === false) delete jsonSchema.additionalProperties;
       // What zod adds to every integer says only what a JavaScript number can hold.
