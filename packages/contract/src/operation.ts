@@ -10,6 +10,7 @@ export interface Operation<
   Query extends z.ZodObject = z.ZodObject,
   Body extends z.ZodType = z.ZodType,
   Answer extends z.ZodType = z.ZodType,
+  Also extends z.ZodType = z.ZodType,
 > {
   /** Unique, camelCase: the OpenAPI `operationId`. */
   readonly id: string;
@@ -30,17 +31,18 @@ export interface Operation<
   readonly answer: Answer;
   readonly status: 200 | 201 | 202 | 204;
   /** A second successful answer, where there is one (202 while a consent is pending). */
-  readonly also?: { readonly status: 202; readonly answer: z.ZodType };
+  readonly also?: { readonly status: 202; readonly answer: Also };
   /** The refusals a caller should be ready for, beyond those every operation may give. */
   readonly refusals: readonly Code[];
 }
 
 /** No fields at all: an unknown one is refused. */
 export const nothing = z.strictObject({});
+/** The schema of {@link nothing}. */
 export type Nothing = typeof nothing;
 
-type Given<P extends z.ZodObject, Q extends z.ZodObject, B extends z.ZodType, A extends z.ZodType> = Omit<
-  Operation<P, Q, B, A>,
+type Given<P extends z.ZodObject, Q extends z.ZodObject, B extends z.ZodType, A extends z.ZodType, S extends z.ZodType> = Omit<
+  Operation<P, Q, B, A, S>,
   "params" | "query" | "body" | "answer"
 > & { readonly params?: P; readonly query?: Q; readonly body?: B; readonly answer?: A };
 
@@ -50,9 +52,10 @@ export const operation = <
   Q extends z.ZodObject = Nothing,
   B extends z.ZodType = Nothing,
   A extends z.ZodType = Nothing,
+  S extends z.ZodType = never,
 >(
-  given: Given<P, Q, B, A>,
-): Operation<P, Q, B, A> => ({
+  given: Given<P, Q, B, A, S>,
+): Operation<P, Q, B, A, S> => ({
   ...given,
   params: given.params ?? (nothing as unknown as P),
   query: given.query ?? (nothing as unknown as Q),

@@ -4,18 +4,16 @@ type Operations = typeof operations;
 type In<T extends { readonly _zod: { readonly input: unknown } }> = T["_zod"]["input"];
 type Out<T extends { readonly _zod: { readonly output: unknown } }> = T["_zod"]["output"];
 
-/** What a successful call of an operation gives. */
-export type AnswerOf<O extends Operation> = Out<O["answer"]> | (O extends Operations["getOauth2Token"] ? PendingConsent : never);
+type AlsoOf<O extends Operation> = Out<NonNullable<O["also"]>["answer"]>;
+
+/** What a successful call of an operation gives: its answer, or its second one where it has two. */
+export type AnswerOf<O extends Operation> = Out<O["answer"]> | AlsoOf<O>;
 export type ParamsOf<O extends Operation> = In<O["params"]>;
 export type QueryOf<O extends Operation> = Partial<Out<O["query"]>>;
 export type BodyOf<O extends Operation> = In<O["body"]>;
 
 /** The user must consent at `authorizationUrl` first; the same request with `sessionUri` asks how it stands. */
-export interface PendingConsent {
-  readonly authorizationUrl: string;
-  readonly sessionUri: string;
-  readonly status: "pending";
-}
+export type PendingConsent = AlsoOf<Operations["getOauth2Token"]>;
 
 export type Agent = Out<Operations["getAgent"]["answer"]>;
 export type NewAgent = BodyOf<Operations["createAgent"]>;

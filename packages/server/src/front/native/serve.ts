@@ -12,19 +12,19 @@ export interface Ask<P extends z.ZodObject, Q extends z.ZodObject, B extends z.Z
 }
 
 /** The operation's second successful answer. */
-export class Also {
-  readonly answer: unknown;
-  constructor(answer: unknown) {
+export class Also<T> {
+  readonly answer: T;
+  constructor(answer: T) {
     this.answer = answer;
   }
 }
 
 /** What acting answers: nothing where the operation answers nothing. */
-type Answered<A extends z.ZodType> = z.input<A> extends Record<string, never> ? void : z.input<A> | Also;
+type Answered<A extends z.ZodType, S extends z.ZodType> = z.input<A> extends Record<string, never> ? void : z.input<A> | Also<z.input<S>>;
 
-export type Serve = <P extends z.ZodObject, Q extends z.ZodObject, B extends z.ZodType, A extends z.ZodType>(
-  op: Operation<P, Q, B, A>,
-  act: (ask: Ask<P, Q, B>) => Promise<Answered<A>>,
+export type Serve = <P extends z.ZodObject, Q extends z.ZodObject, B extends z.ZodType, A extends z.ZodType, S extends z.ZodType>(
+  op: Operation<P, Q, B, A, S>,
+  act: (ask: Ask<P, Q, B>) => Promise<Answered<A, S>>,
 ) => void;
 
 /** Who asks, with one of these rights. @throws Refusal unauthenticated, forbidden, agent_suspended, user_suspended */
