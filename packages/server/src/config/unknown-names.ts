@@ -3,7 +3,7 @@ import { settings } from "./settings.ts";
 const known: readonly string[] = Object.values(settings).map(({ name }) => name);
 
 /** Settings of the SDK, which often shares an environment with the server in development. */
-const ofTheSdk = ["LEGATE_URL", "LEGATE_AGENT", "LEGATE_AGENT_KEY", "LEGATE_WORKLOAD_TOKEN"];
+const ofTheSdk = ["LEGATE_URL", "LEGATE_AGENT", "LEGATE_AGENT_KEY", "LEGATE_OPERATOR_KEY", "LEGATE_WORKLOAD_TOKEN"];
 
 /** How many letters must be added, taken away, changed or swapped to turn one text into the other. */
 const distance = (from: string, to: string): number => {

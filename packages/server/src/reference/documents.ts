@@ -19,7 +19,7 @@ const code = (text: string): string => `\`${text}\``;
 const settingsPage = (): string => `# Settings
 
 Every setting is an environment variable. All problems are reported at once, at start, and the server does not start with any. An empty variable counts as
-not set. A variable that begins \`LEGATE_\` and is not in this table is warned about. Secrets are never printed.
+not set. A variable that begins \`LEGATE_\` and is neither in this table nor one of the SDK's is warned about. Secrets are never printed.
 
 ${table(
   ["Variable", "Meaning", "When it is not set"],
