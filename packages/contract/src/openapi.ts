@@ -90,7 +90,7 @@ const parametersOf = (place: "path" | "query", fields: z.ZodObject): readonly Js
   });
 
 /** What any caller of this operation should be ready for, its own refusals first. */
-export const refusalsOf = ({ refusals, rights, body }: Operation): readonly Code[] => {
+const refusalsOf = ({ refusals, rights, body }: Operation): readonly Code[] => {
   const proves = !rights.includes("anyone");
   const asAgent = rights.includes("agent") || rights.includes("workload-token");
   const common: readonly (readonly [Code, boolean])[] = [
@@ -122,10 +122,10 @@ const refused = (given: readonly Code[]): Json => ({
   content: { "application/json": { schema: { $ref: "#/components/schemas/Error" } } },
 });
 
-const responsesOf = (op: Operation, statuses: Readonly<Record<Code, number>> | undefined): Json => {
+const responsesOf = (op: Operation, statuses: Readonly<Record<Code, number>>): Json => {
   const byStatus = new Map<string, Code[]>();
   for (const code of refusalsOf(op)) {
-    const status = statuses === undefined ? "default" : String(statuses[code]);
+    const status = String(statuses[code]);
     byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
   }
   return {
@@ -135,7 +135,7 @@ const responsesOf = (op: Operation, statuses: Readonly<Record<Code, number>> | u
   };
 };
 
-const pathItemOf = (op: Operation, statuses: Readonly<Record<Code, number>> | undefined): Json => ({
+const pathItemOf = (op: Operation, statuses: Readonly<Record<Code, number>>): Json => ({
   operationId: op.id,
   tags: [op.noun],
   summary: op.summary,
@@ -158,8 +158,8 @@ export interface OpenApiFor {
   /** The origin under which the operations are reached. */
   readonly serverUrl: string;
   readonly version: string;
-  /** The HTTP status of each refusal; without it all refusals stand together under `default`. */
-  readonly statuses?: Readonly<Record<Code, number>>;
+  /** The HTTP status of each refusal. */
+  readonly statuses: Readonly<Record<Code, number>>;
 }
 
 /** Describes every operation as an OpenAPI 3.1 document. */

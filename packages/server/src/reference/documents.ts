@@ -1,6 +1,6 @@
-import { type Code, codes, makeOpenApi } from "@legate/contract";
+import { type Code, codes } from "@legate/contract";
 import { settings } from "../config/index.ts";
-import { errors } from "../front/native/index.ts";
+import { errors, openApiOf } from "../front/native/index.ts";
 
 /** A generated document: its path below `docs/reference`, and its text. */
 export interface Document {
@@ -56,6 +56,6 @@ export const makeDocuments = (): readonly Document[] => [
   { path: "errors.md", text: errorsPage() },
   {
     path: "openapi.json",
-    text: `${JSON.stringify(makeOpenApi({ serverUrl: "http://127.0.0.1:8700", version: "1", statuses: errors }), undefined, 2)}\n`,
+    text: `${JSON.stringify(openApiOf("http://127.0.0.1:8700"), undefined, 2)}\n`,
   },
 ];

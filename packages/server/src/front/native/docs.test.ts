@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
-import { makeOpenApi } from "@legate/contract";
 import { chromium } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { systemRandom } from "../../ground/kernel/index.ts";
 import { type Http, makeHttp, makeLog } from "../http/index.ts";
 import { serveDocs } from "./docs.ts";
+import { openApiOf } from "./native.ts";
 
 const browser = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync);
 
@@ -16,7 +16,7 @@ beforeAll(async () => {
     { log: makeLog("silent"), random: systemRandom, ping: () => Promise.resolve() },
   );
   serveDocs(http.app);
-  http.app.get("/v1/openapi.json", () => makeOpenApi({ serverUrl: "/", version: "1" }));
+  http.app.get("/v1/openapi.json", () => openApiOf("/"));
   address = await http.listen();
 });
 afterAll(() => http.close());

@@ -1,3 +1,3 @@
 /** Owns our own wire: `/v1`, its reference, and the key set. */
 export { errors } from "./errors.ts";
-export { type NativeRooms, serveNative } from "./native.ts";
+export { type NativeRooms, openApiOf, serveNative } from "./native.ts";

@@ -42,8 +42,8 @@ export interface NativeRooms {
   readonly tenants: Tenants;
 }
 
-/** Of the document, not of the server. */
-const version = "1";
+/** This wire as an OpenAPI document, for a server at this origin. Its version is the document's, not the server's. */
+export const openApiOf = (serverUrl: string): object => makeOpenApi({ serverUrl, version: "1", statuses: errors });
 
 const proveWith =
   (authn: Authn): Prove =>
@@ -65,7 +65,7 @@ export const serveNative = async (app: FastifyInstance, rooms: NativeRooms): Pro
       // What is not found below /v1 is said as /v1 says it: http refuses, this scope encodes.
       scope.setNotFoundHandler(() => undefined);
 
-      const document = JSON.stringify(makeOpenApi({ serverUrl: rooms.tenants.issuerOf(defaultTenant), version, statuses: errors }));
+      const document = JSON.stringify(openApiOf(rooms.tenants.issuerOf(defaultTenant)));
       scope.get("/openapi.json", { config: { operation: "openapi" } }, (_request, reply) =>
         reply.type("application/json; charset=utf-8").send(document),
       );
