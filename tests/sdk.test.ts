@@ -17,10 +17,10 @@ import {
   withAccessToken,
   withApiKey,
   withWorkloadToken,
-} from "@legate/sdk";
-import { openServer, readConfig } from "@legate/server";
+} from "../packages/sdk/src/index.ts";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { StoreAddress } from "../packages/server/src/ground/db/index.ts";
+import { openServer, readConfig } from "../packages/server/src/index.ts";
 import { startTestIssuer, type TestIssuer } from "../packages/server/src/testing/openid.ts";
 import { startProvider, type TestProvider } from "../packages/server/src/testing/provider.ts";
 import { eachStore } from "../packages/server/src/testing/stores.ts";

@@ -106,5 +106,8 @@ export const requireWhole = (provider: Provider, hasSecret: boolean, egress: Pic
     throw invalid("discoveryUrl", "an issuer URL has no query");
   const method = methodOf(provider.clientAuth, kind.clientAuth, undefined);
   if (!hasSecret && method !== "none" && method !== "private_key_jwt")
-    throw invalid("clientSecret", `${method} needs it; a client without one says so in clientAuth, and one that moved must be given again`);
+    throw invalid(
+      "clientSecret",
+      `${method} needs it: send it (a change of client or endpoints has dropped the former one), or set clientAuth to none or private_key_jwt`,
+    );
 };

@@ -29,6 +29,8 @@ export const openPostgresPool = (url: string, connections: number): PostgresPool
   });
   // An idle connection that breaks is replaced at the next query; without a listener the process would end.
   pool.on("error", () => undefined);
+  // One that breaks while it is in use may say so between two queries, to nobody; the pool drops it when it comes back.
+  pool.on("connect", (client) => client.on("error", () => undefined));
 
   const names = new Map<string, string>();
   const nameOf = (sql: string): string => {

@@ -17,8 +17,8 @@ const judge = (host: string, literal: string, scheme: Scheme, allowed: Allowed):
   const address = addressOf(literal);
   if (address && allowed.address(address)) return;
   const means = host === literal || host === `[${literal}]` ? host : `${host} is at ${literal}, which`;
-  if (!address || !isPublic(address)) throw new EgressBlocked("address", `${means} is not a public address.`);
-  if (scheme === "http:") throw new EgressBlocked("scheme", `${host} may be reached by https only.`);
+  if (!address || !isPublic(address)) throw new EgressBlocked("address", `${means} is not a public address, nor in LEGATE_EGRESS_ALLOW.`);
+  if (scheme === "http:") throw new EgressBlocked("scheme", `${host} may be reached by https only, unless it is in LEGATE_EGRESS_ALLOW.`);
 };
 
 /**
@@ -36,7 +36,7 @@ export const inspect = (given: string | URL, allowed: Allowed): URL => {
   if (allowed.name(host)) return url;
   if (addressOf(host)) judge(host, host, url.protocol, allowed);
   else if (url.protocol === "http:" && !allowed.anyAddress) {
-    throw new EgressBlocked("scheme", `${host} may be reached by https only.`);
+    throw new EgressBlocked("scheme", `${host} may be reached by https only, unless it is in LEGATE_EGRESS_ALLOW.`);
   }
   return url;
 };
