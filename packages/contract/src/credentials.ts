@@ -60,7 +60,11 @@ export const getOauth2Token = operation({
     vault: thingName.optional(),
     flow: flow.optional().describe("USER_FEDERATION when the workload token names a user, else M2M."),
     scopes: scopes.optional().describe("The provider's own when left out."),
-    returnUrl: webUrl.optional().describe("Where the browser goes after the consent; on the agent's `allowedReturnUrls`."),
+    returnUrl: webUrl
+      .optional()
+      .describe(
+        "Where the browser goes after the consent; on the agent's `allowedReturnUrls`. It gets `session_uri`, which completes the consent, and `state`.",
+      ),
     customState: text(2048).optional().describe("Comes back, character for character, as `state` on the return URL."),
     customParameters: z
       .record(text(128), text(2048))
@@ -82,7 +86,14 @@ export const getOauth2Token = operation({
     missingScopes: z.array(z.string()).optional().describe("What was asked for and not granted."),
   }),
   status: 200,
-  also: { status: 202, answer: z.object({ authorizationUrl: z.string(), sessionUri: z.string(), status: z.literal("pending") }) },
+  also: {
+    status: 202,
+    answer: z.object({
+      authorizationUrl: z.string().describe("Where the user's browser goes to consent."),
+      sessionUri: z.string().describe("Polls this consent. It does not complete one: that takes the `session_uri` of the return URL."),
+      status: z.literal("pending"),
+    }),
+  },
   refusals: [
     "provider_unknown",
     "provider_wrong_type",

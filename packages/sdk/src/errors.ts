@@ -59,7 +59,7 @@ export class AuthorizationRequiredError extends LegateError {
   override readonly name: string = "AuthorizationRequiredError";
   /** Where the user's browser must go. */
   readonly url: string;
-  /** Names this consent when it is polled or completed. */
+  /** Polls this consent. To complete it takes the `session_uri` that the browser carries to the return URL. */
   readonly sessionUri: string;
 
   constructor(provider: string, pending: { readonly url: string; readonly sessionUri: string }) {
