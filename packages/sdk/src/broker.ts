@@ -43,6 +43,7 @@ export interface AccessTokenRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What a wrapper asks for an API key with. */
 export interface ApiKeyRequest {
   /** The credential provider's name. */
   readonly provider: string;
@@ -54,6 +55,7 @@ export interface ApiKeyRequest {
 /** Gets credentials for whoever the context names, asking the server no more often than needed. */
 export type Broker = ReturnType<typeof makeBroker>;
 
+/** Makes the broker of one client. */
 export const makeBroker = (settings: Settings, call: Call) => {
   const { clock } = settings;
   const workloadTokens = new ExpiringCache<WorkloadToken>({ entries: settings.cache.entries, clock });

@@ -26,6 +26,11 @@ type Part<Name extends string, T> =
 /** What an operation is asked with: the parts it reads, and {@link CallOptions}. */
 export type Asked<O extends Operation> = CallOptions & Part<"params", ParamsOf<O>> & Part<"query", QueryOf<O>> & Part<"body", BodyOf<O>>;
 
+/**
+ * Asks the server one operation.
+ *
+ * @throws LegateApiError for a refusal, LegateConnectionError without an answer, ConfigurationError before anything is sent
+ */
 export type Call = <O extends Operation>(operation: O, asked: Asked<O>) => Promise<AnswerOf<O>>;
 
 type Query = Readonly<Record<string, string | number | boolean | undefined>>;

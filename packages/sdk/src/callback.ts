@@ -26,6 +26,7 @@ export interface CallbackSession {
 /** How a callback ended. */
 export type CallbackOutcome = "completed" | "denied" | "refused" | "failed";
 
+/** How {@link callbackHandler} knows the browser's session, and where it sends the browser. */
 export interface CallbackOptions<R extends Request | NodeRequest> {
   /** The application's own session of the browser that sends the request; undefined when nobody is logged in. */
   readonly sessionOf: (request: R) => CallbackSession | undefined | Promise<CallbackSession | undefined>;

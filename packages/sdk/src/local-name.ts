@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { link, open, readFile, rm } from "node:fs/promises";
 import { resolve } from "node:path";
+import { agentName } from "@legate/contract";
 import { ConfigurationError } from "./errors.ts";
 
-const agentName = /^(?!agt_)[A-Za-z0-9_.-]{3,255}$/;
 const codeOf = (error: unknown): unknown => (error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined);
 
 const read = async (path: string): Promise<string | undefined> => {
@@ -17,7 +17,8 @@ const read = async (path: string): Promise<string | undefined> => {
   try {
     const content: unknown = JSON.parse(text);
     const name = typeof content === "object" && content !== null && "agent" in content ? content.agent : undefined;
-    if (typeof name === "string" && agentName.test(name)) return name;
+    const parsed = agentName.safeParse(name);
+    if (parsed.success) return parsed.data;
   } catch {
     // Said below.
   }

@@ -1,13 +1,12 @@
-import { type operations as contractOperations, operations } from "@legate/contract";
+import { operations } from "@legate/contract";
 import type { Call, CallOptions } from "./call.ts";
-import type { AnswerOf, BodyOf, QueryOf } from "./wire.ts";
+import type { AnswerOf, BodyOf, Operations as Ops, QueryOf } from "./wire.ts";
 
-type Ops = typeof contractOperations;
 interface Page<T> {
   readonly items: T[];
   readonly nextCursor?: string | undefined;
 }
-type InVault = Omit<QueryOf<Ops["getProvider"]>, never>;
+type InVault = QueryOf<Ops["getProvider"]>;
 
 /** The three ways to read a list: one page, all pages, all items. */
 const paged = <Q extends { readonly cursor?: string | undefined }, T>(read: (query: Q, options: CallOptions) => Promise<Page<T>>) => {

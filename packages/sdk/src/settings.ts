@@ -31,6 +31,7 @@ export interface LegateClientOptions {
   readonly sleep?: ((ms: number, signal?: AbortSignal) => Promise<void>) | undefined;
 }
 
+/** How the agent is kept that an operator key without an `agent` acts as. */
 export interface LocalAgentOptions {
   /** Where the name is kept; `.legate-agent.json` in the working directory unless set. */
   readonly file?: string | undefined;
@@ -38,8 +39,9 @@ export interface LocalAgentOptions {
   readonly register?: Omit<NewAgent, "name"> | undefined;
 }
 
+/** What is kept in memory, and for how long. */
 export interface CacheOptions {
-  /** How many credentials are kept at most. 1,000 unless set. */
+  /** How many workload tokens are kept at most, and how many credentials. 1,000 of each unless set. */
   readonly entries?: number | undefined;
   /** Access tokens are served from memory no longer than this, so that a revocation bites. 60,000 unless set; 0 keeps none. */
   readonly accessTokenMs?: number | undefined;

@@ -11,11 +11,15 @@ interface Common<K extends string> {
   readonly client?: LegateClient | undefined;
 }
 
+/** What {@link withAccessToken} is told. */
 export interface AccessTokenOptions<K extends string = "accessToken"> extends AccessTokenRequest, Common<K> {}
+/** What {@link withApiKey} is told. */
 export interface ApiKeyOptions<K extends string = "apiKey"> extends ApiKeyRequest, Common<K> {}
+/** What {@link withWorkloadToken} is told. */
 export interface WorkloadTokenOptions<K extends string = "workloadToken"> extends Common<K> {
   readonly signal?: AbortSignal | undefined;
 }
+/** What {@link withStsCredential} is told. */
 export interface StsCredentialOptions<K extends string = "stsCredential"> extends Common<K> {
   /** The credential provider's name. */
   readonly provider?: string | undefined;
@@ -82,7 +86,11 @@ export const withAccessToken = <
   return inject(name, obtain, fn) as Given<K, Input, Rest, R>;
 };
 
-/** Gives `fn` an API key that the vault holds, in the field `apiKey` of its first argument. */
+/**
+ * Gives `fn` an API key that the vault holds, in the field `apiKey` of its first argument.
+ *
+ * @throws IdentityError, ConfigurationError, LegateApiError, LegateConnectionError
+ */
 export const withApiKey = <
   const K extends string = "apiKey",
   Input extends Wanting<K, string> = { [P in K]: string },
@@ -96,7 +104,11 @@ export const withApiKey = <
   return inject(name, obtain, fn) as Given<K, Input, Rest, R>;
 };
 
-/** Gives `fn` the agent's workload access token, for the current user, in the field `workloadToken` of its first argument. */
+/**
+ * Gives `fn` the agent's workload access token, for the current user, in the field `workloadToken` of its first argument.
+ *
+ * @throws IdentityError, ConfigurationError, LegateApiError, LegateConnectionError
+ */
 export const withWorkloadToken = <
   const K extends string = "workloadToken",
   Input extends Wanting<K, string> = { [P in K]: string },
