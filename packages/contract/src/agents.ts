@@ -35,9 +35,10 @@ const agentFields = {
     .refine((labels) => Object.keys(labels).length <= 50, "must have at most 50 labels"),
 };
 
+/** What an agent is registered with. */
 export const newAgent = z.strictObject({ name: agentName }).extend(z.strictObject(agentFields).partial().shape);
 
-/** `null` empties a field. */
+/** What may be changed of an agent; `null` empties a field. */
 export const agentChange = z.strictObject({
   name: agentName.optional(),
   title: agentFields.title.nullable().optional(),
@@ -53,6 +54,7 @@ export const agentChange = z.strictObject({
   labels: agentFields.labels.optional(),
 });
 
+/** An agent as answered. */
 export const agent = z.object({
   id: z.string(),
   name: z.string(),
@@ -73,6 +75,7 @@ export const agent = z.object({
   updatedAt: moment,
 });
 
+/** An agent's API key as answered: the key itself never comes back. */
 export const agentKey = z.object({
   id: z.string(),
   description: z.string().optional(),

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { moment, pageOf, pageQuery, text } from "./fields.ts";
 import { operation } from "./operation.ts";
 
+/** One row of the audit. */
 export const auditEvent = z.object({
   id: z.string(),
   at: moment,

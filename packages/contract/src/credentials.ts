@@ -140,6 +140,7 @@ export const completeAuthorization = operation({
   ],
 });
 
+/** What the vault holds for an agent and a user at a provider, never the tokens. */
 export const connection = z.object({
   id: z.string(),
   agent: z.object({ id: z.string(), name: z.string().optional() }),

@@ -3,11 +3,13 @@ import { z } from "zod";
 /** Well-formed Unicode without NUL: what every string on the wire must be. */
 const wellFormed = (text: string) => text.isWellFormed() && !text.includes("\0");
 
+const wellFormedMessage = "must be well-formed Unicode without NUL";
+
 /** A string of 1 to `max` characters, well-formed and without NUL. */
-export const text = (max: number) => z.string().min(1).max(max).refine(wellFormed, "must be well-formed Unicode without NUL");
+export const text = (max: number) => z.string().min(1).max(max).refine(wellFormed, wellFormedMessage);
 
 /** As {@link text}, and may be empty. */
-export const textOrEmpty = (max: number) => z.string().max(max).refine(wellFormed, "must be well-formed Unicode without NUL");
+export const textOrEmpty = (max: number) => z.string().max(max).refine(wellFormed, wellFormedMessage);
 
 /** An absolute http or https URL without user information or fragment, kept exactly as given. */
 export const webUrl = z
@@ -35,6 +37,7 @@ export const tokenText = text(16_384);
 
 /** One OAuth scope token (RFC 6749 3.3). */
 export const scope = z.string().regex(/^[\x21\x23-\x5B\x5D-\x7E]{1,256}$/, "must be an OAuth scope token (RFC 6749 3.3)");
+/** What is asked of a provider: scope tokens in any order. */
 export const scopes = z.array(scope).max(100);
 
 /** How a list is asked for: `limit` items from `cursor` on. */

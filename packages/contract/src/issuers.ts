@@ -2,6 +2,7 @@ import { z } from "zod";
 import { moment, pageOf, pageQuery, scopes, text, thingName, webUrl } from "./fields.ts";
 import { operation } from "./operation.ts";
 
+/** How an OAuth client of ours proves itself (OpenID Connect Core 9). */
 export const clientAuth = z.enum(["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]);
 
 const login = z.strictObject({
@@ -11,6 +12,7 @@ const login = z.strictObject({
   scopes: scopes.optional(),
 });
 
+/** What a trusted issuer is registered with. */
 export const newIssuer = z.strictObject({
   name: thingName,
   discoveryUrl: webUrl.describe("The issuer's `/.well-known/openid-configuration`, or the issuer URL itself."),
@@ -23,12 +25,14 @@ export const newIssuer = z.strictObject({
   login: login.optional().describe("Legate's own client at this issuer, for binding `login`."),
 });
 
+/** What may be changed of a trusted issuer; `null` takes the login client away. */
 export const issuerChange = z.strictObject({
   audiences: newIssuer.shape.audiences.optional(),
   subjectClaim: newIssuer.shape.subjectClaim,
   login: login.nullable().optional(),
 });
 
+/** A trusted issuer as answered, without the login client's secret. */
 export const issuer = z.object({
   id: z.string(),
   name: z.string(),

@@ -44,6 +44,7 @@ const newOauth2Provider = z.strictObject({
   kind: providerKind.optional(),
   ...z.strictObject(oauth2Fields).partial().required({ clientId: true }).shape,
 });
+/** What a credential provider is registered with, by its type. */
 export const newProvider = z.discriminatedUnion("type", [newApiKeyProvider, newOauth2Provider]);
 
 /** What a change may name depends on the provider's type; a field of the other type is refused. `null` empties. */

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { moment, pageOf, pageQuery, text } from "./fields.ts";
 import { operation } from "./operation.ts";
 
+/** A user as answered. */
 export const user = z.object({
   id: z.string(),
   issuer: z
