@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makePerson } from "../examples/src/demo/person.ts";
-import { blocksOf, documentsIn, freePort, hasCurl, likeShown, openShell, root, type Shell, typed } from "./written-commands.ts";
+import { freePort } from "../packages/server/src/testing/free-port.ts";
+import { blocksOf, documentsIn, hasCurl, likeShown, openShell, root, type Shell, typed } from "./written-commands.ts";
 
 const blocks = blocksOf(readFileSync(join(root, "README.md"), "utf8"), "first-minutes");
 

@@ -3,8 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { beginLogin, finishLogin } from "../examples/src/demo/login.ts";
+import { freePort } from "../packages/server/src/testing/free-port.ts";
 import { startProvider, type TestProvider } from "../packages/server/src/testing/provider.ts";
-import { blocksOf, documentsIn, freePort, hasCurl, likeShown, openShell, root, type Shell, typed } from "./written-commands.ts";
+import { blocksOf, documentsIn, hasCurl, likeShown, openShell, root, type Shell, typed } from "./written-commands.ts";
 
 const guides = readdirSync(join(root, "docs/guides")).filter(
   (file) => blocksOf(readFileSync(join(root, "docs/guides", file), "utf8"), "guide").length > 0,

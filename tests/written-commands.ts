@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import { expect } from "vitest";
 
@@ -22,15 +21,6 @@ export const blocksOf = (document: string, mark: string): readonly Block[] =>
       text,
     }),
   );
-
-export const freePort = async (): Promise<number> => {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const address = probe.address();
-  probe.close();
-  await once(probe, "close");
-  return typeof address === "object" && address ? address.port : 0;
-};
 
 /** A shell with its output so far, and a way to wait for what it will say. */
 export const openShell = (env: Readonly<Record<string, string>>) => {

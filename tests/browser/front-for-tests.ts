@@ -1,21 +1,11 @@
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { makeHttp, makeLog } from "../../packages/server/src/front/http/index.ts";
 import { servePages } from "../../packages/server/src/front/pages/index.ts";
 import type { StoreAddress } from "../../packages/server/src/ground/db/index.ts";
 import { systemRandom } from "../../packages/server/src/ground/kernel/index.ts";
+import { freePort } from "../../packages/server/src/testing/free-port.ts";
 import { openTestHouse } from "../../packages/server/src/testing/house.ts";
 import { adminOf, handClock } from "../../packages/server/src/testing/stores.ts";
 import { startProvider } from "../../packages/server/src/testing/provider.ts";
-
-/** A port that was free a moment ago: the public URL must be known before the server listens. */
-const freePort = async (): Promise<number> => {
-  const probe = createServer();
-  await new Promise<void>((listening) => probe.listen(0, "127.0.0.1", listening));
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((closed) => probe.close(closed));
-  return port;
-};
 
 const admin = adminOf("default");
 export const agentTitle = "Scout <b>& friends</b>";

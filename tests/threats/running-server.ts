@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
+import { freePort } from "../../packages/server/src/testing/free-port.ts";
 
 /** A server that runs as a person would run it, and all it has written. */
 export interface RunningServer {
@@ -10,15 +9,6 @@ export interface RunningServer {
   /** Answers its exit code. */
   readonly stop: () => Promise<number | null>;
 }
-
-export const freePort = async (): Promise<number> => {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, "close");
-  return port;
-};
 
 /** Starts the server with this environment and nothing else; one that ends before it listens answers without a `url`. */
 export const runServer = async (env: Readonly<Record<string, string>>): Promise<RunningServer> => {

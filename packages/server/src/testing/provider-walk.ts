@@ -1,4 +1,5 @@
 /**
+ * Goes through login and consent at a provider, and answers where the browser is sent back to.
  * @param authorizationUrl An authorization request of the provider, with its `redirect_uri`
  * @param user The name to log in by
  * @param answer What the person says on the consent page; `allow` unless given
@@ -30,7 +31,7 @@ const cookieJar = () => {
 
 const mostSteps = 20;
 
-/** Walks login and consent as a person would, with a fresh browser, and answers where the browser is sent back to. */
+/** Walks as a person would, with a fresh browser. */
 export const walkConsent: Walk = async (authorizationUrl, user, answer = "allow") => {
   const jar = cookieJar();
   const home = new URL(authorizationUrl);
