@@ -8,13 +8,13 @@ export type Tree = ReadonlyMap<string, string>;
 /** A source file and what the laws want to know of it. */
 export interface Source {
   readonly path: string;
-  /** The package's folder name. */
+  /** The folder's name of the package, or of the program beside the packages. */
   readonly package: string;
-  /** The path below the package's `src`. */
+  /** The path below its `src`. */
   readonly inside: string;
   /** Of the server: the floor and room it belongs to, e.g. `ground/db`; undefined for what stands outside of rooms. */
   readonly room: string | undefined;
-  /** Tests, `*-for-tests.ts`, and what serves only tests or the making of documents: the walls between rooms do not bind them. */
+  /** Programs beside the packages, tests, `*-for-tests.ts`, and what serves only tests or documents: the walls between rooms do not bind them. */
   readonly aside: boolean;
   readonly text: string;
   readonly code: string;
@@ -39,13 +39,18 @@ export const floors = ["ground", "identity", "access", "front"] as const;
 export const besideFloors = ["config", "testing", "reference"] as const;
 const roomList = "packages/server/src/rooms.ts";
 
-/** Reads every source of every package. */
+/** Programs that use the packages, each a folder at the root. */
+const programs = ["examples", "bench"] as const;
+
+/** Reads every source of every package and program. */
 export const readTree = (root: string): Tree => {
   const tree = new Map<string, string>();
-  for (const entry of readdirSync(join(root, "packages"), { withFileTypes: true, recursive: true })) {
-    const path = posix.join(entry.parentPath.slice(root.length).replaceAll("\\", "/").replace(/^\//, ""), entry.name);
-    if (!entry.isFile() || !/^packages\/[^/]+\/src\/.*\.tsx?$/.test(path)) continue;
-    tree.set(path, readFileSync(join(root, path), "utf8"));
+  for (const place of ["packages", ...programs]) {
+    for (const entry of readdirSync(join(root, place), { withFileTypes: true, recursive: true })) {
+      const path = posix.join(entry.parentPath.slice(root.length).replaceAll("\\", "/").replace(/^\//, ""), entry.name);
+      if (!entry.isFile() || !/^(packages\/)?[^/]+\/src\/.*\.tsx?$/.test(path)) continue;
+      tree.set(path, readFileSync(join(root, path), "utf8"));
+    }
   }
   return tree;
 };
@@ -60,7 +65,8 @@ const roomOf = (packageName: string, inside: string): string | undefined => {
 /** Reads a tree into a house. */
 export const houseOf = (tree: Tree): House => {
   const sources = [...tree].map(([path, text]): Source => {
-    const [, packageName = "", , ...rest] = path.split("/");
+    const inPackages = path.startsWith("packages/");
+    const [packageName = "", , ...rest] = path.split("/").slice(inPackages ? 1 : 0);
     const inside = rest.join("/");
     const code = codeOf(text);
     const imports = importsOf(text, code).map((one) => ({
@@ -68,7 +74,7 @@ export const houseOf = (tree: Tree): House => {
       target: one.specifier?.startsWith(".") ? posix.normalize(posix.join(posix.dirname(path), one.specifier)) : undefined,
     }));
     const notRunning = inside.startsWith("testing/") || (packageName === "server" && inside.startsWith("reference/"));
-    const aside = notRunning || /(\.test|-for-tests)\.tsx?$/.test(path);
+    const aside = !inPackages || notRunning || /(\.test|-for-tests)\.tsx?$/.test(path);
     return { path, package: packageName, inside, room: roomOf(packageName, inside), aside, text, code, imports };
   });
   const rooms = [...(tree.get(roomList) ?? "").matchAll(/\bpath:\s*"([^"]+)"/g)].map((match) => match[1] ?? "");

@@ -9,6 +9,8 @@ export interface Law {
 const roomList = "packages/server/src/rooms.ts";
 
 const running = (house: House): readonly Source[] => house.sources.filter(({ aside }) => !aside);
+/** Programs beside the packages, which use them as anyone would. */
+const programs = (house: House): readonly Source[] => house.sources.filter(({ path }) => !path.startsWith("packages/"));
 const ofServer = (house: House): readonly Source[] => running(house).filter((source) => source.package === "server");
 
 /** A law about each source by itself. */
@@ -59,9 +61,8 @@ const neighbours: Readonly<Record<string, readonly string[]>> = {
   contract: [],
   server: ["contract"],
   sdk: ["contract"],
-  spiffe: ["contract"],
-  cli: ["contract", "sdk"],
-  console: ["contract", "sdk"],
+  examples: ["sdk", "server"],
+  bench: ["server"],
 };
 
 export const laws: readonly Law[] = [
@@ -115,8 +116,8 @@ export const laws: readonly Law[] = [
         ),
   ),
 
-  each("only front/ and main.ts import Fastify", running, (source) =>
-    source.package === "server" && (source.inside === "main.ts" || source.inside.startsWith("front/"))
+  each("only front/ imports Fastify", running, (source) =>
+    source.package === "server" && source.inside.startsWith("front/")
       ? []
       : importing(source, ({ specifier }) => ["fastify", "@fastify", "@scalar"].some((name) => isPackage(specifier, name))),
   ),
@@ -152,12 +153,15 @@ export const laws: readonly Law[] = [
     says(source, /\bdialect\w*\s*[!=]==?(?!=)|[!=]==?\s*(?:\w+\.)*dialect\w*\b|\bswitch\s*\(\s*(?:\w+\.)*dialect\w*\s*\)/),
   ),
 
-  each("packages import only the neighbours they may know", running, (source) =>
-    importing(source, ({ specifier, target }) => {
-      if (target !== undefined) return !target.startsWith(`packages/${source.package}/src/`);
-      const neighbour = /^@legate\/([^/]+)/.exec(specifier ?? "")?.[1];
-      return neighbour !== undefined && neighbour !== source.package && !(neighbours[source.package] ?? []).includes(neighbour);
-    }),
+  each(
+    "packages and programs import only the neighbours they may know",
+    (house) => [...running(house), ...programs(house)],
+    (source) =>
+      importing(source, ({ specifier, target }) => {
+        if (target !== undefined) return !target.startsWith(source.path.slice(0, -source.inside.length));
+        const neighbour = /^@legate\/([^/]+)/.exec(specifier ?? "")?.[1];
+        return neighbour !== undefined && neighbour !== source.package && !(neighbours[source.package] ?? []).includes(neighbour);
+      }),
   ),
 
   each("contract imports zod only", running, (source) =>
