@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import type { IncomingMessage } from "node:http";
 import { get } from "node:https";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
@@ -14,6 +15,14 @@ describe("every answer", () => {
     const { app } = await open();
     const answer = await app.inject({ url: "/livez", headers: { "x-request-id": "theirs" } });
     expect(answer.headers["x-request-id"]).toMatch(/^req_[0-9a-f]{32}$/);
+  });
+
+  test("carries one also where the request names no host", async () => {
+    const { listen } = await open();
+    const answer = await raw(await listen(), "GET /livez HTTP/1.1\r\nconnection: close\r\n\r\n");
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+    expect(answer).toMatch(/x-request-id: req_[0-9a-f]{32}\r\n/);
+    expect(answer).toContain("The request has no Host header.");
   });
 
   test("carries the security headers, and HSTS only under https", async () => {
@@ -84,14 +93,14 @@ describe("a URL or header that is not well-formed", () => {
     const address = await listen();
     for (const [bytes, status] of [
       ["NONSENSE\r\n\r\n", 400],
-      ["GET /livez HTTP/1.1\r\n\r\n", 400],
+      ["GET /livez HTTP/1.1\r\nconnection: close\r\n\r\n", 400],
       [`GET /livez HTTP/1.1\r\nhost: x\r\nx-long: ${"a".repeat(20_000)}\r\n\r\n`, 431],
       [`GET /livez HTTP/1.1\r\nhost: a b\r\nconnection: close\r\n\r\n`, 200],
       ["GET http://elsewhere/livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n", 200],
     ] as const) {
       const answer = await raw(address, bytes);
       expect(answer.split("\r\n")[0]).toContain(` ${status} `);
-      if (status !== 400 || bytes.startsWith("N")) expect(answer).toMatch(/x-request-id: req_[0-9a-f]{32}/);
+      expect(answer).toMatch(/x-request-id: req_[0-9a-f]{32}/);
     }
   });
 });
@@ -169,11 +178,35 @@ describe("closing", () => {
     await expect.poll(async () => (await app.inject({ url: "/metrics" })).body).toContain("legate_http_requests_in_flight 2");
     const closed = close();
     expect((await app.inject({ url: "/readyz" })).statusCode).toBe(503);
-    await expect(fetch(`${address}/livez`)).rejects.toThrow("fetch failed");
+    const knock = () =>
+      fetch(`${address}/livez`).then(
+        () => "open",
+        () => "refused",
+      );
+    await expect.poll(knock).toBe("refused");
     go();
     const answer = await slow;
     expect([answer.status, await answer.json(), answer.headers.get("connection")]).toEqual([200, { done: true }, "close"]);
     await closed;
+  });
+
+  test("what comes over an open connection as it begins is answered, and told that the connection ends", async () => {
+    const { listen, close } = await open();
+    const { hostname, port } = new URL(await listen());
+    let answers = "";
+    const socket = connect(Number(port), hostname, () => socket.write("GET /livez HTTP/1.1\r\nhost: x\r\n\r\n"));
+    const ended = new Promise((done) => socket.on("close", done));
+    await new Promise<void>((first) => {
+      socket.on("data", (chunk) => {
+        answers += chunk.toString("latin1");
+        first();
+      });
+    });
+    const closed = close();
+    socket.write("GET /livez HTTP/1.1\r\nhost: x\r\n\r\n");
+    await Promise.all([closed, ended]);
+    expect(answers.match(/HTTP\/1\.1 200 /g)).toHaveLength(2);
+    expect(answers).toMatch(/connection: close/i);
   });
 
   test("cuts off who is still busy after the limit", async () => {

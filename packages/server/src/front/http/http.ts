@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { IncomingMessage } from "node:http";
+import { setTimeout as pause } from "node:timers/promises";
 import cors from "@fastify/cors";
 import helmet from "@fastify/helmet";
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from "fastify";
@@ -40,6 +41,8 @@ const defaultLimits = {
   idleTimeout: 120_000,
   /** Between two requests on a connection: longer than the 60 s after which common load balancers let go. */
   keepAliveTimeout: 65_000,
+  /** While closing, for requests that are on their way over open connections to arrive: cut off, they would be lost unanswered. */
+  linger: 100,
   /** For what was accepted to be answered while closing. */
   drain: 25_000,
   /** For the store to answer `/readyz`. */
@@ -51,7 +54,7 @@ export interface Http {
   readonly app: FastifyInstance;
   /** Answers the address it listens on. */
   readonly listen: () => Promise<string>;
-  /** Accepts no more, answers what was accepted, then closes; whoever is still busy after the limit is cut off. */
+  /** Takes leave of open connections, accepts no more, answers what was accepted, then closes; whoever is still busy after the limit is cut off. */
   readonly close: () => Promise<void>;
 }
 
@@ -73,6 +76,8 @@ export const makeHttp = async (settings: HttpSettings, { log, random, ping }: Pa
     maxHeaderSize: limits.headers,
     headersTimeout: limits.headersTimeout,
     connectionsCheckingInterval: 1_000,
+    // Refused below, in our own words and with a request id.
+    requireHostHeader: false,
   };
   const tls = settings.tls && { cert: readFileSync(settings.tls.certPath), key: readFileSync(settings.tls.keyPath), ...server };
   const app = fastify({
@@ -139,6 +144,11 @@ export const makeHttp = async (settings: HttpSettings, { log, random, ping }: Pa
       done(new Refusal("invalid_request", "The URL is not percent-encoded, well-formed UTF-8 without NUL."));
       return;
     }
+    // RFC 9112 3.2
+    if (request.raw.httpVersion === "1.1" && request.headers.host === undefined) {
+      done(new Refusal("invalid_request", "The request has no Host header."));
+      return;
+    }
     const header = malformedHeader(request.headers);
     done(header === undefined ? undefined : new Refusal("invalid_request", `The header ${header} is not well-formed text.`));
   });
@@ -172,6 +182,7 @@ export const makeHttp = async (settings: HttpSettings, { log, random, ping }: Pa
     listen: () => app.listen({ host: settings.host, port: settings.port }),
     close: async () => {
       draining = true;
+      await pause(limits.linger);
       const late = setTimeout(() => {
         log.warn("some requests took too long to finish and were cut off");
         app.server.closeAllConnections();
