@@ -67,7 +67,8 @@ export const getOauth2Token = operation({
       ),
     customState: text(2048).optional().describe("Comes back, character for character, as `state` on the return URL."),
     customParameters: z
-      .record(text(128), text(2048))
+      // Providers that fold dots, spaces and brackets in a name into others (PHP does) would read a reserved name where none was written.
+      .record(z.string().regex(/^[A-Za-z0-9_-]{1,128}$/, "must be 1 to 128 of A-Z a-z 0-9 _ -"), text(2048))
       .refine((p) => Object.keys(p).length <= 20, "must have at most 20 entries")
       .refine((p) => !Object.keys(p).some((name) => reservedParameters.test(name)), "may not name a parameter that Legate sets itself")
       .optional()
