@@ -3,9 +3,10 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Operation, operations, type Right } from "@legate/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { testAdminKey } from "../../testing/house.ts";
 import { eachStore } from "../../testing/stores.ts";
 import { casesOf, pathOf, samples } from "./bad-input-for-tests.ts";
-import { adminKey, type Failure, openWire, type Sent, type Wire } from "./wire-for-tests.ts";
+import { type Failure, openWire, type Sent, type Wire } from "./wire-for-tests.ts";
 
 const table = fileURLToPath(new URL("../../../../../docs/reference/bad-input.md", import.meta.url));
 const all: readonly Operation[] = Object.values(operations);
@@ -47,7 +48,7 @@ const page = (answers: ReadonlyMap<string, ReadonlyMap<string, readonly string[]
 
 eachStore("bad input", (fresh) => {
   let wire: Wire;
-  const keys: Partial<Record<Right, string>> = { admin: adminKey };
+  const keys: Partial<Record<Right, string>> = { admin: testAdminKey };
   const answers = new Map<string, Map<string, string[]>>();
 
   beforeAll(async () => {

@@ -1,7 +1,8 @@
 import { operations } from "@legate/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { testAdminKey } from "../../testing/house.ts";
 import { eachStore } from "../../testing/stores.ts";
-import { adminKey, type Failure, openWire, type Wire } from "./wire-for-tests.ts";
+import { type Failure, openWire, type Wire } from "./wire-for-tests.ts";
 
 type Page = { items: Record<string, unknown>[]; nextCursor?: string };
 
@@ -116,7 +117,8 @@ eachStore("the native wire", (fresh) => {
         "audit-events?limit=500",
       ].map(async (url) => (await wire.ask({ url: `/v1/${url}` })).body),
     );
-    for (const hidden of [secret, apiKey, token.json<{ token: string }>().token, adminKey]) expect(shown.join("")).not.toContain(hidden);
+    for (const hidden of [secret, apiKey, token.json<{ token: string }>().token, testAdminKey])
+      expect(shown.join("")).not.toContain(hidden);
     expect(shown[2]).toContain(`"hint":"${apiKey.slice(0, 9)}"`);
     expect(shown[7]).toContain("credential.read");
 

@@ -1,11 +1,10 @@
 import type { LightMyRequestResponse } from "fastify";
-import { openHouse } from "../../compose.ts";
 import type { StoreAddress } from "../../ground/db/index.ts";
-import { type Clock, systemClock, systemRandom } from "../../ground/kernel/index.ts";
+import { systemRandom } from "../../ground/kernel/index.ts";
+import { openTestHouse, testAdminKey } from "../../testing/house.ts";
+import { testPublicUrl } from "../../testing/identity.ts";
 import { makeHttp, makeLog } from "../http/index.ts";
 import { serveNative } from "./index.ts";
-
-export const adminKey = "an-admin-key-for-tests-0123456789abcdef";
 
 export interface Sent {
   readonly method?: string;
@@ -26,18 +25,14 @@ export type Failure = {
 };
 
 /** The whole house behind this wire, on the store given, and a way to ask it as the admin. */
-export const openWire = async (store: StoreAddress, clock: Clock = systemClock) => {
-  const publicUrl = "http://127.0.0.1:8700";
-  const house = await openHouse(
-    { store, masterKey: Buffer.alloc(32, 7), publicUrl, secureCookies: false, egressAllow: ["127.0.0.1"], adminKey },
-    { clock, random: systemRandom },
-  );
+export const openWire = async (store: StoreAddress) => {
+  const house = await openTestHouse(store);
   const http = await makeHttp(
-    { host: "127.0.0.1", port: 0, publicUrl, trustedProxies: [], corsOrigins: [] },
+    { host: "127.0.0.1", port: 0, publicUrl: testPublicUrl, trustedProxies: [], corsOrigins: [] },
     { log: makeLog("silent"), random: systemRandom, ping: () => Promise.resolve() },
   );
   await serveNative(http.app, house);
-  const ask = ({ method = "GET", url, key = adminKey, body, type = "application/json" }: Sent): Promise<LightMyRequestResponse> =>
+  const ask = ({ method = "GET", url, key = testAdminKey, body, type = "application/json" }: Sent): Promise<LightMyRequestResponse> =>
     http.app.inject({
       method: method as "POST",
       url,
