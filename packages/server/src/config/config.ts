@@ -24,6 +24,7 @@ export interface Config {
   readonly corsOrigins: readonly string[];
   readonly tls?: { readonly certPath: string; readonly keyPath: string };
   readonly logLevel: NonNullable<Given["logLevel"]>;
+  /** The endpoint has no slash at its end. */
   readonly telemetry?: { readonly endpoint: string; readonly serviceName: string };
   /** Whether others than this machine can reach the server. */
   readonly exposed: boolean;
