@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
 import type { IncomingMessage } from "node:http";
-import { setTimeout as pause } from "node:timers/promises";
 import cors from "@fastify/cors";
 import helmet from "@fastify/helmet";
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from "fastify";
@@ -54,7 +53,7 @@ export interface Http {
   readonly app: FastifyInstance;
   /** Answers the address it listens on. */
   readonly listen: () => Promise<string>;
-  /** Takes leave of open connections, accepts no more, answers what was accepted, then closes; whoever is still busy after the limit is cut off. */
+  /** Accepts no more, answers what was accepted, then closes; whoever is still busy after the limit is cut off. */
   readonly close: () => Promise<void>;
 }
 
@@ -106,6 +105,10 @@ export const makeHttp = async (settings: HttpSettings, { log, random, ping }: Pa
     },
     clientErrorHandler: answerMalformed(newRequestId, log),
   }) as unknown as FastifyInstance;
+  // Both Node and Fastify end idle connections the moment they close, though the next request may already be in such a connection's buffer.
+  const { server: listener } = app;
+  const endIdle = listener.closeIdleConnections.bind(listener);
+  listener.closeIdleConnections = () => setTimeout(endIdle, limits.linger);
   app.removeAllContentTypeParsers();
 
   app.addHook("onRequest", (request, reply, done) => {
@@ -182,7 +185,6 @@ export const makeHttp = async (settings: HttpSettings, { log, random, ping }: Pa
     listen: () => app.listen({ host: settings.host, port: settings.port }),
     close: async () => {
       draining = true;
-      await pause(limits.linger);
       const late = setTimeout(() => {
         log.warn("some requests took too long to finish and were cut off");
         app.server.closeAllConnections();
