@@ -19,7 +19,8 @@ const brokenOff = new Set(["ECONNRESET", "ERR_STREAM_PREMATURE_CLOSE", "ABORT_ER
  */
 export const refusalOf = (thrown: unknown, request: FastifyRequest): Refusal => {
   if (thrown instanceof Refusal) {
-    if (thrown.cause !== undefined) request.log.warn({ requestId: request.id, err: thrown.cause, code: thrown.code }, "refused with a cause");
+    if (thrown.cause !== undefined)
+      request.log.warn({ requestId: request.id, err: thrown.cause, code: thrown.code }, "refused with a cause");
     return thrown;
   }
   const code = (thrown as Partial<FastifyError> | null)?.code ?? "";
