@@ -61,8 +61,12 @@ export const makeGroupCommit = (connection: SqliteConnection, tx: Handle) => {
 
   const work = async (): Promise<void> => {
     while (queue.length > 0) {
-      // Whatever else this turn of the event loop brings in joins the same transaction.
-      await new Promise(setImmediate);
+      // Whatever else the next turns of the event loop bring in joins the same transaction: a sync costs more than a turn, so it waits as long
+      // as turns bring anything.
+      for (let known = 0; queue.length > known && queue.length < unitsPerCommit; ) {
+        known = queue.length;
+        await new Promise(setImmediate);
+      }
       await commitSome();
     }
     working = undefined;
