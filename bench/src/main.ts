@@ -5,6 +5,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
+import { findPostgres, startPostgres } from "@legate/server/testing/postgres";
 import { type Ask, type Figures, load } from "./load.ts";
 import { type Running, startHere, startLegate } from "./processes.ts";
 
@@ -126,7 +127,9 @@ const table = (rows: readonly Row[]): string =>
 const provider = await startProvider();
 const ceiling = await startHere("ceiling.js");
 const rows: Row[] = [];
-const postgres = process.env["LEGATE_TEST_DATABASE_URL"];
+const programs = findPostgres();
+const ownPostgres = programs === undefined ? undefined : await startPostgres(programs, true);
+const postgres = ownPostgres?.url;
 const common = { LEGATE_PORT: "0", LEGATE_ADMIN_KEY: adminKey, LEGATE_EGRESS_ALLOW: "127.0.0.1", LEGATE_LOG_LEVEL: "warn" };
 const stores: readonly (readonly [name: string, env: Readonly<Record<string, string>>])[] = [
   ["SQLite", {}],
@@ -147,9 +150,10 @@ for (const [name, env] of stores) {
   }
 }
 await ceiling.stop();
+await ownPostgres?.stop();
 provider.stop();
 console.log(
   `Node ${process.version}, ${cpus().length} cores, ${connections} connections, ${rounds} rounds of ${requests.toLocaleString("en")} requests each.\n`,
 );
 console.log(table(rows));
-if (postgres === undefined) console.log("\nPostgreSQL was not measured: LEGATE_TEST_DATABASE_URL names none.");
+if (postgres === undefined) console.log("\nPostgreSQL was not measured: no PostgreSQL was found on this machine.");

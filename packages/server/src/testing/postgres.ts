@@ -91,7 +91,7 @@ exec 3<&0 </dev/null
 "$0/initdb" --pgdata="$1/data" --username=legate --auth=trust --no-sync --encoding=UTF8 --locale=C >"$1/log" 2>&1 &&
 {
   "$0/postgres" -D "$1/data" -p "$2" -h 127.0.0.1 -c unix_socket_directories= -c max_connections=300 -c shared_buffers=64MB \\
-    -c fsync=off -c full_page_writes=off -c synchronous_commit=off -c log_min_messages=fatal >>"$1/log" 2>&1 3<&- &
+    $3 -c log_min_messages=fatal >>"$1/log" 2>&1 3<&- &
   server=$!
   { cat; kill -INT "$server"; } <&3 >/dev/null 2>&1 &
   wait "$server"
@@ -104,23 +104,24 @@ cd / && rm -rf "$1"
  * The command line of the guardian: a shell that runs the server as long as its standard input stays open, then stops it and deletes `folder`.
  * Only the process that started it holds the other end of that pipe, so that the server ends with it however it ends, kill -9 included.
  */
-export const guardian = (programs: string, folder: string, port: number): readonly [string, readonly string[]] => [
+export const guardian = (programs: string, folder: string, port: number, durable = false): readonly [string, readonly string[]] => [
   "/bin/sh",
-  ["-c", script, programs, folder, String(port)],
+  ["-c", script, programs, folder, String(port), durable ? "" : "-c fsync=off -c full_page_writes=off -c synchronous_commit=off"],
 ];
 
 /**
- * Starts a new, empty PostgreSQL on a free loopback port, without durability: for tests and measurements only.
+ * Starts a new, empty PostgreSQL on a free loopback port.
  * @param programs the folder that {@link findPostgres} found
+ * @param durable whether it syncs as one in production does: for measurements; tests need none of it
  */
-export const startPostgres = async (programs: string): Promise<ThrowAwayPostgres> => {
+export const startPostgres = async (programs: string, durable = false): Promise<ThrowAwayPostgres> => {
   const account = accountFor();
   let complaint = "";
   for (let attempt = 1; attempt <= 3; attempt += 1) {
     const folder = mkdtempSync(join(tmpdir(), "legate-postgres-"));
     if (account) chownSync(folder, account.uid, account.gid);
     const port = await freePort();
-    const [command, args] = guardian(programs, folder, port);
+    const [command, args] = guardian(programs, folder, port, durable);
     const child = spawn(command, args, {
       ...account,
       cwd: folder,
