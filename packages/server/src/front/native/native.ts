@@ -65,10 +65,12 @@ export const serveNative = async (app: FastifyInstance, rooms: NativeRooms): Pro
       // What is not found below /v1 is said as /v1 says it: http refuses, this scope encodes.
       scope.setNotFoundHandler(() => undefined);
 
-      const document = JSON.stringify(openApiOf(rooms.tenants.issuerOf(defaultTenant)));
-      scope.get("/openapi.json", { config: { operation: "openapi" } }, (_request, reply) =>
-        reply.type("application/json; charset=utf-8").send(document),
-      );
+      // Made when it is first asked for: most servers never are.
+      let document: string | undefined;
+      scope.get("/openapi.json", { config: { operation: "openapi" } }, (_request, reply) => {
+        document ??= JSON.stringify(openApiOf(rooms.tenants.issuerOf(defaultTenant)));
+        return reply.type("application/json; charset=utf-8").send(document);
+      });
 
       const serve = serveOn(scope, proveWith(rooms.authn));
       serveAgents(serve, rooms);
