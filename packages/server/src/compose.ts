@@ -74,7 +74,7 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
     const signing = makeSigning({ db, audit, seal, clock, random });
     const tokens = makeTokens({ signing, tenants, clock, random });
     const standing = makeStanding({ db });
-    const workloadTokens = makeWorkloadTokens({ db, audit, clock, agents, users, issuers, standing, tokens });
+    const workloadTokens = makeWorkloadTokens({ db, audit, clock, users, issuers, standing, tokens });
     const authn = makeAuthn({ audit, operators, agents, users, issuers, tokens, standing });
 
     const connections = makeConnections({ db, audit, clock, random, seal });

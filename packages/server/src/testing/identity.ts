@@ -36,7 +36,7 @@ export const openIdentity = async (address: StoreAddress) => {
   const signing = makeSigning(ground);
   const tokens = makeTokens({ ...ground, signing, tenants });
   const standing = makeStanding(ground);
-  const workloadTokens = makeWorkloadTokens({ ...ground, agents, users, issuers, standing, tokens });
+  const workloadTokens = makeWorkloadTokens({ ...ground, users, issuers, standing, tokens });
   const authn = makeAuthn({ ...ground, operators, agents, users, issuers, tokens, standing });
   await tenants.ensureDefault();
   return {

@@ -1,4 +1,5 @@
 import { type Handle, prepared } from "../../ground/db/index.ts";
+import { isAgentId } from "../agents/index.ts";
 
 /** What an agent's standing hangs on; the user's fields are null where there is no such user. */
 interface StandingRow {
@@ -35,8 +36,43 @@ const read = prepared<{ tenant: string; agent: string; user: string }, StandingR
     .where("a.id", "=", agent),
 );
 
+/** An agent as whoever mints for it needs to know it. */
+interface ActorRow extends Omit<StandingRow, "user_status" | "user_epoch" | "deleted_at"> {
+  readonly id: string;
+  readonly issuer_id: string | null;
+  readonly asserted_users: number;
+}
+
+const actorsBy = (column: "a.id" | "a.name") =>
+  prepared<{ tenant: string; ref: string }, ActorRow>((db, { tenant, ref }) =>
+    db
+      .selectFrom("agents as a")
+      .innerJoin("tenants as t", "t.id", "a.tenant_id")
+      .select([
+        "a.id as id",
+        "a.name as name",
+        "a.labels as labels",
+        "a.origin as origin",
+        "a.status as agent_status",
+        "a.epoch as agent_epoch",
+        "a.issuer_id as issuer_id",
+        "a.asserted_users as asserted_users",
+        "t.status as tenant_status",
+        "t.epoch as tenant_epoch",
+      ])
+      .where("a.tenant_id", "=", tenant)
+      .where(column, "=", ref)
+      .where("a.deleted_at", "is", null),
+  );
+const actorById = actorsBy("a.id");
+const actorByName = actorsBy("a.name");
+
 /** Everything that decides whether an agent may act for a user now, in one read. */
 export const standingTable = {
   read: async (db: Handle, tenant: string, agent: string, user: string): Promise<StandingRow | undefined> =>
     (await read(db, { tenant, agent, user }))[0],
+
+  /** A living agent by name or id. */
+  actor: async (db: Handle, tenant: string, ref: string): Promise<ActorRow | undefined> =>
+    (await (isAgentId(ref) ? actorById : actorByName)(db, { tenant, ref }))[0],
 };

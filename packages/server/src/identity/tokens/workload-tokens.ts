@@ -1,21 +1,19 @@
 import type { Audit } from "../../ground/audit/index.ts";
 import type { Db } from "../../ground/db/index.ts";
 import { type Clock, type Principal, Refusal } from "../../ground/kernel/index.ts";
-import type { Agent, Agents } from "../agents/index.ts";
 import type { Issuers } from "../issuers/index.ts";
 import type { User, Users } from "../users/index.ts";
 import { kinds } from "./kinds.ts";
-import type { StandingCheck } from "./standing.ts";
+import type { Actor, StandingCheck } from "./standing.ts";
 import type { Tokens } from "./tokens.ts";
 
 interface Needs {
   readonly db: Db;
   readonly audit: Audit;
   readonly clock: Clock;
-  readonly agents: Pick<Agents, "get">;
   readonly users: Pick<Users, "proven" | "asserted">;
   readonly issuers: Pick<Issuers, "verify">;
-  readonly standing: Pick<StandingCheck, "check">;
+  readonly standing: Pick<StandingCheck, "actor">;
   readonly tokens: Pick<Tokens, "mintWorkload">;
 }
 
@@ -49,36 +47,36 @@ const remembered = 10_000;
 /** A token is handed out again until a third of its life is spent. */
 const freshFor = (kinds.workload.seconds * 1000 * 2) / 3;
 
-export const makeWorkloadTokens = ({ db, audit, clock, agents, users, issuers, standing, tokens }: Needs) => {
+export const makeWorkloadTokens = ({ db, audit, clock, users, issuers, standing, tokens }: Needs) => {
   const kept = new Map<string, Kept>();
 
-  const agentOf = (who: Principal, ref: string | undefined): Promise<Agent> => {
+  const actorOf = (who: Principal, ref: string | undefined): Promise<Actor> => {
     if (who.caller.kind === "agent") {
       if (ref !== undefined && ref !== who.agent?.id && ref !== who.agent?.name) {
         throw new Refusal("forbidden", "An agent's credential gets tokens for that agent only.");
       }
-      return agents.get(who.tenant, who.caller.id);
+      return standing.actor(who.tenant, who.caller.id);
     }
     if (ref === undefined) {
       throw new Refusal("invalid_request", "Say which agent the token is for.", {
         issues: [{ path: "agent", message: "required with an operator key" }],
       });
     }
-    return agents.get(who.tenant, ref);
+    return standing.actor(who.tenant, ref);
   };
 
-  const userOf = async (who: Principal, agent: Agent, { userToken, userId }: WorkloadAsk): Promise<User | undefined> => {
+  const userOf = async (who: Principal, actor: Actor, { userToken, userId }: WorkloadAsk): Promise<User | undefined> => {
     if (userToken !== undefined) {
-      if (agent.issuerId === undefined) {
+      if (actor.issuerId === undefined) {
         throw new Refusal("user_token_invalid", "The agent has no trusted issuer, so it accepts no user token.", { reason: "issuer" });
       }
-      const { iss, subject, subjectClaim } = await issuers.verify(who.tenant, agent.issuerId, userToken);
+      const { iss, subject, subjectClaim } = await issuers.verify(who.tenant, actor.issuerId, userToken);
       return users.proven(who, iss, subject, subjectClaim);
     }
     if (userId === undefined) return undefined;
-    if (!agent.assertedUsers)
+    if (!actor.assertedUsers)
       throw new Refusal("asserted_users_forbidden", "This agent acts for users whose token it has, not for bare user ids.");
-    return users.asserted(who, agent.id, userId);
+    return users.asserted(who, actor.agent.id, userId);
   };
 
   return {
@@ -89,10 +87,11 @@ export const makeWorkloadTokens = ({ db, audit, clock, agents, users, issuers, s
      * invalid_request
      */
     issue: async (who: Principal, ask: WorkloadAsk): Promise<WorkloadToken> => {
-      const agent = await agentOf(who, ask.agent);
-      if (agent.status !== "active") throw new Refusal("agent_suspended", `The agent is ${agent.status}.`);
-      const user = await userOf(who, agent, ask);
-      const stands = await standing.check(who.tenant, agent.id, user?.id, { agent: agent.epoch });
+      const actor = await actorOf(who, ask.agent);
+      const { agent, tenantEpoch } = actor;
+      const user = await userOf(who, actor, ask);
+      // The token carries the epochs that were read here: whatever is revoked from here on, it dies with.
+      if (user && user.status !== "active") throw new Refusal("user_suspended", "The user is suspended.");
       const answer = (token: string, expiresAt: number): WorkloadToken => ({
         token,
         expiresIn: Math.floor((expiresAt - clock()) / 1000),
@@ -102,15 +101,11 @@ export const makeWorkloadTokens = ({ db, audit, clock, agents, users, issuers, s
 
       const caller = who.caller.kind === "anonymous" ? "" : `${who.caller.kind}:${who.caller.id}`;
       const key = JSON.stringify([who.tenant, agent.id, user?.id ?? null, caller]);
-      const epochs = `${stands.tenantEpoch}/${stands.agent.epoch}/${stands.user?.epoch ?? ""}`;
+      const epochs = `${tenantEpoch}/${agent.epoch}/${user?.epoch ?? ""}`;
       const young = kept.get(key);
       if (young && young.epochs === epochs && young.expiresAt - clock() > freshFor) return answer(young.token, young.expiresAt);
 
-      const { token, expiresAt } = await tokens.mintWorkload(who.tenant, {
-        agent: { id: agent.id, epoch: stands.agent.epoch },
-        user: user && stands.user && { id: user.id, epoch: stands.user.epoch, issuer: user.issuer, subject: user.subject },
-        tenantEpoch: stands.tenantEpoch,
-      });
+      const { token, expiresAt } = await tokens.mintWorkload(who.tenant, { agent, user, tenantEpoch });
       await db.write((tx) =>
         audit.record(tx, who, "workload_token.minted", { agent: agent.id, user: user?.id, details: { proven: user?.proven ?? false } }),
       );
