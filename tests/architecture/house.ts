@@ -26,6 +26,8 @@ export interface House {
   readonly sources: readonly Source[];
   /** Room paths in the order of `rooms.ts`. */
   readonly rooms: readonly string[];
+  /** What each room owns, as `rooms.ts` says it. */
+  readonly owns: ReadonlyMap<string, string>;
 }
 
 /** A breach of a law, naming the offender. */
@@ -77,6 +79,8 @@ export const houseOf = (tree: Tree): House => {
     const aside = !inPackages || notRunning || /(\.test|-for-tests)\.tsx?$/.test(path);
     return { path, package: packageName, inside, room: roomOf(packageName, inside), aside, text, code, imports };
   });
-  const rooms = [...(tree.get(roomList) ?? "").matchAll(/\bpath:\s*"([^"]+)"/g)].map((match) => match[1] ?? "");
-  return { sources, rooms };
+  const list = tree.get(roomList) ?? "";
+  const rooms = [...list.matchAll(/\bpath:\s*"([^"]+)"/g)].map((match) => match[1] ?? "");
+  const owns = new Map([...list.matchAll(/\bpath:\s*"([^"]+)",\s*owns:\s*"([^"]+)"/g)].map(([, room = "", what = ""]) => [room, what]));
+  return { sources, rooms, owns };
 };

@@ -51,6 +51,13 @@ const opensNothing = new Set(["BlockList", "SocketAddress", "isIP", "isIPv4", "i
 const bindsFetch =
   /\{[^{}]*\bfetch\b[^{}]*\}\s*(?::|=(?![=>])|\)\s*(?:=>|[{:]))|\(\s*fetch\s*[:,)]|,\s*fetch\s*[:,)]|\b(?:const|let|function)\s+fetch\b/;
 
+/** The doc comment that a file opens with, on one line. */
+const openingOf = (text: string): string | undefined =>
+  /^\/\*\*([\s\S]*?)\*\//
+    .exec(text)?.[1]
+    ?.replaceAll(/\s*\n\s*\*?\s*/g, " ")
+    .trim();
+
 const doors = (house: House): readonly Source[] =>
   house.sources.filter(({ inside, room, path }) => (room === undefined ? inside === "index.ts" : path.endsWith(`/${room}/index.ts`)));
 
@@ -219,14 +226,21 @@ export const laws: readonly Law[] = [
   each("a door names what it hands out", doors, (source) => says(source, /\bexport\s*(?:type\s*)?\*/)),
 
   each("a door opens with one sentence on what is behind it", doors, ({ text }) => {
-    const sentence = /^\/\*\*([\s\S]*?)\*\//
-      .exec(text)?.[1]
-      ?.replaceAll(/\s*\n\s*\*?\s*/g, " ")
-      .trim();
+    const sentence = openingOf(text);
     if (sentence === undefined) return ["it does not open with a doc comment"];
     if (!/^[A-Z`@].*\.$/.test(sentence)) return ["its comment is no sentence"];
     return /[.!?] +[A-Z]/.test(sentence) ? ["its comment is more than one sentence: the room may be more than one room"] : [];
   }),
+
+  {
+    name: "a room's door says what rooms.ts says of it",
+    offences: (house) =>
+      doors(house).flatMap(({ path, room, text }) =>
+        room === undefined || !house.owns.has(room) || openingOf(text) === `Owns ${house.owns.get(room)}.`
+          ? []
+          : [{ path, what: `it does not open with: Owns ${house.owns.get(room)}.` }],
+      ),
+  },
 
   {
     name: "rooms.ts lists every room, each has a door, and floors stand in order",

@@ -1,4 +1,4 @@
-/** What every room knows: refusals, principals, pages, the shape of JSON, and the guests that come in as arguments (clock, randomness). */
+/** Owns what every room knows: refusals, principals, pages, the shape of JSON, and the guests that come in as arguments (clock, randomness). */
 export { type Clock, type Random, systemClock, systemRandom } from "./guests.ts";
 export { jsonFault } from "./json-fault.ts";
 export { type Page, type PageAsk, type Place, pageFrom, placeOf } from "./page.ts";
