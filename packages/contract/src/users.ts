@@ -10,7 +10,7 @@ export const user = z.object({
     .describe("The `iss` of the user's tokens, or `urn:legate:asserted:<agent id>` where an agent merely asserts the user."),
   subject: z.string(),
   proven: z.boolean().describe("Whether a token of a trusted issuer ever proved this user."),
-  status: z.enum(["active", "suspended"]),
+  status: z.enum(["active", "suspended", "revoked"]),
   createdAt: moment,
 });
 

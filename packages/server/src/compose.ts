@@ -3,7 +3,9 @@ import { makeConnections, makeSessions, makeVault } from "./access/vault/index.t
 import { makeAudit } from "./ground/audit/index.ts";
 import { openDb, type StoreAddress } from "./ground/db/index.ts";
 import { makeEgress } from "./ground/egress/index.ts";
+import { makeJobs } from "./ground/jobs/index.ts";
 import { type Clock, type Random, systemClock, systemRandom } from "./ground/kernel/index.ts";
+import { makeReplay } from "./ground/replay/index.ts";
 import { kekFrom, makeSeal, openPepper } from "./ground/seal/index.ts";
 import { type Agents, makeAgents } from "./identity/agents/index.ts";
 import { makeAuthn } from "./identity/authn/index.ts";
@@ -25,6 +27,8 @@ export interface HouseSettings {
   readonly egressAllow: readonly string[];
   /** Replaces the admin key; without one, the first start makes one. */
   readonly adminKey?: string | undefined;
+  /** Hears of background work that failed; it is tried again. */
+  readonly onJobFailure?: (name: string, error: unknown) => void;
 }
 
 export type House = Awaited<ReturnType<typeof openHouse>>;
@@ -44,6 +48,10 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
     const pepper = await openPepper({ db, kek, clock, random });
     const audit = makeAudit({ db, clock, random });
     const egress = makeEgress({ allow: settings.egressAllow });
+    const jobs = makeJobs({ db, clock, random, onFailure: settings.onJobFailure ?? (() => undefined) });
+    const replay = makeReplay({ db, clock });
+    jobs.add({ name: "changes.prune", every: 10 * 60_000, run: () => db.changes.prune() });
+    jobs.add(replay.sweep);
 
     const tenants = makeTenants({ db, audit, clock, publicUrl });
     const operators = makeOperators({ db, audit, pepper, clock, random });
@@ -119,6 +127,8 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
     const madeAdminKey = await operators.installAdminKey(settings.adminKey);
     return {
       db,
+      jobs,
+      replay,
       audit,
       tenants,
       operators,
@@ -136,7 +146,9 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       vault,
       /** The admin key, where this start made it: the only time it can be shown. */
       madeAdminKey,
+      /** Stops what runs in the background, then what it stands on. */
       close: async (): Promise<void> => {
+        await jobs.close();
         await egress.close();
         await db.close();
       },

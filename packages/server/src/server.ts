@@ -71,12 +71,14 @@ export const openServer = async (settings: Config, tell: (text: string) => void 
     secureCookies: config.secureCookies,
     egressAllow: config.egressAllow,
     adminKey: config.secrets.adminKey,
+    onJobFailure: (job, error) => log.warn({ job, err: error }, "background work failed and will be tried again"),
   });
   try {
     const http = await makeHttp(config, { log, random: systemRandom, ping: () => house.tenants.ping() });
     await serveNative(http.app, house);
     await servePages(http.app, house);
     const address = await http.listen();
+    house.jobs.start();
     log.info({ address, store: house.db.engine }, "listening");
     tell(greeting(config, address, house.madeAdminKey));
     return {

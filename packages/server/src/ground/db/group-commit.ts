@@ -1,4 +1,5 @@
 import type { Handle } from "./tables.ts";
+import type { Change, Hearing } from "./changes.ts";
 import { asRefusal } from "./failures.ts";
 import type { SqliteConnection } from "./sqlite-connection.ts";
 
@@ -13,9 +14,10 @@ const unitsPerCommit = 128;
 
 /**
  * Lets the writes of the same few milliseconds share one transaction, and so one sync to disk. Units run one after another, each in a
- * savepoint; a unit that throws undoes only itself. Nobody is answered before COMMIT: if that fails, every unit of the transaction failed.
+ * savepoint; a unit that throws undoes only itself. Nobody is answered before COMMIT: if that fails, every unit of the transaction failed. Then
+ * everybody hears what was changed, and only then are answers given.
  */
-export const makeGroupCommit = (connection: SqliteConnection, tx: Handle) => {
+export const makeGroupCommit = (connection: SqliteConnection, tx: Handle, hearing: Hearing) => {
   const queue: Waiting[] = [];
   let working: Promise<void> | undefined;
   let closed = false;
@@ -25,11 +27,12 @@ export const makeGroupCommit = (connection: SqliteConnection, tx: Handle) => {
     connection.run(sql, []);
   };
 
-  const runUnit = async (unit: Waiting): Promise<() => void> => {
+  const runUnit = async (unit: Waiting, changed: Change[]): Promise<() => void> => {
     say("savepoint unit");
     try {
-      const value = await unit.run(tx);
+      const { value, changes } = await hearing.gather(tx, unit.run);
       say("release unit");
+      changed.push(...changes);
       return () => unit.resolve(value);
     } catch (error) {
       // A full disk ends the whole transaction; then there is no savepoint left and every unit of it has failed.
@@ -43,11 +46,12 @@ export const makeGroupCommit = (connection: SqliteConnection, tx: Handle) => {
   const commitSome = async (): Promise<void> => {
     const taken: Waiting[] = [];
     const settle: (() => void)[] = [];
+    const changed: Change[] = [];
     try {
       say("begin immediate");
       for (let unit = queue.shift(); unit; unit = taken.length < unitsPerCommit ? queue.shift() : undefined) {
         taken.push(unit);
-        settle.push(await runUnit(unit));
+        settle.push(await runUnit(unit, changed));
       }
       say("commit");
     } catch (error) {
@@ -56,6 +60,7 @@ export const makeGroupCommit = (connection: SqliteConnection, tx: Handle) => {
       for (const unit of taken) unit.reject(asRefusal(error));
       return;
     }
+    for (const change of changed) hearing.deliver(change);
     for (const answer of settle) answer();
   };
 

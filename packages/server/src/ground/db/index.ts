@@ -1,4 +1,6 @@
-/** Owns the store: SQLite or PostgreSQL behind one set of queries, its schema, its transactions. */
+/** Owns the store: SQLite or PostgreSQL behind one set of queries, its schema, its transactions, and the feed of changes between replicas. */
+export { makeCache, type Tag } from "./cache.ts";
+export type { Change, ChangeKind, Changes } from "./changes.ts";
 export { isUniqueViolation } from "./failures.ts";
 export { type Db, openDb, type StoreAddress, StoreInUse } from "./open.ts";
 export { prepared } from "./prepared.ts";

@@ -1,16 +1,18 @@
 import { sql, type Kysely, type Migration, Migrator } from "kysely";
 import { firstLight } from "./migrations/0001-first-light.ts";
+import { manyReplicas } from "./migrations/0002-many-replicas.ts";
 import type { Columns } from "./migrations/columns.ts";
 import type { Tables } from "./tables.ts";
 
 /** In the order of their numbers; what was released is never edited, only followed. */
 const migrations: Readonly<Record<string, (columns: Columns) => readonly string[]>> = {
   "0001-first-light": firstLight,
+  "0002-many-replicas": manyReplicas,
 };
 
 const columns: Readonly<Record<"sqlite" | "postgres", Columns>> = {
-  sqlite: { text: "text", integer: "integer" },
-  postgres: { text: 'text collate "C"', integer: "bigint" },
+  sqlite: { text: "text", integer: "integer", counter: "integer primary key autoincrement" },
+  postgres: { text: 'text collate "C"', integer: "bigint", counter: "bigint generated always as identity primary key" },
 };
 
 /**

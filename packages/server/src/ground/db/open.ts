@@ -1,9 +1,11 @@
 import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Kysely, PostgresDialect } from "kysely";
+import { type Changes, makeHearing, ownChanges } from "./changes.ts";
 import { isWorthRetrying } from "./failures.ts";
 import { makeGroupCommit } from "./group-commit.ts";
 import { migrate } from "./migrate.ts";
+import { openPostgresFeed } from "./postgres-feed.ts";
 import { openPostgresPool } from "./postgres-pool.ts";
 import { openSqliteConnection, type SqliteConnection } from "./sqlite-connection.ts";
 import { sqliteDialect } from "./sqlite-dialect.ts";
@@ -23,6 +25,8 @@ export interface Db {
    * @throws Refusal unavailable when the store cannot be written
    */
   write<T>(unit: (tx: Handle) => Promise<T>): Promise<T>;
+  /** What was changed, by whichever replica. */
+  readonly changes: Changes;
   /** Finishes what was accepted. */
   close(): Promise<void>;
 }
@@ -65,11 +69,13 @@ const openSqlite = async (path: string): Promise<Db> => {
     const reader = connect();
     reader.exec("pragma query_only = on");
     const read = new Kysely<Tables>({ dialect: sqliteDialect(reader) });
-    const group = makeGroupCommit(writer, tx);
+    const hearing = makeHearing();
+    const group = makeGroupCommit(writer, tx, hearing);
     return {
       engine: "sqlite",
       read,
       write: group.write,
+      changes: ownChanges(hearing),
       close: async () => {
         await group.close();
         closeAll();
@@ -95,21 +101,33 @@ const openPostgres = async (url: string): Promise<Db> => {
     throw error;
   }
   const read = open();
+  const hearing = makeHearing();
+  const closePools = async () => {
+    await db.destroy();
+    await read.destroy();
+  };
+  const changes = await openPostgresFeed(url, read, hearing).catch(async (error: unknown) => {
+    await closePools();
+    throw error;
+  });
   return {
     engine: "postgres",
     read,
     write: async (unit) => {
       for (let attempt = 1; ; attempt += 1) {
         try {
-          return await db.transaction().execute(unit);
+          const done = await db.transaction().execute((tx) => hearing.gather(tx, unit));
+          for (const change of done.changes) hearing.deliver(change);
+          return done.value;
         } catch (error) {
           if (attempt >= attempts || !isWorthRetrying(error)) throw error;
         }
       }
     },
+    changes,
     close: async () => {
-      await db.destroy();
-      await read.destroy();
+      await changes.close();
+      await closePools();
     },
   };
 };

@@ -1,4 +1,4 @@
-import type { ColumnType, Kysely, Selectable } from "kysely";
+import type { ColumnType, Generated, Kysely, Selectable } from "kysely";
 
 /**
  * Every table, as both stores hold it: times are integer milliseconds, booleans 0 or 1, JSON and ids text. A room's queries live in its own
@@ -19,6 +19,13 @@ export interface Tables {
   authorization_sessions: AuthorizationSessionRow;
   authorization_visits: AuthorizationVisitRow;
   audit_events: AuditEventRow;
+  audit_unsealed: AuditUnsealedRow;
+  audit_blocks: AuditBlockRow;
+  audit_checkpoints: AuditCheckpointRow;
+  changes: ChangeRow;
+  jobs: JobRow;
+  used_once: UsedOnceRow;
+  limit_counts: LimitCountRow;
 }
 
 /** A handle inside a transaction, or for reading what is committed. */
@@ -32,9 +39,13 @@ type Fixed<T> = ColumnType<T, T, never>;
 
 interface TenantRow {
   id: Fixed<string>;
-  status: "active" | "suspended";
+  status: "active" | "suspended" | "deleted";
   epoch: number;
   created_at: Fixed<number>;
+  /** 16 digits, for ARNs; null only until the first start that knows of it. */
+  account_id: ColumnType<string | null, string | null | undefined, string>;
+  /** Set on a tombstone: its name is never given out again. */
+  deleted_at: ColumnType<number | null, undefined, number>;
 }
 
 interface DataKeyRow {
@@ -44,6 +55,8 @@ interface DataKeyRow {
   kek_id: string;
   wrapped: string;
   created_at: Fixed<number>;
+  /** Since when nothing stored needs it; null while something may. */
+  unneeded_since: ColumnType<number | null, undefined, number | null>;
 }
 
 interface PepperRow {
@@ -51,6 +64,8 @@ interface PepperRow {
   kek_id: string;
   wrapped: string;
   created_at: Fixed<number>;
+  /** Since when nothing stored needs it; null while something may. */
+  unneeded_since: ColumnType<number | null, undefined, number | null>;
 }
 
 interface OperatorRow {
@@ -62,6 +77,9 @@ interface OperatorRow {
   pepper_id: string;
   expires_at: number | null;
   created_at: Fixed<number>;
+  /** The first characters of the key; null where it was made before they were kept. */
+  hint: string | null;
+  last_used_at: ColumnType<number | null, undefined, number>;
 }
 
 interface AgentRow {
@@ -111,7 +129,7 @@ interface UserRow {
   /** The claim whose value the subject is; null where an agent merely asserted it. */
   subject_claim: Fixed<string | null>;
   proven: Fixed<number>;
-  status: "active" | "suspended";
+  status: "active" | "suspended" | "revoked";
   epoch: number;
   created_at: Fixed<number>;
 }
@@ -141,14 +159,15 @@ interface SigningKeyRow {
   alg: Fixed<"ES256">;
   /** JSON Web Key. */
   public_jwk: Fixed<string>;
-  /** JSON Web Key, sealed. */
+  /** JSON Web Key, sealed; empty once it will never sign again. */
   sealed_private_jwk: string;
   created_at: Fixed<number>;
   /** Signs from here on; published before. */
   signs_from: Fixed<number>;
   /** Gone from the key set from here on. */
   expires_at: number;
-  epoch: number;
+  /** When everything it signed was declared dead. */
+  revoked_at: ColumnType<number | null, null | undefined, number>;
 }
 
 interface ProviderRow {
@@ -176,6 +195,7 @@ interface ProviderRow {
   flows: string | null;
   /** JSON array of text. */
   warnings: string;
+  status: ColumnType<"active" | "suspended", undefined, "active" | "suspended">;
   /** Raised by every change. */
   version: number;
   created_at: Fixed<number>;
@@ -282,4 +302,68 @@ interface AuditEventRow {
   address: Fixed<string | null>;
   /** JSON object. */
   details: Fixed<string>;
+}
+
+/** An event that no block holds yet. */
+interface AuditUnsealedRow {
+  tenant_id: Fixed<string>;
+  at: Fixed<number>;
+  id: Fixed<string>;
+}
+
+/** A link of a tenant's audit chain: the events it holds, and a hash over them and over the block before. */
+interface AuditBlockRow {
+  tenant_id: Fixed<string>;
+  /** 1, 2, 3 ... without a gap. */
+  number: Fixed<number>;
+  /** JSON array of [at, id, hash of the event], in the order of the chain; an empty array once retention has cut them. */
+  events: string;
+  count: Fixed<number>;
+  first_at: Fixed<number>;
+  last_at: Fixed<number>;
+  hash: Fixed<string>;
+  sealed_at: Fixed<number>;
+}
+
+/** A signed word on where the chain stood. */
+interface AuditCheckpointRow {
+  tenant_id: Fixed<string>;
+  block: Fixed<number>;
+  hash: Fixed<string>;
+  /** Compact JWS. */
+  token: Fixed<string>;
+  at: Fixed<number>;
+  /** 1 where retention cut everything up to this block. */
+  cut: number;
+}
+
+interface ChangeRow {
+  id: Generated<number>;
+  tenant_id: Fixed<string>;
+  kind: Fixed<string>;
+  target: Fixed<string>;
+  at: Fixed<number>;
+}
+
+/** One job, and who does it now. */
+interface JobRow {
+  tenant_id: Fixed<string>;
+  name: Fixed<string>;
+  owner: string | null;
+  lease_until: number;
+  done_at: number;
+}
+
+interface UsedOnceRow {
+  tenant_id: Fixed<string>;
+  space: Fixed<string>;
+  hash: Fixed<string>;
+  expires_at: Fixed<number>;
+}
+
+interface LimitCountRow {
+  tenant_id: Fixed<string>;
+  bucket: Fixed<string>;
+  period: Fixed<number>;
+  used: number;
 }

@@ -12,7 +12,7 @@ export const signingTable = {
       .orderBy("signs_from")
       .orderBy("id")
       .execute(),
-  insert: async (tx: Handle, tenant: string, key: Omit<Row<"signing_keys">, "tenant_id">): Promise<void> => {
+  insert: async (tx: Handle, tenant: string, key: Omit<Row<"signing_keys">, "tenant_id" | "revoked_at">): Promise<void> => {
     await tx
       .insertInto("signing_keys")
       .values({ ...key, tenant_id: tenant })

@@ -78,7 +78,6 @@ export const makeSigning = ({ db, audit, seal, clock, random }: Needs) => {
         created_at: now,
         signs_from: signsFrom,
         expires_at: signsFrom + withoutSuccessor,
-        epoch: 0,
       });
       if (current) await signingTable.expireAt(tx, tenant, current.id, signsFrom + publishedAfter);
       await audit.record(tx, anonymous(tenant, "signing"), "signing_key.created", { target: id, details: { signsFrom } });

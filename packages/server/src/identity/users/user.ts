@@ -11,7 +11,8 @@ export interface User {
   readonly subjectClaim: string | undefined;
   /** Whether a trusted issuer's token named the user; never both for one row, since the issuers differ. */
   readonly proven: boolean;
-  readonly status: "active" | "suspended";
+  /** `revoked` is final. */
+  readonly status: "active" | "suspended" | "revoked";
   /** Raised by one whenever what was handed out before must no longer work. */
   readonly epoch: number;
   readonly createdAt: number;

@@ -1,0 +1,86 @@
+import type { Handle } from "./tables.ts";
+
+/** What a change may be about. */
+export type ChangeKind =
+  | "tenant"
+  | "operator"
+  | "agent"
+  | "agent_key"
+  | "user"
+  | "issuer"
+  | "provider"
+  | "signing_key"
+  | "data_key"
+  | "pepper";
+
+/** Something that caches may hold is no longer as it was. */
+export interface Change {
+  readonly tenant: string;
+  readonly kind: ChangeKind;
+  /** Its id. */
+  readonly target: string;
+}
+
+/** How every replica learns what the others changed, in the order in which it was committed. */
+export interface Changes {
+  /**
+   * Tells every replica, this one included, once the transaction is committed. Announce after the rows are written: on PostgreSQL whoever announces
+   * makes others who announce wait until it commits.
+   */
+  announce(tx: Handle, tenant: string, kind: ChangeKind, target: string): Promise<void>;
+  /**
+   * Hears every change: those of this process before the write is answered, others' within a second. `undefined` means that anything may have
+   * changed unheard.
+   */
+  subscribe(listener: (change: Change | undefined) => void): void;
+  /** Whether everything that was committed two seconds ago has been heard. While it is not, nothing may be answered from memory. */
+  isCurrent(): boolean;
+  /** Forgets what every replica has long heard. */
+  prune(): Promise<void>;
+}
+
+/** Who listens, and what units have announced that are not committed yet. */
+export const makeHearing = () => {
+  const listeners: ((change: Change | undefined) => void)[] = [];
+  const announced = new WeakMap<Handle, Change[]>();
+
+  return {
+    subscribe: (listener: (change: Change | undefined) => void): void => {
+      listeners.push(listener);
+    },
+    /** Keeps a change until the unit's transaction is committed. */
+    note: (tx: Handle, change: Change): void => {
+      const changes = announced.get(tx);
+      if (!changes) throw new Error("A change is announced in the transaction that makes it.");
+      changes.push(change);
+    },
+    /** Runs a unit and gathers what it announces, to be delivered after its commit. */
+    gather: async <T>(
+      tx: Handle,
+      unit: (tx: Handle) => Promise<T>,
+    ): Promise<{ readonly value: T; readonly changes: readonly Change[] }> => {
+      const changes: Change[] = [];
+      announced.set(tx, changes);
+      try {
+        return { value: await unit(tx), changes };
+      } finally {
+        announced.delete(tx);
+      }
+    },
+    deliver: (change: Change | undefined): void => {
+      for (const listener of listeners) listener(change);
+    },
+  };
+};
+export type Hearing = ReturnType<typeof makeHearing>;
+
+/** The feed of a store that one process has to itself: what this process announces is all there is. */
+export const ownChanges = (hearing: Hearing): Changes => ({
+  announce: (tx, tenant, kind, target) => {
+    hearing.note(tx, { tenant, kind, target });
+    return Promise.resolve();
+  },
+  subscribe: hearing.subscribe,
+  isCurrent: () => true,
+  prune: () => Promise.resolve(),
+});

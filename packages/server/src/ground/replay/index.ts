@@ -1,0 +1,2 @@
+/** Owns what may be used once: nonces, token ids, codes. */
+export { makeReplay, type Replay } from "./replay.ts";
