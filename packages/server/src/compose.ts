@@ -80,7 +80,7 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       },
     });
     const signing = makeSigning({ db, audit, seal, clock, random });
-    const tokens = makeTokens({ signing, tenants, clock, random });
+    const tokens = makeTokens({ db, signing, tenants, clock, random });
     const standing = makeStanding({ db });
     const workloadTokens = makeWorkloadTokens({ db, audit, clock, users, issuers, standing, tokens });
     const authn = makeAuthn({ audit, operators, agents, users, issuers, tokens, standing });

@@ -49,6 +49,7 @@ export const makeAgents = (needs: Needs) => {
         await onRemoved(tx, who, id);
       }
       await audit.record(tx, who, action, { target: id, agent: id });
+      await db.changes.announce(tx, who.tenant, "agent", id);
       return agent;
     });
 
@@ -127,6 +128,7 @@ export const makeAgents = (needs: Needs) => {
           if (!agent) throw new Refusal("unavailable", "The agent changed while it was being changed. Try again.");
           const fields = Object.keys(change).filter((field) => change[field as keyof typeof change] !== undefined);
           await audit.record(tx, who, "agent.updated", { target: agent.id, agent: agent.id, details: { fields } });
+          await db.changes.announce(tx, who.tenant, "agent", agent.id);
           return agent;
         });
       } catch (error) {
@@ -143,6 +145,7 @@ export const makeAgents = (needs: Needs) => {
         await agentKeysTable.removeAll(tx, who.tenant, id);
         await onRemoved(tx, who, id);
         await audit.record(tx, who, "agent.deleted", { target: id, agent: id, details: { name } });
+        await db.changes.announce(tx, who.tenant, "agent", id);
       }),
 
     /** Everything the agent holds carries its epoch, so raising it is the whole revocation. @throws Refusal agent_unknown, agent_revoked */

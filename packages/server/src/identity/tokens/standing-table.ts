@@ -2,16 +2,16 @@ import { type Handle, prepared } from "../../ground/db/index.ts";
 import { isAgentId } from "../agents/index.ts";
 
 /** What an agent's standing hangs on; the user's fields are null where there is no such user. */
-interface StandingRow {
+export interface StandingRow {
   readonly name: string;
   readonly labels: string;
   readonly origin: "operator" | "self";
   readonly agent_status: "active" | "suspended" | "revoked";
   readonly agent_epoch: number;
   readonly deleted_at: number | null;
-  readonly tenant_status: "active" | "suspended";
+  readonly tenant_status: "active" | "suspended" | "deleted";
   readonly tenant_epoch: number;
-  readonly user_status: "active" | "suspended" | null;
+  readonly user_status: "active" | "suspended" | "revoked" | null;
   readonly user_epoch: number | null;
 }
 
@@ -37,7 +37,7 @@ const read = prepared<{ tenant: string; agent: string; user: string }, StandingR
 );
 
 /** An agent as whoever mints for it needs to know it. */
-interface ActorRow extends Omit<StandingRow, "user_status" | "user_epoch" | "deleted_at"> {
+export interface ActorRow extends Omit<StandingRow, "user_status" | "user_epoch" | "deleted_at"> {
   readonly id: string;
   readonly issuer_id: string | null;
   readonly asserted_users: number;

@@ -1,6 +1,6 @@
-import type { Db } from "../../ground/db/index.ts";
+import { type Db, makeCache, type Tag } from "../../ground/db/index.ts";
 import { type ActingAgent, type Principal, Refusal } from "../../ground/kernel/index.ts";
-import { standingTable } from "./standing-table.ts";
+import { type ActorRow, type StandingRow, standingTable } from "./standing-table.ts";
 
 interface Needs {
   readonly db: Db;
@@ -37,31 +37,59 @@ const moved = (carried: number | undefined, current: number) => carried !== unde
 
 const suspended = (status: string) => new Refusal("agent_suspended", `The agent is ${status}.`);
 
-const actingAgent = (
-  id: string,
-  row: { readonly name: string; readonly labels: string; readonly origin: ActingAgent["origin"]; readonly agent_epoch: number },
-): ActingAgent => ({
-  id,
-  name: row.name,
-  labels: JSON.parse(row.labels) as Record<string, string>,
-  origin: row.origin,
-  epoch: row.agent_epoch,
+/** Rows as they are remembered: what was read, and what it takes to read it once. */
+interface Remembered<R> {
+  readonly row: R;
+  readonly agent: ActingAgent;
+}
+
+const remember = <R extends StandingRow | ActorRow>(id: string, row: R): Remembered<R> => ({
+  row,
+  agent: {
+    id,
+    name: row.name,
+    labels: JSON.parse(row.labels) as Record<string, string>,
+    origin: row.origin,
+    epoch: row.agent_epoch,
+  },
 });
 
+/** Pairs of agent and user, and agents by name or id, that are remembered at most. */
+const remembered = 20_000;
+
 export const makeStanding = ({ db }: Needs) => {
+  const standings = makeCache<Remembered<StandingRow> & { readonly tenant: string; readonly user: string }>(
+    db.changes,
+    remembered,
+    ({ tenant, agent, user }): readonly Tag[] => [
+      ["tenant", tenant],
+      ["agent", agent.id],
+      ["user", user],
+    ],
+  );
+  const actors = makeCache<Remembered<ActorRow> & { readonly tenant: string }>(db.changes, remembered, ({ tenant, agent }) => [
+    ["tenant", tenant],
+    ["agent", agent.id],
+  ]);
+
   /**
-   * Whether this agent may act, for this user, with a credential of these epochs. One read.
+   * Whether this agent may act, for this user, with a credential of these epochs. One read at most.
    * @throws Refusal unauthenticated when something is gone or the credential was outlived; agent_suspended; user_suspended
    */
   const check = async (tenant: string, agentId: string, userId: string | undefined, epochs: Epochs): Promise<Standing> => {
-    const row = await standingTable.read(db.read, tenant, agentId, userId ?? "");
-    if (!row || row.deleted_at !== null || row.tenant_status !== "active") throw gone();
+    const user = userId ?? "";
+    // Ids have no slash, nor has a tenant's name.
+    const known = await standings(`${tenant}/${agentId}/${user}`, async () => {
+      const row = await standingTable.read(db.read, tenant, agentId, user);
+      return row && { ...remember(agentId, row), tenant, user };
+    });
+    if (!known || known.row.deleted_at !== null || known.row.tenant_status !== "active") throw gone();
+    const { row, agent } = known;
     if (row.agent_status !== "active") throw suspended(row.agent_status);
     if (moved(epochs.agent, row.agent_epoch) || moved(epochs.tenant, row.tenant_epoch)) throw gone();
-    const agent = actingAgent(agentId, row);
     if (userId === undefined) return { agent, user: undefined, tenantEpoch: row.tenant_epoch };
     if (row.user_status === null || row.user_epoch === null) throw gone();
-    if (row.user_status !== "active") throw new Refusal("user_suspended", "The user is suspended.");
+    if (row.user_status !== "active") throw new Refusal("user_suspended", `The user is ${row.user_status}.`);
     if (moved(epochs.user, row.user_epoch)) throw gone();
     return { agent, user: { id: userId, epoch: row.user_epoch }, tenantEpoch: row.tenant_epoch };
   };
@@ -70,16 +98,20 @@ export const makeStanding = ({ db }: Needs) => {
     check,
 
     /**
-     * The agent of this name or id, if it may act now. One read.
+     * The agent of this name or id, if it may act now. One read at most.
      * @throws Refusal agent_unknown, agent_suspended; unauthenticated when its tenant is suspended
      */
     actor: async (tenant: string, ref: string): Promise<Actor> => {
-      const row = await standingTable.actor(db.read, tenant, ref);
-      if (!row) throw new Refusal("agent_unknown", `There is no agent ${ref}.`);
+      const known = await actors(`${tenant}/${ref}`, async () => {
+        const found = await standingTable.actor(db.read, tenant, ref);
+        return found && { ...remember(found.id, found), tenant };
+      });
+      if (!known) throw new Refusal("agent_unknown", `There is no agent ${ref}.`);
+      const { row, agent } = known;
       if (row.tenant_status !== "active") throw gone();
       if (row.agent_status !== "active") throw suspended(row.agent_status);
       return {
-        agent: actingAgent(row.id, row),
+        agent,
         issuerId: row.issuer_id ?? undefined,
         assertedUsers: row.asserted_users === 1,
         tenantEpoch: row.tenant_epoch,

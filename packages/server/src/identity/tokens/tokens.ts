@@ -1,11 +1,13 @@
 import { createHash } from "node:crypto";
 import { decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from "jose";
+import { type Db, makeCache } from "../../ground/db/index.ts";
 import { type Clock, type Random, Refusal } from "../../ground/kernel/index.ts";
 import type { Signing } from "../signing/index.ts";
 import type { Tenants } from "../tenants/index.ts";
 import { type AcceptedKind, kinds } from "./kinds.ts";
 
 interface Needs {
+  readonly db: Pick<Db, "changes">;
   readonly signing: Signing;
   readonly tenants: Tenants;
   readonly clock: Clock;
@@ -31,6 +33,12 @@ export interface WorkloadGrant {
 }
 
 export type Tokens = ReturnType<typeof makeTokens>;
+
+/** A token as it was found to be; it stands and falls with the key that signed it. */
+interface Verified {
+  readonly kid: string;
+  readonly claims: WorkloadClaims;
+}
 
 /** Verified tokens kept at most; the oldest go first. */
 const remembered = 20_000;
@@ -61,11 +69,14 @@ const toWorkload = (tenant: string, payload: JWTPayload): WorkloadClaims => {
   return { ...common, user: { id: sub, epoch: epochs.user } };
 };
 
-export const makeTokens = ({ signing, tenants, clock, random }: Needs) => {
-  /** By hash, so that no token stays in memory. What was verified stays verified until it expires; epochs are compared at each use. */
-  const verified = new Map<string, WorkloadClaims>();
+export const makeTokens = ({ db, signing, tenants, clock, random }: Needs) => {
+  /**
+   * By hash, so that no token stays in memory. What was verified stays verified until it expires or its key is revoked; epochs are compared at each
+   * use.
+   */
+  const verified = makeCache<Verified>(db.changes, remembered, ({ kid }) => [["signing_key", kid]]);
 
-  const verifyAnew = async (kind: AcceptedKind, token: string): Promise<WorkloadClaims> => {
+  const verifyAnew = async (kind: AcceptedKind, token: string): Promise<Verified> => {
     const issuer = issuerIn(token);
     const tenant = issuer === undefined ? undefined : tenants.ofIssuer(issuer);
     if (issuer === undefined || tenant === undefined) throw dead();
@@ -81,7 +92,7 @@ export const makeTokens = ({ signing, tenants, clock, random }: Needs) => {
       requiredClaims: ["sub", "iat", "exp", "jti"],
       currentDate: new Date(clock()),
     });
-    return toWorkload(tenant, payload);
+    return { kid: key.id, claims: toWorkload(tenant, payload) };
   };
 
   return {
@@ -122,17 +133,10 @@ export const makeTokens = ({ signing, tenants, clock, random }: Needs) => {
     /** @throws Refusal unauthenticated for anything but a live token of this kind, minted here */
     verify: async (kind: AcceptedKind, token: string): Promise<WorkloadClaims> => {
       const hash = createHash("sha256").update(kind).update("\0").update(token).digest("base64url");
-      const known = verified.get(hash);
-      if (known) {
-        if (known.expiresAt > clock()) return known;
-        verified.delete(hash);
-        throw dead();
-      }
       try {
-        const claims = await verifyAnew(kind, token);
-        if (verified.size >= remembered) verified.delete(verified.keys().next().value ?? "");
-        verified.set(hash, claims);
-        return claims;
+        const known = await verified(hash, () => verifyAnew(kind, token));
+        if (!known || known.claims.expiresAt <= clock()) throw dead();
+        return known.claims;
       } catch (error) {
         if (error instanceof errors.JOSEError || error instanceof TypeError) throw dead();
         throw error;

@@ -49,6 +49,13 @@ const freshFor = (kinds.workload.seconds * 1000 * 2) / 3;
 
 export const makeWorkloadTokens = ({ db, audit, clock, users, issuers, standing, tokens }: Needs) => {
   const kept = new Map<string, Kept>();
+  let keysChanged = 0;
+  // What a revoked key signed must not be handed out again. Keys change once a month, so all are forgotten.
+  db.changes.subscribe((change) => {
+    if (change && change.kind !== "signing_key") return;
+    keysChanged += 1;
+    kept.clear();
+  });
 
   const actorOf = (who: Principal, ref: string | undefined): Promise<Actor> => {
     if (who.caller.kind === "agent") {
@@ -102,13 +109,15 @@ export const makeWorkloadTokens = ({ db, audit, clock, users, issuers, standing,
       const caller = who.caller.kind === "anonymous" ? "" : `${who.caller.kind}:${who.caller.id}`;
       const key = JSON.stringify([who.tenant, agent.id, user?.id ?? null, caller]);
       const epochs = `${tenantEpoch}/${agent.epoch}/${user?.epoch ?? ""}`;
-      const young = kept.get(key);
+      const young = db.changes.isCurrent() ? kept.get(key) : undefined;
       if (young && young.epochs === epochs && young.expiresAt - clock() > freshFor) return answer(young.token, young.expiresAt);
 
+      const keysBefore = keysChanged;
       const { token, expiresAt } = await tokens.mintWorkload(who.tenant, { agent, user, tenantEpoch });
       await db.write((tx) =>
         audit.record(tx, who, "workload_token.minted", { agent: agent.id, user: user?.id, details: { proven: user?.proven ?? false } }),
       );
+      if (keysChanged !== keysBefore) return answer(token, expiresAt);
       if (kept.size >= remembered) kept.delete(kept.keys().next().value ?? "");
       kept.delete(key);
       kept.set(key, { token, expiresAt, epochs });

@@ -1,5 +1,5 @@
 import type { Audit } from "../../ground/audit/index.ts";
-import type { Db, Handle } from "../../ground/db/index.ts";
+import { type Db, type Handle, makeCache } from "../../ground/db/index.ts";
 import { type Clock, type Page, type PageAsk, pageFrom, placeOf, type Principal, type Random, Refusal } from "../../ground/kernel/index.ts";
 import { assertedIssuer, newUserId, type User } from "./user.ts";
 import { usersTable } from "./users-table.ts";
@@ -13,11 +13,18 @@ interface Needs {
 
 export type Users = ReturnType<typeof makeUsers>;
 
+/** Users that are remembered at most. */
+const remembered = 20_000;
+
 const unknown = () => new Refusal("user_unknown", "There is no such user.");
 
 export const makeUsers = ({ db, audit, clock, random }: Needs) => {
+  const cached = makeCache<User>(db.changes, remembered, ({ id }) => [["user", id]]);
+
   const ensure = async (who: Principal, issuer: string, subject: string, subjectClaim: string | undefined): Promise<User> => {
-    const known = await usersTable.bySubject(db.read, who.tenant, issuer, subject);
+    const known = await cached(JSON.stringify([who.tenant, issuer, subject]), () =>
+      usersTable.bySubject(db.read, who.tenant, issuer, subject),
+    );
     if (known) return known;
     return db.write(async (tx) => {
       const proven = subjectClaim !== undefined;
@@ -34,6 +41,7 @@ export const makeUsers = ({ db, audit, clock, random }: Needs) => {
       const user = await usersTable.setStatus(tx, who.tenant, id, status);
       if (!user) throw unknown();
       await audit.record(tx, who, action, { target: id, user: id });
+      await db.changes.announce(tx, who.tenant, "user", id);
       return user;
     });
 
