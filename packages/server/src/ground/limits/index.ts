@@ -1,0 +1,2 @@
+/** Owns rate limits, shared by every dialect and every replica. */
+export {};
