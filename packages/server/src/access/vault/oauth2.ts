@@ -112,9 +112,7 @@ export const makeOauth2 = ({ db, audit, clock, seal, agents, providers, standing
     const tokens = opened ?? (await openTokens(seal, stored));
     if (!tokens) throw new Error("An active connection holds no tokens.");
     const { requestedScopes, grantedScopes, refreshable, expiresAt, key } = stored;
-    await db.write((tx) =>
-      audit.record(tx, who, "credential.read", { target: stored.id, details: { provider: key.provider, scopes: grantedScopes } }),
-    );
+    await audit.note(who, "credential.read", { target: stored.id, details: { provider: key.provider, scopes: grantedScopes } });
     const missing = missingScopes(requestedScopes, grantedScopes, refreshable);
     return {
       status: "ready",

@@ -1,3 +1,4 @@
+import type { Compilable } from "kysely";
 import { type Handle, prepared, type Row } from "../db/index.ts";
 import type { Place } from "../kernel/index.ts";
 import type { AuditEvent, AuditFilter } from "./audit-event.ts";
@@ -20,42 +21,83 @@ const toEvent = (row: Row<"audit_events">): AuditEvent => ({
 /** What sorts after every text that begins with `prefix`. */
 const endOf = (prefix: string) => `${prefix}\u{10FFFF}`;
 
-const insert = prepared<Row<"audit_events">>((db, row) =>
-  db.insertInto("audit_events").values({
-    tenant_id: row.tenant_id,
-    id: row.id,
-    at: row.at,
-    action: row.action,
-    outcome: row.outcome,
-    caller_kind: row.caller_kind,
-    caller_id: row.caller_id,
-    agent_id: row.agent_id,
-    user_id: row.user_id,
-    target: row.target,
-    request_id: row.request_id,
-    address: row.address,
-    details: row.details,
-  }),
+/** An event and whose it is. */
+export interface Written {
+  readonly tenant: string;
+  readonly event: AuditEvent;
+}
+
+/** How many rows one statement takes at most. Each smaller power of two has a statement too, so that any number takes few of them. */
+const mostRows = 64;
+type Values = readonly (string | number | null)[];
+
+/** A statement for each power of two of rows, which are given as one list of values. */
+const bySize = (
+  build: (db: Handle, ask: Values, rows: number) => Compilable,
+): ReadonlyMap<number, (tx: Handle, ask: Values) => Promise<unknown>> => {
+  const statements = new Map<number, (tx: Handle, ask: Values) => Promise<unknown>>();
+  for (let rows = mostRows; rows >= 1; rows /= 2)
+    statements.set(
+      rows,
+      prepared<Values>((db, ask) => build(db, ask, rows)),
+    );
+  return statements;
+};
+
+const eventWidth = 13;
+const insertEvents = bySize((db, ask, rows) =>
+  db.insertInto("audit_events").values(
+    Array.from({ length: rows }, (_, row) => {
+      const at = row * eventWidth;
+      return {
+        tenant_id: ask[at] as string,
+        id: ask[at + 1] as string,
+        at: ask[at + 2] as number,
+        action: ask[at + 3] as string,
+        outcome: ask[at + 4] as "done" | "refused",
+        caller_kind: ask[at + 5] as string,
+        caller_id: ask[at + 6] as string | null,
+        agent_id: ask[at + 7] as string | null,
+        user_id: ask[at + 8] as string | null,
+        target: ask[at + 9] as string | null,
+        request_id: ask[at + 10] as string,
+        address: ask[at + 11] as string | null,
+        details: ask[at + 12] as string,
+      };
+    }),
+  ),
+);
+const valuesOf = ({ tenant, event }: Written, into: (string | number | null)[]): void => {
+  into.push(tenant, event.id, event.at, event.action, event.outcome, event.callerKind, event.callerId ?? null, event.agent ?? null);
+  into.push(event.user ?? null, event.target ?? null, event.requestId, event.address ?? null, JSON.stringify(event.details));
+};
+
+const insertUnsealed = bySize((db, ask, rows) =>
+  db.insertInto("audit_unsealed").values(
+    Array.from({ length: rows }, (_, row) => ({
+      tenant_id: ask[row * 3] as string,
+      at: ask[row * 3 + 1] as number,
+      id: ask[row * 3 + 2] as string,
+    })),
+  ),
 );
 
 /** The statements of this room; each takes the tenant first, and none exists without it. */
 export const auditTable = {
-  insert: async (tx: Handle, tenant: string, event: AuditEvent): Promise<void> => {
-    await insert(tx, {
-      tenant_id: tenant,
-      id: event.id,
-      at: event.at,
-      action: event.action,
-      outcome: event.outcome,
-      caller_kind: event.callerKind,
-      caller_id: event.callerId ?? null,
-      agent_id: event.agent ?? null,
-      user_id: event.user ?? null,
-      target: event.target ?? null,
-      request_id: event.requestId,
-      address: event.address ?? null,
-      details: JSON.stringify(event.details),
-    });
+  /** Writes events, of whichever tenants, and that they are not sealed yet: in as few statements as there are. */
+  insert: async (tx: Handle, written: readonly Written[]): Promise<void> => {
+    for (let from = 0, rows = mostRows; from < written.length; from += rows) {
+      while (rows > written.length - from) rows /= 2;
+      const events: (string | number | null)[] = [];
+      const unsealed: (string | number | null)[] = [];
+      for (let at = from; at < from + rows; at += 1) {
+        const each = written[at] as Written;
+        valuesOf(each, events);
+        unsealed.push(each.tenant, each.event.at, each.event.id);
+      }
+      await insertEvents.get(rows)?.(tx, events);
+      await insertUnsealed.get(rows)?.(tx, unsealed);
+    }
   },
 
   /** Newest first, after `place`. */

@@ -1,8 +1,9 @@
 import type { Db, Handle } from "../db/index.ts";
 import type { Clock, Page, PageAsk, Principal, Random } from "../kernel/index.ts";
 import { pageFrom, placeOf } from "../kernel/index.ts";
-import { auditTable } from "./audit-table.ts";
+import { auditTable, type Written } from "./audit-table.ts";
 import { type AuditEvent, type AuditFilter, auditEventIds } from "./audit-event.ts";
+import { makeNotes } from "./notes.ts";
 
 interface Needs {
   readonly db: Db;
@@ -34,8 +35,9 @@ export const makeAudit = ({ db, clock, random }: Needs) => {
 
   const callerId = ({ caller }: Principal) => (caller.kind === "anonymous" ? undefined : caller.id);
 
-  const record = (tx: Handle, who: Principal, action: string, about: About = {}): Promise<void> =>
-    auditTable.insert(tx, who.tenant, {
+  const written = (who: Principal, action: string, about: About): Written => ({
+    tenant: who.tenant,
+    event: {
       id: newId(),
       at: clock(),
       action,
@@ -48,11 +50,21 @@ export const makeAudit = ({ db, clock, random }: Needs) => {
       requestId: who.requestId,
       address: who.address,
       details: about.details ?? {},
-    });
+    },
+  });
+  const record = (tx: Handle, who: Principal, action: string, about: About = {}): Promise<void> =>
+    auditTable.insert(tx, [written(who, action, about)]);
+  const notes = makeNotes(db);
 
   return {
     /** Writes one row in the action's own transaction: both are there, or neither. */
     record,
+
+    /**
+     * Writes the row of an action that writes nothing else, and answers when it is on disk: rows of many callers share a transaction.
+     * @throws Refusal unavailable when the store cannot be written
+     */
+    note: (who: Principal, action: string, about: About = {}): Promise<void> => notes.add(written(who, action, about)),
 
     /**
      * Writes that somebody was turned away, in a transaction of its own. The same again within a minute is only counted, and the next row tells how

@@ -8,7 +8,7 @@ import type { Actor, StandingCheck } from "./standing.ts";
 import type { Tokens } from "./tokens.ts";
 
 interface Needs {
-  readonly db: Db;
+  readonly db: Pick<Db, "changes">;
   readonly audit: Audit;
   readonly clock: Clock;
   readonly users: Pick<Users, "proven" | "asserted">;
@@ -114,9 +114,7 @@ export const makeWorkloadTokens = ({ db, audit, clock, users, issuers, standing,
 
       const keysBefore = keysChanged;
       const { token, expiresAt } = await tokens.mintWorkload(who.tenant, { agent, user, tenantEpoch });
-      await db.write((tx) =>
-        audit.record(tx, who, "workload_token.minted", { agent: agent.id, user: user?.id, details: { proven: user?.proven ?? false } }),
-      );
+      await audit.note(who, "workload_token.minted", { agent: agent.id, user: user?.id, details: { proven: user?.proven ?? false } });
       if (keysChanged !== keysBefore) return answer(token, expiresAt);
       if (kept.size >= remembered) kept.delete(kept.keys().next().value ?? "");
       kept.delete(key);
