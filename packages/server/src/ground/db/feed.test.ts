@@ -1,0 +1,178 @@
+import { setTimeout as pause } from "node:timers/promises";
+import pg from "pg";
+import { afterEach, expect, test, vi } from "vitest";
+import { cuttableWire } from "../../testing/cuttable-wire.ts";
+import { onPostgres } from "../../testing/empty-database.ts";
+import { eachStore } from "../../testing/stores.ts";
+import type { Change } from "./changes.ts";
+import { type Db, openDb, type StoreAddress } from "./open.ts";
+
+const closing: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0).toReversed()) await close();
+});
+
+/** Opens the store and writes down what is heard: `agent/1`, or `anything`. */
+const listenTo = async (address: StoreAddress) => {
+  const db = await openDb(address);
+  closing.push(() => db.close());
+  const heard: string[] = [];
+  db.changes.subscribe((change: Change | undefined) => {
+    heard.push(change ? `${change.kind}/${change.target}` : "anything");
+  });
+  return { db, heard };
+};
+const change = (db: Db, target: string) => db.write((tx) => db.changes.announce(tx, "acme", "agent", target));
+const latch = () => {
+  let open = (): void => undefined;
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { open, opened };
+};
+const soon = { timeout: 8_000, interval: 20 };
+
+eachStore("the feed of changes", (fresh) => {
+  test("is heard in its own process before the write is answered, and not before it is committed", async () => {
+    const { db, heard } = await listenTo(await fresh());
+    let within: readonly string[] = ["not looked"];
+    const done = db.write(async (tx) => {
+      await db.changes.announce(tx, "acme", "agent", "1");
+      await db.changes.announce(tx, "acme", "user", "2");
+      within = [...heard];
+    });
+    const whenAnswered = done.then(() => [...heard]);
+    expect(await whenAnswered).toEqual(["agent/1", "user/2"]);
+    expect(within).toEqual([]);
+  });
+
+  test("says nothing of a transaction that was undone", async () => {
+    const { db, heard } = await listenTo(await fresh());
+    const undone = db.write(async (tx) => {
+      await db.changes.announce(tx, "acme", "agent", "undone");
+      throw new Error("no");
+    });
+    await expect(undone).rejects.toThrow("no");
+    await change(db, "done");
+    await pause(1_300);
+    expect(heard.filter((one) => one.endsWith("undone"))).toEqual([]);
+    expect(heard).toContain("agent/done");
+  });
+
+  test("takes a change only in the transaction that makes it", async () => {
+    const { db } = await listenTo(await fresh());
+    await expect((async () => db.changes.announce(db.read, "acme", "agent", "1"))()).rejects.toThrow(/in the transaction that makes it/);
+    await expect(db.changes.prune()).resolves.toBeUndefined();
+    expect(db.changes.isCurrent()).toBe(true);
+  });
+
+  test("keeps the order in which changes were committed, though many are made at once", async () => {
+    const { db, heard } = await listenTo(await fresh());
+    await Promise.all([...Array(50).keys()].map((n) => change(db, String(n))));
+    expect(new Set(heard).size).toBe(50);
+  });
+});
+
+onPostgres("the feed between replicas", (empty) => {
+  const replicas = async () => {
+    const url = await empty();
+    const wire = await cuttableWire(url);
+    closing.push(() => wire.close());
+    const here = await listenTo({ engine: "postgres", url: wire.url });
+    const there = await listenTo({ engine: "postgres", url });
+    const admin = new pg.Client({ connectionString: url });
+    await admin.connect();
+    closing.push(() => admin.end());
+    return { here, there, wire, admin };
+  };
+
+  test("a change made there is heard here at once, woken rather than waited for", async () => {
+    const { here, there } = await replicas();
+    const began = performance.now();
+    for (let n = 0; n < 10; n += 1) {
+      await change(there.db, String(n));
+      await vi.waitFor(() => expect(here.heard).toContain(`agent/${n}`), soon);
+    }
+    // Polling alone would take half a second each.
+    expect(performance.now() - began).toBeLessThan(2_500);
+    expect(here.heard).toEqual([...Array(10).keys()].map((n) => `agent/${n}`));
+  });
+
+  test("more changes than one poll reads are all heard, in their order", async () => {
+    const { here, there } = await replicas();
+    const many = [...Array(2_300).keys()].map(String);
+    await there.db.write(async (tx) => {
+      for (const target of many) await there.db.changes.announce(tx, "acme", "agent", target);
+    });
+    await vi.waitFor(() => expect(here.heard).toHaveLength(many.length), soon);
+    expect(here.heard).toEqual(many.map((target) => `agent/${target}`));
+  });
+
+  test("an older transaction that commits after a younger one began is not skipped", async () => {
+    const { here, there } = await replicas();
+    const started = latch();
+    const goOn = latch();
+    const older = there.db.write(async (tx) => {
+      await there.db.changes.announce(tx, "acme", "agent", "older");
+      started.open();
+      await goOn.opened;
+    });
+    await started.opened;
+    let youngerDone = false;
+    const younger = change(there.db, "younger").then(() => {
+      youngerDone = true;
+    });
+    // Long enough for a poll or two: a younger one that could commit would be read now, and the older one's id would be behind it.
+    await pause(1_500);
+    const overtaken = youngerDone;
+    goOn.open();
+    await Promise.all([older, younger]);
+    expect(overtaken).toBe(false);
+    await vi.waitFor(() => expect(here.heard).toHaveLength(2), soon);
+    expect(here.heard).toEqual(["agent/older", "agent/younger"]);
+  });
+
+  test("a dropped connection is opened anew and goes on where it was", async () => {
+    const { here, there, admin } = await replicas();
+    for (let round = 0; round < 3; round += 1) {
+      const { rows } = await admin.query(
+        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'legate feed' and datname = current_database()",
+      );
+      expect(rows.length).toBeGreaterThan(0);
+      await change(there.db, String(round));
+      await vi.waitFor(() => expect(here.heard).toContain(`agent/${round}`), { timeout: 2_000, interval: 20 });
+    }
+    expect(here.heard).toEqual(["agent/0", "agent/1", "agent/2"]);
+  });
+
+  for (const [away, how] of [
+    ["gone", "cut"],
+    ["there but does not answer", "hang"],
+  ] as const)
+    test(`while the server is ${away} nothing counts as current, and afterwards anything may have changed`, async () => {
+      const { here, there, wire } = await replicas();
+      await vi.waitFor(() => expect(here.db.changes.isCurrent()).toBe(true), soon);
+      const since = performance.now();
+      await wire[how]();
+      await change(there.db, "unheard");
+      await vi.waitFor(() => expect(here.db.changes.isCurrent()).toBe(false), { timeout: 2_100, interval: 10 });
+      expect(performance.now() - since).toBeLessThan(2_100);
+      await pause(1_500);
+      expect(here.db.changes.isCurrent()).toBe(false);
+      expect(here.heard).toEqual([]);
+      await wire.mend();
+      await vi.waitFor(() => expect(here.db.changes.isCurrent()).toBe(true), soon);
+      expect(here.heard).toEqual(["agent/unheard", "anything"]);
+    });
+
+  test("what every replica has long heard is pruned, and ids are not given out twice", async () => {
+    const { here, there, admin } = await replicas();
+    await change(there.db, "1");
+    await vi.waitFor(() => expect(here.heard).toEqual(["agent/1"]), soon);
+    await admin.query("update changes set at = at - 3 * 3600 * 1000");
+    await there.db.changes.prune();
+    expect((await admin.query("select * from changes")).rowCount).toBe(0);
+    await change(there.db, "2");
+    await vi.waitFor(() => expect(here.heard).toEqual(["agent/1", "agent/2"]), soon);
+  });
+});
