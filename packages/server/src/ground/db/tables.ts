@@ -8,6 +8,7 @@ export interface Tables {
   tenants: TenantRow;
   data_keys: DataKeyRow;
   peppers: PepperRow;
+  master_keys: MasterKeyRow;
   operators: OperatorRow;
   agents: AgentRow;
   agent_keys: AgentKeyRow;
@@ -66,6 +67,13 @@ interface PepperRow {
   created_at: Fixed<number>;
   /** Since when nothing stored needs it; null while something may. */
   unneeded_since: ColumnType<number | null, undefined, number | null>;
+}
+
+/** A master key that was at some time the one that wraps; the highest number is the one that does. */
+interface MasterKeyRow {
+  /** Tells which key it is; says nothing about the key. */
+  id: Fixed<string>;
+  number: Fixed<number>;
 }
 
 interface OperatorRow {
@@ -163,7 +171,7 @@ interface SigningKeyRow {
   sealed_private_jwk: string;
   created_at: Fixed<number>;
   /** Signs from here on; published before. */
-  signs_from: Fixed<number>;
+  signs_from: number;
   /** Gone from the key set from here on. */
   expires_at: number;
   /** When everything it signed was declared dead. */

@@ -6,22 +6,40 @@ import { decrypt, encrypt, SealBroken } from "./cipher.ts";
 
 /** A key-encryption key: it wraps data keys and peppers, and never leaves its holder. */
 export interface Kek {
-  /** Tells which key wrapped a row; says nothing about the key. */
+  /** Tells which key wraps; says nothing about the key. */
   readonly id: string;
+  /** The id of a second key that also opens what it wrapped, while the one is changed for the other. */
+  readonly also: string | undefined;
   wrap(identity: string, key: Buffer): string;
-  /** @throws SealBroken */
-  unwrap(identity: string, wrapped: string): Buffer;
+  /**
+   * @param by the id of the key that wrapped it
+   * @throws SealBroken when that key was not given, or the text is not what it wrapped
+   */
+  unwrap(by: string, identity: string, wrapped: string): Buffer;
 }
 
 const keyBytes = 32;
 
-/** @param key 32 bytes */
-export const kekFrom = (key: Buffer, random: Random): Kek => {
-  if (key.length !== keyBytes) throw new TypeError("A master key is 32 bytes long.");
+const idOf = (key: Buffer): string => createHash("sha256").update("legate kek id\0").update(key).digest("hex").slice(0, 16);
+
+/**
+ * @param key wraps, and opens what it wrapped: 32 bytes
+ * @param also only opens: 32 bytes
+ */
+export const kekFrom = (key: Buffer, random: Random, also?: Buffer): Kek => {
+  const given = also && !also.equals(key) ? [key, also] : [key];
+  if (given.some(({ length }) => length !== keyBytes)) throw new TypeError("A master key is 32 bytes long.");
+  const byId = new Map(given.map((each) => [idOf(each), each]));
+  const [id = "", second] = byId.keys();
   return {
-    id: createHash("sha256").update("legate kek id\0").update(key).digest("hex").slice(0, 16),
+    id,
+    also: second,
     wrap: (identity, inner) => encrypt(key, `kek/${identity}`, inner, random),
-    unwrap: (identity, wrapped) => decrypt(key, `kek/${identity}`, wrapped),
+    unwrap: (by, identity, wrapped) => {
+      const opens = byId.get(by);
+      if (!opens) throw new SealBroken("A key is wrapped by another master key than the one given.");
+      return decrypt(opens, `kek/${identity}`, wrapped);
+    },
   };
 };
 
@@ -65,3 +83,6 @@ export const masterKeyFile = (path: string, random: Random): Buffer => {
 
 /** Where the master key file of a data directory is. */
 export const masterKeyPath = (dataDir: string): string => join(dataDir, "master.key");
+
+/** Where the former one is put while the key is changed. */
+export const oldMasterKeyPath = (dataDir: string): string => join(dataDir, "master.key.old");

@@ -1,55 +1,184 @@
-import type { Handle } from "../db/index.ts";
+import type { Handle, Row, Tables } from "../db/index.ts";
+import type { Place } from "../kernel/index.ts";
 
 /** A data key or pepper as stored: wrapped by a key-encryption key. */
 export interface WrappedKey {
   readonly id: string;
+  /** Which key-encryption key wraps it. */
   readonly kekId: string;
   readonly wrapped: string;
+  readonly createdAt: number;
+  /** Since when nothing stored needs it, as far as the last look saw. */
+  readonly unneededSince: number | undefined;
 }
 
-/** The statements of the sealed keys. Peppers are the installation's, so they alone name no tenant. */
-export const keysTable = {
-  newestDataKey: async (db: Handle, tenant: string): Promise<WrappedKey | undefined> => {
+/** A data key, and whose. */
+export interface DataKey extends WrappedKey {
+  readonly tenant: string;
+}
+
+/** What holds hashes that were made with a pepper. */
+export type PepperedTable = {
+  [T in keyof Tables]: Tables[T] extends { pepper_id: unknown } ? T : never;
+}[keyof Tables];
+
+const toKey = (row: Row<"peppers">): WrappedKey => ({
+  id: row.id,
+  kekId: row.kek_id,
+  wrapped: row.wrapped,
+  createdAt: row.created_at,
+  unneededSince: row.unneeded_since ?? undefined,
+});
+const toDataKey = (row: Row<"data_keys">): DataKey => ({ ...toKey(row), tenant: row.tenant_id });
+
+/** The statements of data keys; each takes the tenant first, but those of whoever looks after the keys of all tenants. */
+export const dataKeysTable = {
+  newest: async (db: Handle, tenant: string): Promise<DataKey | undefined> => {
     const row = await db
       .selectFrom("data_keys")
-      .select(["id", "kek_id", "wrapped"])
+      .selectAll()
       .where("tenant_id", "=", tenant)
       .orderBy("created_at", "desc")
       .orderBy("id", "desc")
       .limit(1)
       .executeTakeFirst();
-    return row && { id: row.id, kekId: row.kek_id, wrapped: row.wrapped };
+    return row && toDataKey(row);
   },
-  dataKey: async (db: Handle, tenant: string, id: string): Promise<WrappedKey | undefined> => {
-    const row = await db
-      .selectFrom("data_keys")
-      .select(["id", "kek_id", "wrapped"])
-      .where("tenant_id", "=", tenant)
-      .where("id", "=", id)
-      .executeTakeFirst();
-    return row && { id: row.id, kekId: row.kek_id, wrapped: row.wrapped };
+  byId: async (db: Handle, tenant: string, id: string): Promise<DataKey | undefined> => {
+    const row = await db.selectFrom("data_keys").selectAll().where("tenant_id", "=", tenant).where("id", "=", id).executeTakeFirst();
+    return row && toDataKey(row);
   },
-  insertDataKey: async (tx: Handle, tenant: string, key: WrappedKey, now: number): Promise<void> => {
+  /** Newest first, after `place`. */
+  list: async (db: Handle, tenant: string, place: Place | undefined, limit: number): Promise<readonly DataKey[]> => {
+    let query = db.selectFrom("data_keys").selectAll().where("tenant_id", "=", tenant);
+    if (place)
+      query = query.where((eb) =>
+        eb.or([eb("created_at", "<", place.at), eb.and([eb("created_at", "=", place.at), eb("id", "<", place.id)])]),
+      );
+    const rows = await query.orderBy("created_at", "desc").orderBy("id", "desc").limit(limit).execute();
+    return rows.map(toDataKey);
+  },
+  insert: async (tx: Handle, tenant: string, key: Omit<WrappedKey, "unneededSince">): Promise<void> => {
     await tx
       .insertInto("data_keys")
-      .values({ tenant_id: tenant, id: key.id, kek_id: key.kekId, wrapped: key.wrapped, created_at: now })
+      .values({ tenant_id: tenant, id: key.id, kek_id: key.kekId, wrapped: key.wrapped, created_at: key.createdAt })
       .execute();
   },
-  peppers: async (db: Handle): Promise<readonly WrappedKey[]> => {
+  setUnneeded: async (tx: Handle, tenant: string, id: string, since: number | null): Promise<void> => {
+    await tx.updateTable("data_keys").set({ unneeded_since: since }).where("tenant_id", "=", tenant).where("id", "=", id).execute();
+  },
+  remove: async (tx: Handle, tenant: string, id: string): Promise<void> => {
+    await tx.deleteFrom("data_keys").where("tenant_id", "=", tenant).where("id", "=", id).execute();
+  },
+
+  /** Those of all tenants that a newer one has followed. */
+  outdated: async (db: Handle): Promise<readonly DataKey[]> => {
     const rows = await db
-      .selectFrom("peppers")
-      .select(["id", "kek_id", "wrapped"])
-      .orderBy("created_at", "desc")
-      .orderBy("id", "desc")
+      .selectFrom("data_keys as one")
+      .selectAll()
+      .where((eb) =>
+        eb.exists(
+          eb
+            .selectFrom("data_keys as newer")
+            .select("newer.id")
+            .whereRef("newer.tenant_id", "=", "one.tenant_id")
+            .where((of) =>
+              of.or([
+                of("newer.created_at", ">", of.ref("one.created_at")),
+                of.and([of("newer.created_at", "=", of.ref("one.created_at")), of("newer.id", ">", of.ref("one.id"))]),
+              ]),
+            ),
+        ),
+      )
+      .orderBy("one.created_at")
       .execute();
-    return rows.map((row) => ({ id: row.id, kekId: row.kek_id, wrapped: row.wrapped }));
+    return rows.map(toDataKey);
+  },
+  /** At most `most` of any tenant that this key wraps. */
+  wrappedBy: async (db: Handle, kekId: string, most: number): Promise<readonly DataKey[]> => {
+    const rows = await db.selectFrom("data_keys").selectAll().where("kek_id", "=", kekId).limit(most).execute();
+    return rows.map(toDataKey);
+  },
+  /** Answers false where it was wrapped anew meanwhile. */
+  rewrap: async (tx: Handle, tenant: string, key: WrappedKey, kekId: string, wrapped: string): Promise<boolean> => {
+    const { numUpdatedRows } = await tx
+      .updateTable("data_keys")
+      .set({ kek_id: kekId, wrapped })
+      .where("tenant_id", "=", tenant)
+      .where("id", "=", key.id)
+      .where("wrapped", "=", key.wrapped)
+      .executeTakeFirst();
+    return numUpdatedRows === 1n;
+  },
+  /** How many each key-encryption key wraps. */
+  countByKek: async (db: Handle): Promise<ReadonlyMap<string, number>> => {
+    const rows = await db
+      .selectFrom("data_keys")
+      .select(({ fn }) => ["kek_id", fn.countAll().as("many")])
+      .groupBy("kek_id")
+      .execute();
+    return new Map(rows.map((row) => [row.kek_id, Number(row.many)]));
+  },
+};
+
+/** The statements of peppers, which are the installation's: they name no tenant. */
+export const peppersTable = {
+  /** Newest first. */
+  all: async (db: Handle): Promise<readonly WrappedKey[]> => {
+    const rows = await db.selectFrom("peppers").selectAll().orderBy("created_at", "desc").orderBy("id", "desc").execute();
+    return rows.map(toKey);
   },
   /** Does nothing where the id is taken. */
-  insertPepperOnce: async (tx: Handle, key: WrappedKey, now: number): Promise<void> => {
+  insertOnce: async (tx: Handle, key: Omit<WrappedKey, "unneededSince">): Promise<void> => {
     await tx
       .insertInto("peppers")
-      .values({ id: key.id, kek_id: key.kekId, wrapped: key.wrapped, created_at: now })
+      .values({ id: key.id, kek_id: key.kekId, wrapped: key.wrapped, created_at: key.createdAt })
       .onConflict((c) => c.column("id").doNothing())
+      .execute();
+  },
+  setUnneeded: async (tx: Handle, id: string, since: number | null): Promise<void> => {
+    await tx.updateTable("peppers").set({ unneeded_since: since }).where("id", "=", id).execute();
+  },
+  remove: async (tx: Handle, id: string): Promise<void> => {
+    await tx.deleteFrom("peppers").where("id", "=", id).execute();
+  },
+  /** Answers false where it was wrapped anew meanwhile. */
+  rewrap: async (tx: Handle, key: WrappedKey, kekId: string, wrapped: string): Promise<boolean> => {
+    const { numUpdatedRows } = await tx
+      .updateTable("peppers")
+      .set({ kek_id: kekId, wrapped })
+      .where("id", "=", key.id)
+      .where("wrapped", "=", key.wrapped)
+      .executeTakeFirst();
+    return numUpdatedRows === 1n;
+  },
+  /** How many rows of a table were hashed with a pepper. */
+  count: async (db: Handle, table: PepperedTable, pepperId: string): Promise<number> => {
+    const { many } = await db
+      .selectFrom(table)
+      .select(({ fn }) => fn.countAll().as("many"))
+      .where("pepper_id", "=", pepperId)
+      .executeTakeFirstOrThrow();
+    return Number(many);
+  },
+  anyOf: async (db: Handle, table: PepperedTable, pepperId: string): Promise<boolean> =>
+    (await db.selectFrom(table).select("id").where("pepper_id", "=", pepperId).limit(1).executeTakeFirst()) !== undefined,
+};
+
+/** The statements on which master keys there were. They are the installation's too. */
+export const masterKeysTable = {
+  /** The id of the last that became the one that wraps. */
+  newest: async (db: Handle): Promise<string | undefined> =>
+    (await db.selectFrom("master_keys").select("id").orderBy("number", "desc").limit(1).executeTakeFirst())?.id,
+  isKnown: async (db: Handle, id: string): Promise<boolean> =>
+    (await db.selectFrom("master_keys").select("id").where("id", "=", id).executeTakeFirst()) !== undefined,
+  /** Makes it the newest; does nothing where another process did something of the kind at the same moment. */
+  insertNext: async (tx: Handle, id: string): Promise<void> => {
+    const last = await tx.selectFrom("master_keys").select("number").orderBy("number", "desc").limit(1).executeTakeFirst();
+    await tx
+      .insertInto("master_keys")
+      .values({ id, number: (last?.number ?? 0) + 1 })
+      .onConflict((c) => c.doNothing())
       .execute();
   },
 };

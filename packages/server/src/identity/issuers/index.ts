@@ -2,4 +2,5 @@
 export type { DiscoveryDocument } from "./discovery.ts";
 export type { Issuer, IssuerChange, IssuerLogin, LoginClientAuth, NewIssuer, NewIssuerLogin } from "./issuer.ts";
 export { type Issuers, type LoginClient, makeIssuers } from "./issuers.ts";
+export { issuerSealedColumns } from "./sealed-columns.ts";
 export type { UserTokenReason, VerifiedUserToken } from "./user-token.ts";

@@ -34,7 +34,7 @@ eachStore("trusted issuers", (fresh) => {
       () => egress.close(),
       () => ground.db.close(),
     );
-    const users = makeUsers(ground);
+    const users = makeUsers({ ...ground, onSuspended: () => Promise.resolve(), onRevoked: () => Promise.resolve() });
     /** The issuers that agents name: the registry of agents stands above this room. */
     const named = new Set<string>();
     const agentsNaming = (_: unknown, tenant: string, id: string) => Promise.resolve(named.has(`${tenant}/${id}`));

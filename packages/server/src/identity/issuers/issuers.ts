@@ -7,6 +7,7 @@ import { type DiscoveryDocument, discover } from "./discovery.ts";
 import { type Issuer, type IssuerChange, type IssuerLogin, keepsSecret, loginFrom, type NewIssuer, newIssuerId } from "./issuer.ts";
 import { issuersTable, type StoredIssuer } from "./issuers-table.ts";
 import { makeKeySets } from "./key-sets.ts";
+import { loginSecretIdentity } from "./sealed-columns.ts";
 import { keyHintOf, subjectOf, type VerifiedUserToken, verifyWith } from "./user-token.ts";
 
 interface Needs {
@@ -36,8 +37,6 @@ export interface LoginClient extends IssuerLogin {
 }
 
 export type Issuers = ReturnType<typeof makeIssuers>;
-
-const secretOf = (id: string) => `issuers/${id}/login_secret`;
 
 export const makeIssuers = ({ db, audit, seal, egress, clock, random, publicUrl, usersNamedBy, agentsNaming }: Needs) => {
   const keySets = makeKeySets({ egress, clock });
@@ -96,7 +95,7 @@ export const makeIssuers = ({ db, audit, seal, egress, clock, random, publicUrl,
           audiences: wanted.audiences,
           subjectClaim: wanted.subjectClaim ?? "sub",
           login,
-          sealedLoginSecret: secret === undefined ? undefined : await seal.seal(tx, who.tenant, secretOf(id), secret),
+          sealedLoginSecret: secret === undefined ? undefined : await seal.seal(tx, who.tenant, loginSecretIdentity(id), secret),
           createdAt: now,
           updatedAt: now,
         };
@@ -147,7 +146,7 @@ export const makeIssuers = ({ db, audit, seal, egress, clock, random, publicUrl,
           const stored = change.login.clientId === before.login?.clientId ? before.sealedLoginSecret : undefined;
           login = loginFrom(change.login, stored !== undefined);
           const secret = change.login.clientSecret;
-          if (secret !== undefined) sealedLoginSecret = await seal.seal(tx, who.tenant, secretOf(before.id), secret);
+          if (secret !== undefined) sealedLoginSecret = await seal.seal(tx, who.tenant, loginSecretIdentity(before.id), secret);
           else sealedLoginSecret = keepsSecret(login.clientAuth) ? stored : undefined;
         }
         const audiences = change.audiences ?? before.audiences;
@@ -158,6 +157,7 @@ export const makeIssuers = ({ db, audit, seal, egress, clock, random, publicUrl,
           target: before.id,
           details: { name: before.name, changed, audiences, subjectClaim },
         });
+        await db.changes.announce(tx, who.tenant, "issuer", before.id);
         return shown(after);
       }),
 
@@ -171,6 +171,7 @@ export const makeIssuers = ({ db, audit, seal, egress, clock, random, publicUrl,
           throw new Refusal("issuer_in_use", "Agents trust this issuer.", { by: "agents" });
         }
         await audit.record(tx, who, "issuer.deleted", { target: issuer.id, details: { name: issuer.name, issuer: issuer.issuer } });
+        await db.changes.announce(tx, who.tenant, "issuer", issuer.id);
         return issuer.id;
       });
       keySets.forget(id);
@@ -206,7 +207,7 @@ export const makeIssuers = ({ db, audit, seal, egress, clock, random, publicUrl,
         ...issuer.login,
         issuerId: issuer.id,
         metadata: { ...metadata, authorization_endpoint, token_endpoint },
-        clientSecret: sealed === undefined ? undefined : await seal.open(tenant, secretOf(issuer.id), sealed),
+        clientSecret: sealed === undefined ? undefined : await seal.open(tenant, loginSecretIdentity(issuer.id), sealed),
         redirectUri: loginCallbackUrl,
         subjectOf: (claims) => subjectOf(claims, issuer.subjectClaim),
       };

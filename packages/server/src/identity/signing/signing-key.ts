@@ -12,16 +12,41 @@ export interface SigningKey {
   readonly expiresAt: number;
 }
 
-const day = 24 * 60 * 60 * 1000;
+/**
+ * published: in the key set, and not the one that signs (its time is to come, or past); signing: the one that signs; retired: gone from the key
+ * set, which ended what it had signed; revoked: the same, and not to be believed.
+ */
+export type SigningKeyStatus = "published" | "signing" | "retired" | "revoked";
+
+/** Any signing key there ever was, as it may be shown. */
+export interface PublicSigningKey {
+  /** The `kid`. */
+  readonly id: string;
+  readonly alg: "ES256";
+  readonly status: SigningKeyStatus;
+  readonly publicJwk: JsonWebKey;
+  readonly createdAt: number;
+  readonly signsFrom: number;
+  /** When it leaves the key set, or left it; absent while it has no successor. */
+  readonly expiresAt: number | undefined;
+  readonly revokedAt: number | undefined;
+}
+
+const minute = 60 * 1000;
+const day = 24 * 60 * minute;
 
 /** How long a key signs. */
 export const signsFor = 30 * day;
 /** How long before it signs a key is published, so that every cached key set has it in time. */
 export const publishedBefore = day;
+/** The same for one that is made by hand: twice as long as our answers tell others to keep the key set. */
+export const publishedBeforeByHand = 10 * minute;
 /** How long a key stays published after its successor signs: longer than any token it signed lives. */
 export const publishedAfter = day;
 /** When a key that has no successor yet would leave the key set. */
 export const withoutSuccessor = 3650 * day;
+/** How long after it left the key set a key's private half is kept: a clock may be set back by as much. */
+export const erasedAfter = 60 * minute;
 
 export const newKeyId = (random: Random): string => random(12).toString("base64url");
 
@@ -33,3 +58,6 @@ export const generateKey = (): { readonly publicJwk: JsonWebKey; readonly privat
 
 export const privateKeyOf = (jwk: JsonWebKey): KeyObject => createPrivateKey({ key: jwk, format: "jwk" });
 export const publicKeyOf = (jwk: JsonWebKey): KeyObject => createPublicKey({ key: jwk, format: "jwk" });
+
+/** Where a private half is sealed to. */
+export const privateIdentity = (id: string): string => `signing_keys/${id}/private_jwk`;

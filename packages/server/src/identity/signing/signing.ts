@@ -1,20 +1,34 @@
 import { type JsonWebKey, sign } from "node:crypto";
 import type { Audit } from "../../ground/audit/index.ts";
-import type { Db, Row } from "../../ground/db/index.ts";
-import { anonymous, type Clock, type Random } from "../../ground/kernel/index.ts";
-import type { Seal } from "../../ground/seal/index.ts";
+import type { Db, Handle } from "../../ground/db/index.ts";
+import type { Job } from "../../ground/jobs/index.ts";
 import {
+  anonymous,
+  type Clock,
+  type Page,
+  type PageAsk,
+  pageFrom,
+  placeOf,
+  type Principal,
+  type Random,
+  Refusal,
+} from "../../ground/kernel/index.ts";
+import type { Seal } from "../../ground/seal/index.ts";
+import { isKeyDue, makeLiveKeys, rolesOf } from "./live-keys.ts";
+import {
+  erasedAfter,
   generateKey,
   newKeyId,
-  privateKeyOf,
-  publicKeyOf,
+  privateIdentity,
+  type PublicSigningKey,
   publishedAfter,
   publishedBefore,
+  publishedBeforeByHand,
   type SigningKey,
   signsFor,
   withoutSuccessor,
 } from "./signing-key.ts";
-import { signingTable } from "./signing-table.ts";
+import { type KeyRow, signingTable } from "./signing-table.ts";
 
 interface Needs {
   readonly db: Db;
@@ -26,113 +40,177 @@ interface Needs {
 
 export type Signing = ReturnType<typeof makeSigning>;
 
-/** How long a replica may go without looking whether another made a key; far less than a key is published before it signs. */
-const lookAgainAfter = 60_000;
-
-interface Known {
-  readonly keys: readonly SigningKey[];
-  readonly readAt: number;
-}
-
-const identityOf = (id: string) => `signing_keys/${id}/private_jwk`;
+const atOnce = 50;
+const signsFromOf = (row: KeyRow) => row.signs_from;
 const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
 
-export const makeSigning = ({ db, audit, seal, clock, random }: Needs) => {
-  const known = new Map<string, Known>();
-  const reading = new Map<string, Promise<Known>>();
-  /** Opened keys never change; only `expiresAt` does. */
-  const opened = new Map<string, Pick<SigningKey, "publicJwk" | "publicKey" | "privateKey">>();
+const show = (row: KeyRow, signing: string | undefined, now: number): PublicSigningKey => {
+  const isLive = row.expires_at > now && row.sealed_private_jwk !== "";
+  return {
+    id: row.id,
+    alg: row.alg,
+    status: row.revoked_at !== null ? "revoked" : !isLive ? "retired" : row.id === signing ? "signing" : "published",
+    publicJwk: JSON.parse(row.public_jwk) as JsonWebKey,
+    createdAt: row.created_at,
+    signsFrom: row.signs_from,
+    expiresAt: row.expires_at - row.signs_from === withoutSuccessor ? undefined : row.expires_at,
+    revokedAt: row.revoked_at ?? undefined,
+  };
+};
 
-  const toKey = async (tenant: string, row: Row<"signing_keys">): Promise<SigningKey> => {
-    let parts = opened.get(row.id);
-    if (!parts) {
-      const publicJwk = JSON.parse(row.public_jwk) as JsonWebKey;
-      const privateJwk = JSON.parse(await seal.open(tenant, identityOf(row.id), row.sealed_private_jwk)) as JsonWebKey;
-      parts = { publicJwk, publicKey: publicKeyOf(publicJwk), privateKey: privateKeyOf(privateJwk) };
-      opened.set(row.id, parts);
-    }
-    return { id: row.id, ...parts, signsFrom: row.signs_from, expiresAt: row.expires_at };
+export const makeSigning = ({ db, audit, seal, clock, random }: Needs) => {
+  /** Makes a key that signs from then on, for as long as nothing follows it or until what does. */
+  const make = async (tx: Handle, who: Principal, signsFrom: number, next?: KeyRow): Promise<string> => {
+    const id = newKeyId(random);
+    const { publicJwk, privateJwk } = generateKey();
+    await signingTable.expireFormer(tx, who.tenant, signsFrom, signsFrom + publishedAfter);
+    await signingTable.insert(tx, who.tenant, {
+      id,
+      alg: "ES256",
+      public_jwk: JSON.stringify(publicJwk),
+      sealed_private_jwk: await seal.seal(tx, who.tenant, privateIdentity(id), JSON.stringify(privateJwk)),
+      created_at: clock(),
+      signs_from: signsFrom,
+      expires_at: next ? next.signs_from + publishedAfter : signsFrom + withoutSuccessor,
+    });
+    await audit.record(tx, who, "signing_key.created", { target: id, details: { signsFrom } });
+    await db.changes.announce(tx, who.tenant, "signing_key", id);
+    return id;
   };
 
-  /** The key that signs now, and its successor once that is published. */
-  const rolesOf = <K extends { readonly signs_from: number }>(rows: readonly K[], now: number) => ({
-    current: rows.findLast((row) => row.signs_from <= now),
-    next: rows.find((row) => row.signs_from > now),
+  const live = makeLiveKeys({
+    db,
+    seal,
+    clock,
+    prepare: (tenant) =>
+      db.write(async (tx) => {
+        const now = clock();
+        const rows = await signingTable.live(tx, tenant, now);
+        if (!isKeyDue(rows, now, signsFromOf)) return rows;
+        const { current } = rolesOf(rows, now, signsFromOf);
+        const signsFrom = current ? Math.max(now + publishedBefore, current.signs_from + signsFor) : now;
+        await make(tx, anonymous(tenant, "signing"), signsFrom, current ? undefined : rows[0]);
+        return signingTable.live(tx, tenant, now);
+      }),
   });
 
-  /** Makes the first key, or the next one when the current one's time comes near. */
-  const prepare = (tenant: string): Promise<Row<"signing_keys">[]> =>
-    db.write(async (tx) => {
-      const now = clock();
-      const rows = await signingTable.live(tx, tenant, now);
-      const { current, next } = rolesOf(rows, now);
-      if (current && (next || now < current.signs_from + signsFor - publishedBefore)) return rows;
-      const signsFrom = current ? Math.max(now + publishedBefore, current.signs_from + signsFor) : now;
-      const id = newKeyId(random);
-      const { publicJwk, privateJwk } = generateKey();
-      await signingTable.insert(tx, tenant, {
-        id,
-        alg: "ES256",
-        public_jwk: JSON.stringify(publicJwk),
-        sealed_private_jwk: await seal.seal(tx, tenant, identityOf(id), JSON.stringify(privateJwk)),
-        created_at: now,
-        signs_from: signsFrom,
-        expires_at: signsFrom + withoutSuccessor,
-      });
-      if (current) await signingTable.expireAt(tx, tenant, current.id, signsFrom + publishedAfter);
-      await audit.record(tx, anonymous(tenant, "signing"), "signing_key.created", { target: id, details: { signsFrom } });
-      return signingTable.live(tx, tenant, now);
-    });
-
-  const read = async (tenant: string): Promise<Known> => {
+  /** A clock that was set back leaves no key due; then the oldest is the one that everybody knows. */
+  const signingNow = (keys: readonly SigningKey[]): SigningKey => {
     const now = clock();
-    let rows = await signingTable.live(db.read, tenant, now);
-    const { current, next } = rolesOf(rows, now);
-    if (!current || (!next && now >= current.signs_from + signsFor - publishedBefore)) rows = await prepare(tenant);
-    const fresh = { keys: await Promise.all(rows.map((row) => toKey(tenant, row))), readAt: now };
-    known.set(tenant, fresh);
-    return fresh;
+    const key = keys.findLast(({ signsFrom }) => signsFrom <= now) ?? keys[0];
+    if (!key) throw new Error("There is no signing key, though one is always made.");
+    return key;
   };
 
-  const keysOf = async (tenant: string): Promise<readonly SigningKey[]> => {
-    const have = known.get(tenant);
-    if (have && Math.abs(clock() - have.readAt) < lookAgainAfter) return have.keys;
-    let under = reading.get(tenant);
-    if (!under) {
-      under = read(tenant).finally(() => reading.delete(tenant));
-      reading.set(tenant, under);
-    }
-    return (await under).keys;
+  const signed = async (tenant: string, typ: string, payload: object): Promise<{ readonly token: string; readonly kid: string }> => {
+    const { id, privateKey } = signingNow(await live.of(tenant));
+    const text = `${encode({ alg: "ES256", typ, kid: id })}.${encode(payload)}`;
+    const signature = sign("sha256", Buffer.from(text), { key: privateKey, dsaEncoding: "ieee-p1363" });
+    return { token: `${text}.${signature.toString("base64url")}`, kid: id };
+  };
+
+  const shown = async (handle: Handle, tenant: string, rows: readonly KeyRow[]): Promise<readonly PublicSigningKey[]> => {
+    const now = clock();
+    const { current } = rolesOf(await signingTable.live(handle, tenant, now), now, signsFromOf);
+    return rows.map((row) => show(row, current?.id, now));
+  };
+
+  const shownOne = async (tx: Handle, tenant: string, id: string): Promise<PublicSigningKey> => {
+    const row = await signingTable.byId(tx, tenant, id);
+    const [key] = row ? await shown(tx, tenant, [row]) : [];
+    if (!key) throw new Refusal("key_unknown", "There is no such signing key.");
+    return key;
   };
 
   return {
     /** A compact JWS over the payload: ES256, by the tenant's current key, with its `kid` in the header (RFC 7515, RFC 7518 3.4). */
-    sign: async (tenant: string, typ: string, payload: object): Promise<string> => {
-      const keys = await keysOf(tenant);
-      const now = clock();
-      // A clock that was set back leaves no key due; then the oldest is the one that everybody knows.
-      const key = keys.findLast(({ signsFrom }) => signsFrom <= now) ?? keys[0];
-      if (!key) throw new Error("There is no signing key, though one is always made.");
-      const text = `${encode({ alg: "ES256", typ, kid: key.id })}.${encode(payload)}`;
-      return `${text}.${sign("sha256", Buffer.from(text), { key: key.privateKey, dsaEncoding: "ieee-p1363" }).toString("base64url")}`;
-    },
+    sign: async (tenant: string, typ: string, payload: object): Promise<string> => (await signed(tenant, typ, payload)).token,
 
-    /** The key that verifies, among those published now. */
-    keyFor: async (tenant: string, kid: string): Promise<SigningKey | undefined> => {
-      const find = (keys: readonly SigningKey[]) => keys.find(({ id, expiresAt }) => id === kid && expiresAt > clock());
-      const found = find(await keysOf(tenant));
-      if (found) return found;
-      // Another replica may have made the tenant's very first key a moment ago; an unknown kid makes one look a second at most.
-      const have = known.get(tenant);
-      if (have && Math.abs(clock() - have.readAt) >= 1000) known.delete(tenant);
-      return find(await keysOf(tenant));
-    },
+    /** The same, and which key it was: whoever keeps the token drops it when that key changes. */
+    signed,
+
+    /** The key that verifies, among those published now. A revoked one is none: at once here, within two seconds on other replicas. */
+    keyFor: live.find,
 
     /** The key set as published (RFC 7517). */
-    keySet: async (tenant: string): Promise<{ readonly keys: readonly JsonWebKey[] }> => {
-      const now = clock();
-      const keys = (await keysOf(tenant)).filter(({ expiresAt }) => expiresAt > now);
-      return { keys: keys.map(({ id, publicJwk }) => ({ ...publicJwk, kid: id, alg: "ES256", use: "sig" })) };
+    keySet: async (tenant: string): Promise<{ readonly keys: readonly JsonWebKey[] }> => ({
+      keys: (await live.of(tenant)).map(({ id, publicJwk }) => ({ ...publicJwk, kid: id, alg: "ES256", use: "sig" })),
+    }),
+
+    /** Every key there ever was, oldest first: what verifies old signatures, and which of them not to believe. */
+    publicKeys: async (tenant: string): Promise<readonly PublicSigningKey[]> =>
+      shown(db.read, tenant, await signingTable.all(db.read, tenant)),
+
+    /** Newest first. */
+    list: async (tenant: string, ask: PageAsk): Promise<Page<PublicSigningKey>> => {
+      const rows = await signingTable.list(db.read, tenant, placeOf(ask.cursor), ask.limit + 1);
+      const { items, ...more } = pageFrom(rows, ask.limit, (row) => ({ at: row.created_at, id: row.id }));
+      return { items: await shown(db.read, tenant, items), ...more };
     },
+
+    /** Has the next key sign as soon as every cached key set holds it: the one that is published already, else one that is made now. */
+    rotate: (who: Principal): Promise<PublicSigningKey> =>
+      db.write(async (tx) => {
+        const now = clock();
+        const { next } = rolesOf(await signingTable.live(tx, who.tenant, now), now, signsFromOf);
+        if (!next) return shownOne(tx, who.tenant, await make(tx, who, now + publishedBeforeByHand));
+        // Never later than it would have signed anyway.
+        const signsFrom = Math.min(next.signs_from, Math.max(now, next.created_at + publishedBeforeByHand));
+        await signingTable.setTimes(tx, who.tenant, next.id, {
+          signs_from: signsFrom,
+          ...(next.expires_at - next.signs_from === withoutSuccessor && { expires_at: signsFrom + withoutSuccessor }),
+        });
+        await signingTable.expireFormer(tx, who.tenant, signsFrom, signsFrom + publishedAfter);
+        await audit.record(tx, who, "signing_key.brought_forward", { target: next.id, details: { signsFrom } });
+        await db.changes.announce(tx, who.tenant, "signing_key", next.id);
+        return shownOne(tx, who.tenant, next.id);
+      }),
+
+    /**
+     * For a stolen key: it is gone from the key set, and what it signed is dead. If it signed, or was to sign next, a fresh one signs at once.
+     * @throws Refusal key_unknown
+     */
+    revoke: (who: Principal, id: string): Promise<PublicSigningKey> =>
+      db.write(async (tx) => {
+        const now = clock();
+        const { current, next } = rolesOf(await signingTable.live(tx, who.tenant, now), now, signsFromOf);
+        if (!(await signingTable.revoke(tx, who.tenant, id, now))) return shownOne(tx, who.tenant, id);
+        await audit.record(tx, who, "signing_key.revoked", { target: id });
+        if (id === current?.id || id === next?.id) await make(tx, who, now, id === next?.id ? undefined : next);
+        await db.changes.announce(tx, who.tenant, "signing_key", id);
+        return shownOne(tx, who.tenant, id);
+      }),
+
+    /**
+     * Every key of every tenant leaves its key set for good, and what they signed is dead; fresh ones are made when they are needed. After a backup
+     * was restored, tokens that were revoked since would come back to life otherwise.
+     * @param why stands in each tenant's record
+     * @returns how many
+     */
+    retireAll: (why: string): Promise<number> =>
+      db.write(async (tx) => {
+        const retired = await signingTable.retireAll(tx, clock());
+        for (const { tenant_id, id } of retired)
+          await audit.record(tx, anonymous(tenant_id, "signing"), "signing_key.retired", { target: id, details: { why } });
+        for (const { tenant_id, id } of retired) await db.changes.announce(tx, tenant_id, "signing_key", id);
+        return retired.length;
+      }),
+
+    /** Erases private halves that nobody can need. Public halves stay for ever: what was signed can still be verified. */
+    erase: {
+      name: "signing_keys.erase",
+      every: 10 * 60_000,
+      isNeeded: async () => (await signingTable.erasable(db.read, clock() - erasedAfter, 1)).length > 0,
+      run: async (signal) => {
+        for (let more = true; more && !signal.aborted; ) {
+          const keys = await signingTable.erasable(db.read, clock() - erasedAfter, atOnce);
+          await db.write(async (tx) => {
+            for (const { tenant_id, id } of keys) await signingTable.erase(tx, tenant_id, id);
+            for (const { tenant_id, id } of keys) await db.changes.announce(tx, tenant_id, "signing_key", id);
+          });
+          more = keys.length === atOnce;
+        }
+      },
+    } satisfies Job,
   };
 };

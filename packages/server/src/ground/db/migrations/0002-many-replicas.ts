@@ -21,10 +21,26 @@ export const manyReplicas = ({ text, integer, counter }: Columns): readonly stri
   "create index operators_by_age on operators (tenant_id, created_at, id)",
   `alter table providers add column status ${text} not null default 'active'`,
 
+  // What a revocation would kill is counted from indexes alone.
+  "drop index connections_by_user",
+  "create index connections_by_user on connections (tenant_id, user_id, state)",
+  "drop index connections_by_provider",
+  "create index connections_by_provider on connections (tenant_id, provider_id, state, agent_id)",
+  "create index connections_by_agent on connections (tenant_id, agent_id, state)",
+  ...["agent", "user", "provider"].map(
+    (by) =>
+      `create index authorization_sessions_by_${by} on authorization_sessions (tenant_id, ${by}_id, expires_at)
+         where state in ('pending', 'authorized', 'exchanging')`,
+  ),
+
   "alter table signing_keys drop column epoch",
   `alter table signing_keys add column revoked_at ${integer}`,
   `alter table data_keys add column unneeded_since ${integer}`,
   `alter table peppers add column unneeded_since ${integer}`,
+  `create table master_keys (id ${text} primary key, number ${integer} not null unique)`,
+  // What is sealed names its data key in its first 22 characters: `s1.dk_` and 16 digits.
+  "create index connections_by_data_key on connections (tenant_id, substr(sealed_tokens, 1, 22), id)",
+  "create index agent_keys_by_pepper on agent_keys (pepper_id)",
 
   `create table audit_unsealed (tenant_id ${text} not null, at ${integer} not null, id ${text} not null, primary key (tenant_id, at, id))`,
   "insert into audit_unsealed (tenant_id, at, id) select tenant_id, at, id from audit_events",
