@@ -5,7 +5,7 @@ import { freePort, makeHttp, makeLog } from "./front/http/index.ts";
 import { serveNative } from "./front/native/index.ts";
 import { servePages } from "./front/pages/index.ts";
 import { systemRandom } from "./ground/kernel/index.ts";
-import { masterKeyFile, masterKeyPath, SealBroken } from "./ground/seal/index.ts";
+import { masterKeyFile, masterKeyPath, oldMasterKeyFile, oldMasterKeyPath, SealBroken } from "./ground/seal/index.ts";
 
 /** A server that listens. */
 export interface Server {
@@ -35,14 +35,18 @@ const prepareDataDir = (dataDir: string): void => {
   if (mkdirSync(dataDir, { recursive: true, mode: 0o700 }) !== undefined) chmodSync(dataDir, 0o700);
 };
 
-/** The master key that was given, else the data directory's own. A store without its key file gets no new one: nothing in it would open. */
-const masterKeyOf = ({ secrets, dataDir, database }: Config): Buffer => {
-  if (secrets.masterKey !== undefined) return secrets.masterKey;
+/**
+ * The master key that was given, else the data directory's own, and the former one. A store without its key file gets no new one: nothing in it
+ * would open; but for one whose file was moved aside to be changed for another.
+ */
+const masterKeysOf = ({ secrets, dataDir, database }: Config): { masterKey: Buffer; oldMasterKey: Buffer | undefined } => {
+  if (secrets.masterKey !== undefined) return { masterKey: secrets.masterKey, oldMasterKey: secrets.oldMasterKey };
   const path = masterKeyPath(dataDir);
-  if (database.engine === "sqlite" && existsSync(database.path) && !existsSync(path)) {
+  const oldMasterKey = secrets.oldMasterKey ?? oldMasterKeyFile(oldMasterKeyPath(dataDir));
+  if (database.engine === "sqlite" && existsSync(database.path) && !existsSync(path) && !oldMasterKey) {
     throw new SealBroken(`There is a store in ${dataDir}, and not the key it was sealed with: put ${path} back, or set LEGATE_MASTER_KEY.`);
   }
-  return masterKeyFile(path, systemRandom);
+  return { masterKey: masterKeyFile(path, systemRandom), oldMasterKey };
 };
 
 /** Port 0 means a free one. The URLs that others are told name the port, so it is chosen before anything is built. */
@@ -66,12 +70,13 @@ export const openServer = async (settings: Config, tell: (text: string) => void 
   if (config.secrets.masterKey === undefined || config.database.engine === "sqlite") prepareDataDir(config.dataDir);
   const house: House = await openHouse({
     store: config.database,
-    masterKey: masterKeyOf(config),
+    ...masterKeysOf(config),
     publicUrl: config.publicUrl,
     secureCookies: config.secureCookies,
     egressAllow: config.egressAllow,
     adminKey: config.secrets.adminKey,
     onJobFailure: (job, error) => log.warn({ job, err: error }, "background work failed and will be tried again"),
+    onProgress: (about, sentence) => log.info(about, sentence),
   });
   try {
     const http = await makeHttp(config, { log, random: systemRandom, ping: () => house.tenants.ping() });

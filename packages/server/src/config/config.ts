@@ -32,7 +32,7 @@ export interface Config {
   readonly secureCookies: boolean;
   /** Sentences to log at start. */
   readonly warnings: readonly string[];
-  readonly secrets: { readonly adminKey?: string; readonly masterKey?: Buffer };
+  readonly secrets: { readonly adminKey?: string; readonly masterKey?: Buffer; readonly oldMasterKey?: Buffer };
 }
 
 /** First step: each variable by itself. An empty one counts as not set. */
@@ -108,6 +108,7 @@ const combine = (given: Given, env: Environment, problems: string[]): Config => 
     secrets: {
       ...(given.adminKey !== undefined && { adminKey: given.adminKey }),
       ...(given.masterKey !== undefined && { masterKey: given.masterKey }),
+      ...(given.oldMasterKey !== undefined && { oldMasterKey: given.oldMasterKey }),
     },
   };
 };

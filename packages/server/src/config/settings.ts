@@ -49,6 +49,14 @@ export const settings = {
     secret: true,
     parse: read.masterKey,
   }),
+  oldMasterKey: setting({
+    name: "LEGATE_MASTER_KEY_OLD",
+    sentence:
+      "A second master key that only opens what it sealed, while one is changed for the other: 32 bytes as base64 or hex. Take it away when `GET /v1/master-key` says that it is not needed.",
+    default: "the file master.key.old in LEGATE_DATA_DIR, where the key file is used and there is one",
+    secret: true,
+    parse: read.masterKey,
+  }),
   egressAllow: setting({
     name: "LEGATE_EGRESS_ALLOW",
     sentence:

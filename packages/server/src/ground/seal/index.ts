@@ -1,7 +1,7 @@
 /** Owns envelope encryption of secrets at rest, and the keyed hash that looks keys up. */
 export { SealBroken } from "./cipher.ts";
 export { type DataKeyRotation, makeDataKeyRotation, type ShownDataKey } from "./data-key-rotation.ts";
-export { type Kek, kekFrom, masterKeyFile, masterKeyPath, oldMasterKeyPath } from "./kek.ts";
+export { type Kek, kekFrom, masterKeyFile, masterKeyPath, oldMasterKeyFile, oldMasterKeyPath } from "./kek.ts";
 export type { PepperedTable } from "./keys-table.ts";
 export { makeMasterKey, type MasterKey, type MasterKeyState, settleMasterKey } from "./master-key.ts";
 export type { Tell } from "./needs.ts";

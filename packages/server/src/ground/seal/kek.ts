@@ -52,6 +52,20 @@ const makeDurable = (directory: string): void => {
   }
 };
 
+const readKey = (path: string): Buffer => {
+  const handle = openSync(path, constants.O_RDONLY);
+  try {
+    if (process.platform !== "win32" && (fstatSync(handle).mode & 0o077) !== 0) {
+      throw new SealBroken(`The master key file ${path} can be read by others. Set its mode to 600 if you trust it still.`);
+    }
+    const key = Buffer.from(readFileSync(handle, "utf8").trim(), "base64url");
+    if (key.length !== keyBytes) throw new SealBroken(`The master key file ${path} does not hold a 32-byte key.`);
+    return key;
+  } finally {
+    closeSync(handle);
+  }
+};
+
 /**
  * Reads the master key file, or makes it (mode 600) where there is none.
  * @throws SealBroken when others may read it or it does not hold a key: a key that leaked is not used silently
@@ -68,18 +82,11 @@ export const masterKeyFile = (path: string, random: Random): Buffer => {
     }
     makeDurable(dirname(path));
   }
-  const handle = openSync(path, constants.O_RDONLY);
-  try {
-    if (process.platform !== "win32" && (fstatSync(handle).mode & 0o077) !== 0) {
-      throw new SealBroken(`The master key file ${path} can be read by others. Set its mode to 600 if you trust it still.`);
-    }
-    const key = Buffer.from(readFileSync(handle, "utf8").trim(), "base64url");
-    if (key.length !== keyBytes) throw new SealBroken(`The master key file ${path} does not hold a 32-byte key.`);
-    return key;
-  } finally {
-    closeSync(handle);
-  }
+  return readKey(path);
 };
+
+/** Reads the file of a former master key, where there is one. @throws SealBroken as {@link masterKeyFile} */
+export const oldMasterKeyFile = (path: string): Buffer | undefined => (existsSync(path) ? readKey(path) : undefined);
 
 /** Where the master key file of a data directory is. */
 export const masterKeyPath = (dataDir: string): string => join(dataDir, "master.key");
