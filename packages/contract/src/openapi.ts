@@ -7,7 +7,9 @@ import { errorAnswer } from "./errors.ts";
 import { issuer, issuerChange, newIssuer } from "./issuers.ts";
 import { nothing, type Operation, type Right } from "./operation.ts";
 import { operations } from "./operations.ts";
+import { operator } from "./operators.ts";
 import { newProvider, provider, providerChange } from "./providers.ts";
+import { tenant } from "./tenants.ts";
 import { user } from "./users.ts";
 
 type Json = Readonly<Record<string, unknown>>;
@@ -25,8 +27,10 @@ const named: Readonly<Record<string, readonly [schema: z.ZodType, io: "input" | 
   NewAgent: [newAgent, "input"],
   NewIssuer: [newIssuer, "input"],
   NewProvider: [newProvider, "input"],
+  Operator: [operator, "output"],
   Provider: [provider, "output"],
   ProviderChange: [providerChange, "input"],
+  Tenant: [tenant, "output"],
   User: [user, "output"],
 };
 
@@ -57,6 +61,7 @@ const schemaOf = (schema: z.ZodType, io: "input" | "output", defined?: string): 
 
 const operatorKey = "operatorKey";
 const schemes: Readonly<Record<Exclude<Right, "anyone">, string>> = {
+  "installation-admin": operatorKey,
   admin: operatorKey,
   operator: operatorKey,
   auditor: operatorKey,
@@ -67,6 +72,7 @@ const schemes: Readonly<Record<Exclude<Right, "anyone">, string>> = {
 
 const rightsInWords: Readonly<Record<Right, string>> = {
   anyone: "anyone",
+  "installation-admin": "an admin of tenant `default`",
   admin: "an admin",
   operator: "an operator",
   auditor: "an auditor",
@@ -110,10 +116,10 @@ const refusalsOf = ({ refusals, rights, body }: Operation): readonly Code[] => {
 
 const requestId = { "x-request-id": { $ref: "#/components/headers/RequestId" } };
 
-const success = (summary: string, answer: z.ZodType): Json => ({
+const success = (summary: string, answer: z.ZodType, mediaType = "application/json"): Json => ({
   description: summary,
   headers: requestId,
-  ...(answer !== nothing && { content: { "application/json": { schema: schemaOf(answer, "output") } } }),
+  ...(answer !== nothing && { content: { [mediaType]: { schema: schemaOf(answer, "output") } } }),
 });
 
 const refused = (given: readonly Code[]): Json => ({
@@ -129,7 +135,7 @@ const responsesOf = (op: Operation, statuses: Readonly<Record<Code, number>>): J
     byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
   }
   return {
-    [op.status]: success(op.status === 204 ? "Done" : op.summary, op.answer),
+    [op.status]: success(op.status === 204 ? "Done" : op.summary, op.answer, op.streams),
     ...(op.also && { [op.also.status]: success("Not yet: the user has to consent first", op.also.answer) }),
     ...Object.fromEntries([...byStatus].sort(([a], [b]) => a.localeCompare(b)).map(([status, given]) => [status, refused(given)])),
   };

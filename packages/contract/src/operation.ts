@@ -1,8 +1,11 @@
 import { z } from "zod";
 import type { Code } from "./codes.ts";
 
-/** Who may ask: any one of an operation's rights suffices. `user-token` is a trusted issuer's token of the user; `workload-token` a WAT. */
-export type Right = "anyone" | "admin" | "operator" | "auditor" | "agent" | "user-token" | "workload-token";
+/**
+ * Who may ask: any one of an operation's rights suffices. `user-token` is a trusted issuer's token of the user; `workload-token` a WAT;
+ * `installation-admin` an admin of tenant `default`, who runs the installation for all tenants.
+ */
+export type Right = "anyone" | "installation-admin" | "admin" | "operator" | "auditor" | "agent" | "user-token" | "workload-token";
 
 /** One thing that can be asked of Legate over its own wire. Routes, OpenAPI, the SDK and the rights test are read from these. */
 export interface Operation<
@@ -30,6 +33,8 @@ export interface Operation<
   /** What a success carries; `nothing` with 204. */
   readonly answer: Answer;
   readonly status: 200 | 201 | 202 | 204;
+  /** The media type of an answer that is streamed as text, where it is; `answer` is then any text. */
+  readonly streams?: string;
   /** A second successful answer, where there is one (202 while a consent is pending). */
   readonly also?: { readonly status: 202; readonly answer: Also };
   /** The refusals a caller should be ready for, beyond those every operation may give. */

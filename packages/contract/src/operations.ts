@@ -1,12 +1,28 @@
 import * as agents from "./agents.ts";
 import * as audit from "./audit.ts";
 import * as credentials from "./credentials.ts";
+import * as impact from "./impact.ts";
 import * as issuers from "./issuers.ts";
+import * as keys from "./keys.ts";
+import * as operators from "./operators.ts";
 import * as providers from "./providers.ts";
+import * as tenants from "./tenants.ts";
 import * as users from "./users.ts";
 
 /** Every operation of the native wire, by its id. What is absent here is absent from the service. */
 export const operations = {
+  createTenant: tenants.createTenant,
+  listTenants: tenants.listTenants,
+  getTenant: tenants.getTenant,
+  deleteTenant: tenants.deleteTenant,
+  suspendTenant: tenants.suspendTenant,
+  resumeTenant: tenants.resumeTenant,
+  createOperator: operators.createOperator,
+  listOperators: operators.listOperators,
+  getOperator: operators.getOperator,
+  updateOperator: operators.updateOperator,
+  deleteOperator: operators.deleteOperator,
+  rotateOperatorKey: operators.rotateOperatorKey,
   createAgent: agents.createAgent,
   listAgents: agents.listAgents,
   getAgent: agents.getAgent,
@@ -22,6 +38,7 @@ export const operations = {
   getUser: users.getUser,
   suspendUser: users.suspendUser,
   resumeUser: users.resumeUser,
+  revokeUser: users.revokeUser,
   createIssuer: issuers.createIssuer,
   listIssuers: issuers.listIssuers,
   getIssuer: issuers.getIssuer,
@@ -32,6 +49,8 @@ export const operations = {
   getProvider: providers.getProvider,
   updateProvider: providers.updateProvider,
   deleteProvider: providers.deleteProvider,
+  suspendProvider: providers.suspendProvider,
+  resumeProvider: providers.resumeProvider,
   createWorkloadToken: credentials.createWorkloadToken,
   getApiKey: credentials.getApiKey,
   getOauth2Token: credentials.getOauth2Token,
@@ -39,5 +58,19 @@ export const operations = {
   listConnections: credentials.listConnections,
   getConnection: credentials.getConnection,
   deleteConnection: credentials.deleteConnection,
+  getAgentImpact: impact.getAgentImpact,
+  getUserImpact: impact.getUserImpact,
+  getConnectionImpact: impact.getConnectionImpact,
+  getProviderImpact: impact.getProviderImpact,
+  getIssuerImpact: impact.getIssuerImpact,
+  listSigningKeys: keys.listSigningKeys,
+  rotateSigningKey: keys.rotateSigningKey,
+  revokeSigningKey: keys.revokeSigningKey,
+  listDataKeys: keys.listDataKeys,
+  rotateDataKey: keys.rotateDataKey,
+  getMasterKey: keys.getMasterKey,
+  listPeppers: keys.listPeppers,
+  rotatePepper: keys.rotatePepper,
   listAuditEvents: audit.listAuditEvents,
+  exportAuditEvents: audit.exportAuditEvents,
 } as const;

@@ -18,26 +18,32 @@ export const openIdentity = async (address: StoreAddress) => {
   const hand = handClock();
   const ground = await openGround(address, hand.clock);
   const egress = makeEgress({ allow: ["127.0.0.0/8"] });
-  const tenants = makeTenants({ ...ground, publicUrl: testPublicUrl });
   const operators = makeOperators(ground);
-  const users = makeUsers(ground);
+  const tenants = makeTenants({
+    ...ground,
+    publicUrl: testPublicUrl,
+    firstAdmin: operators.firstAdmin,
+    onSuspended: () => Promise.resolve(),
+  });
+  const users = makeUsers({ ...ground, onSuspended: () => Promise.resolve(), onRevoked: () => Promise.resolve() });
   const issuers = makeIssuers({
     ...ground,
     egress,
-    publicUrl: testPublicUrl,
+    issuerOf: tenants.issuerOf,
     usersNamedBy: users.claimOf,
     agentsNaming: (tx, tenant, id) => agents.anyNamingIssuer(tx, tenant, id),
   });
   const agents: Agents = makeAgents({
     ...ground,
     issuerId: async (tenant, name) => (await issuers.get(tenant, name)).id,
+    onSuspended: () => Promise.resolve(),
     onRemoved: () => Promise.resolve(),
   });
   const signing = makeSigning(ground);
   const tokens = makeTokens({ ...ground, signing, tenants });
   const standing = makeStanding(ground);
   const workloadTokens = makeWorkloadTokens({ ...ground, users, issuers, standing, tokens });
-  const authn = makeAuthn({ ...ground, operators, agents, users, issuers, tokens, standing });
+  const authn = makeAuthn({ ...ground, tenants, operators, agents, users, issuers, tokens, standing });
   await tenants.ensureDefault();
   return {
     ...ground,

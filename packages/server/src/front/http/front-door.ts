@@ -26,7 +26,7 @@ export const serveFrontDoor = (app: FastifyInstance, publicUrl: string): void =>
 </ul>
 </html>
 `;
-  app.get("/", { config: { operation: "about" } }, (request, reply) => {
+  app.get("/", { config: { operation: "about", ofInstallation: true } }, (request, reply) => {
     reply.header("vary", "accept");
     return (request.headers.accept ?? "").includes("text/html") ? reply.type("text/html; charset=utf-8").send(page) : reply.send(about);
   });

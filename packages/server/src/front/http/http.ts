@@ -15,6 +15,7 @@ import type { Log } from "./log.ts";
 import { refuseUnrouted } from "./methods.ts";
 import { countRequests } from "./metrics.ts";
 import { startTelemetry, traceRequests } from "./telemetry.ts";
+import { refuseClosedTenants, stripTenant } from "./tenant-prefix.ts";
 import { isWellFormedUrl, malformedHeader } from "./well-formed.ts";
 
 export type HttpSettings = Pick<Config, "host" | "port" | "publicUrl" | "trustedProxies" | "corsOrigins" | "tls" | "telemetry"> & {
@@ -27,6 +28,8 @@ interface Parts {
   readonly random: Random;
   /** Rejects when the store cannot be read. */
   readonly ping: () => Promise<unknown>;
+  /** Whether there is such a tenant, neither suspended nor deleted; left out, no tenant but the default one has addresses. */
+  readonly isOpen?: (tenant: string) => Promise<boolean>;
 }
 
 const defaultLimits = {
@@ -64,7 +67,10 @@ const unreadable = "/-";
  * Makes the server: limits, request ids, security headers, health, metrics, logs, and the refusals that need no wire. It reads no body of any type;
  * each wire's scope adds the types it reads.
  */
-export const makeHttp = async (settings: HttpSettings, { log, random, ping }: Parts): Promise<Http> => {
+export const makeHttp = async (
+  settings: HttpSettings,
+  { log, random, ping, isOpen = () => Promise.resolve(false) }: Parts,
+): Promise<Http> => {
   const limits = { ...defaultLimits, ...settings.limits };
   const secure = settings.publicUrl.startsWith("https:");
   const newRequestId = () => `req_${random(16).toString("hex")}`;
@@ -99,7 +105,7 @@ export const makeHttp = async (settings: HttpSettings, { log, random, ping }: Pa
     // A URL that does not decode would end outside of hooks and error handlers; this way it is refused like all else.
     rewriteUrl: (raw) => {
       const url = raw.url ?? "/";
-      if (isWellFormedUrl(url)) return url;
+      if (isWellFormedUrl(url)) return stripTenant(raw, url);
       malformed.add(raw);
       return unreadable;
     },
@@ -156,6 +162,7 @@ export const makeHttp = async (settings: HttpSettings, { log, random, ping }: Pa
     done(header === undefined ? undefined : new Refusal("invalid_request", `The header ${header} is not well-formed text.`));
   });
   refuseUnrouted(app);
+  refuseClosedTenants(app, isOpen);
 
   app.addHook("onSend", (_request, reply, payload, done) => {
     if (draining) reply.header("connection", "close");

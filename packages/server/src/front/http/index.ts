@@ -6,3 +6,4 @@ export { freePort } from "./free-port.ts";
 export { type Http, type HttpSettings, makeHttp } from "./http.ts";
 export { readJson } from "./json.ts";
 export { type Log, makeLog } from "./log.ts";
+export { prefixOf, tenantOf } from "./tenant-prefix.ts";

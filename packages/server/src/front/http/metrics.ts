@@ -42,7 +42,7 @@ export const countRequests = (app: FastifyInstance): void => {
     seconds.observe({ operation }, reply.elapsedTime / 1000);
     done();
   });
-  app.get("/metrics", { config: { operation: "metrics" } }, async (_request, reply) =>
+  app.get("/metrics", { config: { operation: "metrics", ofInstallation: true } }, async (_request, reply) =>
     reply.type(registry.contentType).send(await registry.metrics()),
   );
 };

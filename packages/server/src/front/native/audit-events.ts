@@ -1,8 +1,8 @@
 import { type auditEvent as auditEventWire, operations } from "@legate/contract";
 import type { z } from "zod";
-import type { Audit, AuditEvent } from "../../ground/audit/index.ts";
+import type { Audit, AuditEvent, Chain } from "../../ground/audit/index.ts";
 import { moment, pageOf } from "./encode.ts";
-import type { Serve } from "./serve.ts";
+import { type Serve, Streamed } from "./serve.ts";
 
 const encode = (event: AuditEvent): z.input<typeof auditEventWire> => ({
   id: event.id,
@@ -20,9 +20,19 @@ const encode = (event: AuditEvent): z.input<typeof auditEventWire> => ({
 
 const millisecondsOf = (iso: string | undefined): number | undefined => (iso === undefined ? undefined : Date.parse(iso));
 
-export const serveAuditEvents = (serve: Serve, audit: Pick<Audit, "list">): void => {
+export interface AuditRooms {
+  readonly audit: Pick<Audit, "list" | "note">;
+  readonly chain: Pick<Chain, "export">;
+}
+
+export const serveAuditEvents = (serve: Serve, { audit, chain }: AuditRooms): void => {
   serve(operations.listAuditEvents, async ({ who, query: { agent, user, action, from, to, limit, cursor } }) => {
     const filter = { agent, user, action, from: millisecondsOf(from), to: millisecondsOf(to) };
     return pageOf(await audit.list(who.tenant, filter, { limit, cursor }), encode);
+  });
+
+  serve(operations.exportAuditEvents, async ({ who, query: { from, to } }) => {
+    await audit.note(who, "audit.exported", { details: { ...(from !== undefined && { from }), ...(to !== undefined && { to }) } });
+    return new Streamed(chain.export(who.tenant, { from: millisecondsOf(from), to: millisecondsOf(to) }), `audit-${who.tenant}.jsonl`);
   });
 };

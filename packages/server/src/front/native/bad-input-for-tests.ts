@@ -26,6 +26,8 @@ export interface Case {
 
 const bad = [400, "invalid_request"] as const;
 
+const tenant = { params: { name: "victims" }, missing: "tenant_unknown" } as const;
+const operator = { params: { id: "opr_0" }, missing: "operator_unknown" } as const;
 const agent = { params: { name: "probe" }, missing: "agent_unknown" } as const;
 const user = { params: { id: "usr_0" }, missing: "user_unknown" } as const;
 const issuer = { params: { name: "corp" }, missing: "issuer_unknown" } as const;
@@ -36,6 +38,18 @@ const oauth2 = { name: "calendar", type: "oauth2", clientId: "us", discoveryUrl:
 
 /** One good request of each operation, on what the test has made beforehand. */
 export const samples: Record<OperationId, Sample> = {
+  createTenant: { body: { name: "acme" } },
+  listTenants: {},
+  getTenant: tenant,
+  deleteTenant: tenant,
+  suspendTenant: tenant,
+  resumeTenant: tenant,
+  createOperator: { body: { name: "night-shift", role: "operator", expiresAt: "2099-01-01T00:00:00Z" } },
+  listOperators: {},
+  getOperator: operator,
+  updateOperator: { ...operator, body: { role: "auditor", expiresAt: "2099-01-01T00:00:00Z" } },
+  deleteOperator: operator,
+  rotateOperatorKey: operator,
   createAgent: {
     body: {
       name: "fresh",
@@ -65,6 +79,7 @@ export const samples: Record<OperationId, Sample> = {
   getUser: user,
   suspendUser: user,
   resumeUser: user,
+  revokeUser: user,
   createIssuer: {
     body: { name: "corp", discoveryUrl: "http://127.0.0.1:9/", audiences: ["us"], subjectClaim: "sub", login: { clientId: "us" } },
   },
@@ -77,6 +92,8 @@ export const samples: Record<OperationId, Sample> = {
   getProvider: provider,
   updateProvider: { ...provider, ...victim, body: { apiKey: "another" } },
   deleteProvider: provider,
+  suspendProvider: { ...provider, ...victim },
+  resumeProvider: { ...provider, ...victim },
   createWorkloadToken: { body: { agent: "probe" } },
   getApiKey: { body: { provider: "weather" } },
   getOauth2Token: { body: { provider: "calendar", scopes: ["read"] } },
@@ -84,11 +101,54 @@ export const samples: Record<OperationId, Sample> = {
   listConnections: {},
   getConnection: connection,
   deleteConnection: connection,
+  getAgentImpact: agent,
+  getUserImpact: user,
+  getConnectionImpact: connection,
+  getProviderImpact: provider,
+  getIssuerImpact: issuer,
+  listSigningKeys: {},
+  rotateSigningKey: {},
+  revokeSigningKey: { params: { id: "kid_0" }, missing: "key_unknown" },
+  listDataKeys: {},
+  rotateDataKey: {},
+  getMasterKey: {},
+  listPeppers: {},
+  rotatePepper: {},
   listAuditEvents: {},
+  exportAuditEvents: {},
 };
 
 /** What parses and is refused all the same. */
 export const refusedByRooms: Partial<Record<OperationId, readonly Case[]>> = {
+  createTenant: [
+    { what: "the name of tenant default", body: { name: "default" }, expect: [409, "tenant_exists"] },
+    { what: "a name in capitals", body: { name: "Acme" }, expect: bad, at: "name" },
+    { what: "a name of 40 letters", body: { name: "a".repeat(40) }, expect: bad, at: "name" },
+  ],
+  deleteTenant: [{ what: "tenant default", path: "/v1/tenants/default", expect: [409, "tenant_default"] }],
+  suspendTenant: [{ what: "tenant default", path: "/v1/tenants/default/suspend", expect: [409, "tenant_default"] }],
+  createOperator: [
+    { what: "a name that is taken", body: { name: "admin", role: "auditor" }, expect: [409, "operator_exists"] },
+    { what: "a role there is not", body: { name: "root", role: "root" }, expect: bad, at: "role" },
+    {
+      what: "an expiry that has passed",
+      body: { name: "late", role: "auditor", expiresAt: "2020-01-01T00:00:00Z" },
+      expect: bad,
+      at: "expiresAt",
+    },
+  ],
+  updateOperator: [
+    {
+      what: "another role for the first operator",
+      path: "/v1/operators/op_admin",
+      body: { role: "auditor" },
+      expect: [409, "first_operator"],
+    },
+  ],
+  deleteOperator: [{ what: "the first operator", path: "/v1/operators/op_admin", expect: [409, "first_operator"] }],
+  rotateOperatorKey: [
+    { what: "the first operator's key, given as a setting", path: "/v1/operators/op_admin/rotate-key", expect: [409, "first_operator"] },
+  ],
   createAgent: [
     { what: "a name that is taken", body: { name: "probe" }, expect: [409, "agent_exists"] },
     { what: "a name like an id", body: { name: "agt_0123" }, expect: bad, at: "name" },

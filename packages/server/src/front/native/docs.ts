@@ -61,11 +61,11 @@ export const serveDocs = (app: FastifyInstance): void => {
   const etag = `"${createHash("sha256").update(`${size} ${mtimeMs}`).digest("base64url").slice(0, 22)}"`;
   const script = (reply: FastifyReply) => reply.type("text/javascript; charset=utf-8");
 
-  app.get("/docs", { config: { operation: "docs" } }, (_request, reply) =>
+  app.get("/docs", { config: { operation: "docs", ofInstallation: true } }, (_request, reply) =>
     reply.header("content-security-policy", policy).type("text/html; charset=utf-8").send(page),
   );
-  app.get("/docs/start.js", { config: { operation: "docs" } }, (_request, reply) => script(reply).send(start));
-  app.get("/docs/reference.js", { config: { operation: "docs" } }, (request, reply) => {
+  app.get("/docs/start.js", { config: { operation: "docs", ofInstallation: true } }, (_request, reply) => script(reply).send(start));
+  app.get("/docs/reference.js", { config: { operation: "docs", ofInstallation: true } }, (request, reply) => {
     reply.header("cache-control", "public, max-age=0, must-revalidate").header("etag", etag);
     if (request.headers["if-none-match"] === etag) return reply.code(304).send();
     return script(reply).header("content-length", size).send(createReadStream(program));

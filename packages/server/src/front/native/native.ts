@@ -1,28 +1,34 @@
 import { makeOpenApi } from "@legate/contract";
 import type { FastifyInstance } from "fastify";
 import type { Providers } from "../../access/providers/index.ts";
-import type { Sessions, Vault } from "../../access/vault/index.ts";
-import type { Audit } from "../../ground/audit/index.ts";
+import type { Connections, Sessions, Vault } from "../../access/vault/index.ts";
+import type { Audit, Chain } from "../../ground/audit/index.ts";
 import type { Db } from "../../ground/db/index.ts";
 import { anonymous } from "../../ground/kernel/index.ts";
+import type { DataKeyRotation, MasterKey, Peppers } from "../../ground/seal/index.ts";
 import type { Agents } from "../../identity/agents/index.ts";
 import type { Authn } from "../../identity/authn/index.ts";
 import type { Issuers } from "../../identity/issuers/index.ts";
 import type { Signing } from "../../identity/signing/index.ts";
+import type { Operators } from "../../identity/operators/index.ts";
 import { defaultTenant, type Tenants } from "../../identity/tenants/index.ts";
 import type { WorkloadTokens } from "../../identity/tokens/index.ts";
 import type { Users } from "../../identity/users/index.ts";
-import { addressOf, readJson } from "../http/index.ts";
+import { addressOf, prefixOf, readJson, tenantOf } from "../http/index.ts";
 import { serveAgents } from "./agents.ts";
 import { serveAuditEvents } from "./audit-events.ts";
 import { serveConnections } from "./connections.ts";
 import { serveCredentials } from "./credentials.ts";
 import { serveDocs } from "./docs.ts";
 import { answerErrors, errors } from "./errors.ts";
+import { serveImpact } from "./impact.ts";
 import { serveIssuers } from "./issuers.ts";
+import { serveKeys } from "./keys.ts";
 import { serveKeySet } from "./key-set.ts";
+import { serveOperators } from "./operators.ts";
 import { serveProviders } from "./providers.ts";
 import { type Prove, prefix, serveOn } from "./serve.ts";
+import { serveTenants } from "./tenants.ts";
 import { serveUsers } from "./users.ts";
 import { serveWorkloadTokens } from "./workload-tokens.ts";
 
@@ -35,11 +41,17 @@ export interface NativeRooms {
   readonly issuers: Issuers;
   readonly providers: Providers;
   readonly vault: Vault;
-  readonly sessions: Pick<Sessions, "complete">;
+  readonly connections: Connections;
+  readonly sessions: Pick<Sessions, "complete" | "someOf" | "someAtIssuer">;
   readonly workloadTokens: WorkloadTokens;
   readonly audit: Audit;
+  readonly chain: Chain;
   readonly signing: Signing;
+  readonly dataKeys: DataKeyRotation;
+  readonly masterKey: MasterKey;
+  readonly peppers: Peppers;
   readonly tenants: Tenants;
+  readonly operators: Operators;
 }
 
 /** This wire as an OpenAPI document, for a server at this origin. Its version is the document's, not the server's. */
@@ -48,10 +60,10 @@ export const openApiOf = (serverUrl: string): object => makeOpenApi({ serverUrl,
 const proveWith =
   (authn: Authn): Prove =>
   (request, rights) => {
-    const from = { tenant: defaultTenant, requestId: request.id, address: addressOf(request) };
+    const address = addressOf(request);
     return rights.includes("anyone")
-      ? Promise.resolve(anonymous(from.tenant, from.requestId, from.address))
-      : authn.prove({ ...from, authorization: request.headers.authorization }, rights);
+      ? Promise.resolve(anonymous(tenantOf(request), request.id, address))
+      : authn.prove({ tenant: prefixOf(request), requestId: request.id, address, authorization: request.headers.authorization }, rights);
   };
 
 /** Adds this wire to the server: `/v1` with its own parser and errors, its reference, and the key set. */
@@ -67,12 +79,14 @@ export const serveNative = async (app: FastifyInstance, rooms: NativeRooms): Pro
 
       // Made when it is first asked for: most servers never are.
       let document: string | undefined;
-      scope.get("/openapi.json", { config: { operation: "openapi" } }, (_request, reply) => {
+      scope.get("/openapi.json", { config: { operation: "openapi", ofInstallation: true } }, (_request, reply) => {
         document ??= JSON.stringify(openApiOf(rooms.tenants.issuerOf(defaultTenant)));
         return reply.type("application/json; charset=utf-8").send(document);
       });
 
       const serve = serveOn(scope, proveWith(rooms.authn));
+      serveTenants(serve, rooms.tenants);
+      serveOperators(serve, rooms.operators);
       serveAgents(serve, rooms);
       serveUsers(serve, rooms.users);
       serveIssuers(serve, rooms.issuers);
@@ -80,7 +94,9 @@ export const serveNative = async (app: FastifyInstance, rooms: NativeRooms): Pro
       serveWorkloadTokens(serve, rooms.workloadTokens);
       serveCredentials(serve, rooms);
       serveConnections(serve, rooms.vault);
-      serveAuditEvents(serve, rooms.audit);
+      serveImpact(serve, rooms);
+      serveKeys(serve, rooms);
+      serveAuditEvents(serve, rooms);
       done();
     },
     { prefix },

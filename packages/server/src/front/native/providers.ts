@@ -28,6 +28,7 @@ export const serveProviders = (serve: Serve, { db, providers, agents, tenants }:
         name: provider.name,
         vault: provider.vault,
         type: provider.type,
+        status: provider.status,
         agents: [...(await agents.entriesToNames(db.read, tenant, provider.agents))],
         kind: provider.kind,
         discoveryUrl: provider.discoveryUrl,
@@ -55,6 +56,12 @@ export const serveProviders = (serve: Serve, { db, providers, agents, tenants }:
   );
   serve(operations.updateProvider, async ({ who, params, query: { vault = defaultVault }, body }) =>
     encoder(who.tenant)(await providers.update(who, vault, params.name, body)),
+  );
+  serve(operations.suspendProvider, async ({ who, params, query: { vault = defaultVault } }) =>
+    encoder(who.tenant)(await providers.suspend(who, vault, params.name)),
+  );
+  serve(operations.resumeProvider, async ({ who, params, query: { vault = defaultVault } }) =>
+    encoder(who.tenant)(await providers.resume(who, vault, params.name)),
   );
   serve(operations.deleteProvider, ({ who, params, query: { vault = defaultVault } }) => providers.remove(who, vault, params.name));
 };

@@ -1,3 +1,4 @@
+import { Readable } from "node:stream";
 import type { Operation, Right } from "@legate/contract";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { z } from "zod";
@@ -19,8 +20,20 @@ export class Also<T> {
   }
 }
 
+/** An answer that is made while it is sent. */
+export class Streamed {
+  readonly pieces: AsyncIterable<string>;
+  /** The name of the file that a browser makes of it. */
+  readonly fileName: string;
+  constructor(pieces: AsyncIterable<string>, fileName: string) {
+    this.pieces = pieces;
+    this.fileName = fileName;
+  }
+}
+
 /** What acting answers: nothing where the operation answers nothing. */
-type Answered<A extends z.ZodType, S extends z.ZodType> = z.input<A> extends Record<string, never> ? void : z.input<A> | Also<z.input<S>>;
+type Answered<A extends z.ZodType, S extends z.ZodType> =
+  z.input<A> extends Record<string, never> ? void : z.input<A> | Also<z.input<S>> | Streamed;
 
 export type Serve = <P extends z.ZodObject, Q extends z.ZodObject, B extends z.ZodType, A extends z.ZodType, S extends z.ZodType>(
   op: Operation<P, Q, B, A, S>,
@@ -77,6 +90,12 @@ export const serveOn =
         }
         const answer = await act({ who, params: params.data, query: query.data, body: body.data });
         if (op.status === 204) return reply.code(204).send();
+        if (answer instanceof Streamed) {
+          if (op.streams === undefined) throw new Error(`${op.id} streams nothing.`);
+          reply.type(`${op.streams}; charset=utf-8`).header("content-disposition", `attachment; filename="${answer.fileName}"`);
+          // As bytes, so that what is made ahead of a slow reader is counted by its size.
+          return reply.code(op.status).send(Readable.from(answer.pieces, { objectMode: false }));
+        }
         if (!(answer instanceof Also)) return reply.code(op.status).send(op.answer.parse(answer));
         if (!op.also) throw new Error(`${op.id} has no second answer.`);
         return reply.code(op.also.status).send(op.also.answer.parse(answer.answer));

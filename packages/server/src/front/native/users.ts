@@ -18,4 +18,5 @@ export const serveUsers = (serve: Serve, users: Users): void => {
   serve(operations.getUser, async ({ who, params }) => encode(await users.get(who.tenant, params.id)));
   serve(operations.suspendUser, async ({ who, params }) => encode(await users.suspend(who, params.id)));
   serve(operations.resumeUser, async ({ who, params }) => encode(await users.resume(who, params.id)));
+  serve(operations.revokeUser, async ({ who, params }) => encode(await users.revoke(who, params.id)));
 };

@@ -29,7 +29,7 @@ export const openWire = async (store: StoreAddress) => {
   const house = await openTestHouse(store);
   const http = await makeHttp(
     { host: "127.0.0.1", port: 0, publicUrl: testPublicUrl, trustedProxies: [], corsOrigins: [] },
-    { log: makeLog("silent"), random: systemRandom, ping: () => Promise.resolve() },
+    { log: makeLog("silent"), random: systemRandom, ping: () => Promise.resolve(), isOpen: house.tenants.isOpen },
   );
   await serveNative(http.app, house);
   const ask = ({ method = "GET", url, key = testAdminKey, body, type = "application/json" }: Sent): Promise<LightMyRequestResponse> =>

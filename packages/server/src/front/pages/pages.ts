@@ -2,8 +2,7 @@ import cookies from "@fastify/cookie";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Cookies, Sessions, Step } from "../../access/vault/index.ts";
 import { anonymous, type Principal, Refusal } from "../../ground/kernel/index.ts";
-import { defaultTenant } from "../../identity/tenants/index.ts";
-import { addressOf, type Fields, readForm, refusalOf, setRefusalHeaders } from "../http/index.ts";
+import { addressOf, type Fields, readForm, refusalOf, setRefusalHeaders, tenantOf } from "../http/index.ts";
 import { consentPage } from "./consent-page.ts";
 import { connectedPage, deniedPage, onwardPage, refusalPage } from "./ending-pages.ts";
 import { styleSource } from "./style.ts";
@@ -16,7 +15,7 @@ export interface PagesRooms {
 /** No script at all, one stylesheet known by its hash, never in a frame. */
 const policy = `default-src 'none'; style-src ${styleSource}; form-action 'self'; frame-ancestors 'none'; base-uri 'none'`;
 
-const whoAsks = (request: FastifyRequest): Principal => anonymous(defaultTenant, request.id, addressOf(request));
+const whoAsks = (request: FastifyRequest): Principal => anonymous(tenantOf(request), request.id, addressOf(request));
 
 const cookiesOf =
   ({ cookies }: FastifyRequest): Cookies =>

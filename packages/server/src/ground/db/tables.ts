@@ -47,6 +47,8 @@ interface TenantRow {
   account_id: ColumnType<string | null, string | null | undefined, string>;
   /** Set on a tombstone: its name is never given out again. */
   deleted_at: ColumnType<number | null, undefined, number>;
+  /** When nothing was found that a tombstone's tenant still owned. */
+  erased_at: ColumnType<number | null, undefined, number>;
 }
 
 interface DataKeyRow {
@@ -324,13 +326,13 @@ interface AuditBlockRow {
   tenant_id: Fixed<string>;
   /** 1, 2, 3 ... without a gap. */
   number: Fixed<number>;
-  /** JSON array of [at, id, hash of the event], in the order of the chain; an empty array once retention has cut them. */
-  events: string;
+  hash: Fixed<string>;
   count: Fixed<number>;
   first_at: Fixed<number>;
   last_at: Fixed<number>;
-  hash: Fixed<string>;
   sealed_at: Fixed<number>;
+  /** JSON array of [at, id, hash of the event], in the order of the chain; once retention has cut them, the hash over their hashes as a JSON string. */
+  events: string;
 }
 
 /** A signed word on where the chain stood. */
@@ -342,7 +344,7 @@ interface AuditCheckpointRow {
   token: Fixed<string>;
   at: Fixed<number>;
   /** 1 where retention cut everything up to this block. */
-  cut: number;
+  cut: Fixed<0 | 1>;
 }
 
 interface ChangeRow {

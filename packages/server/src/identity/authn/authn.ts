@@ -1,15 +1,17 @@
 import type { Right } from "@legate/contract";
 import { decodeJwt, decodeProtectedHeader } from "jose";
 import type { Audit } from "../../ground/audit/index.ts";
-import { type Principal, Refusal } from "../../ground/kernel/index.ts";
+import { anonymous, type Principal, Refusal } from "../../ground/kernel/index.ts";
 import { type Agents, isApiKey } from "../agents/index.ts";
 import type { Issuers } from "../issuers/index.ts";
 import type { Operators } from "../operators/index.ts";
+import { defaultTenant, type Tenants } from "../tenants/index.ts";
 import { type Epochs, kinds, type Standing, type StandingCheck, type Tokens } from "../tokens/index.ts";
 import type { Users } from "../users/index.ts";
 
 interface Needs {
   readonly audit: Audit;
+  readonly tenants: Pick<Tenants, "isOpen">;
   readonly operators: Pick<Operators, "byKey">;
   readonly agents: Pick<Agents, "holderOf">;
   readonly users: Pick<Users, "proven">;
@@ -22,8 +24,8 @@ interface Needs {
 export interface Proof {
   /** The `Authorization` header. */
   readonly authorization: string | undefined;
-  /** The tenant of the address; a credential of another is unknown here. */
-  readonly tenant: string;
+  /** The tenant that the address names, if it names one; a credential of another is unknown there. */
+  readonly tenant?: string | undefined;
   readonly requestId: string;
   readonly address?: string | undefined;
 }
@@ -63,25 +65,31 @@ const issuerIn = (jwt: string): string => {
   throw unauthenticated();
 };
 
-/** Which right a principal's way in stands for. */
-const rightOf = (who: Principal): Right => {
+/** Which rights a principal's way in stands for. */
+const rightsOf = (who: Principal): readonly Right[] => {
   switch (who.method) {
     case "operator_key":
-      return who.caller.kind === "operator" ? who.caller.role : "anyone";
+      if (who.caller.kind !== "operator") return ["anyone"];
+      return who.caller.role === "admin" && who.tenant === defaultTenant ? ["installation-admin", "admin"] : [who.caller.role];
     case "agent_key":
-      return "agent";
+      return ["agent"];
     case "workload_token":
-      return "workload-token";
+      return ["workload-token"];
     case "user_token":
-      return "user-token";
+      return ["user-token"];
     case "none":
-      return "anyone";
+      return ["anyone"];
   }
 };
 
-export const makeAuthn = ({ audit, operators, agents, users, issuers, tokens, standing }: Needs) => {
-  const from = ({ tenant, requestId, address }: Proof) => ({ tenant, requestId, ...(address !== undefined && { address }) });
-  const nobody = (proof: Proof): Principal => ({ ...from(proof), caller: { kind: "anonymous" }, actors: [], method: "none" });
+/** Where a request comes from, in the tenant of its credential. @throws Refusal unauthenticated where the address names another tenant */
+const from = (tenant: string, proof: Proof) => {
+  if (proof.tenant !== undefined && proof.tenant !== tenant) throw unauthenticated();
+  return { tenant, requestId: proof.requestId, ...(proof.address !== undefined && { address: proof.address }) };
+};
+
+export const makeAuthn = ({ audit, tenants, operators, agents, users, issuers, tokens, standing }: Needs) => {
+  const nobody = (tenant: string, proof: Proof): Principal => anonymous(tenant, proof.requestId, proof.address);
 
   const refused = (
     who: Principal,
@@ -89,11 +97,11 @@ export const makeAuthn = ({ audit, operators, agents, users, issuers, tokens, st
   ): Promise<void> => audit.refused(who, "request.refused", about);
 
   /** The standing of what a live credential names; that a suspended agent still tries is worth remembering. */
-  const stand = (proof: Proof, agentId: string, userId: string | undefined, epochs: Epochs): Promise<Standing> =>
-    standing.check(proof.tenant, agentId, userId, epochs).catch(async (error: unknown) => {
+  const stand = (tenant: string, proof: Proof, agentId: string, userId: string | undefined, epochs: Epochs): Promise<Standing> =>
+    standing.check(tenant, agentId, userId, epochs).catch(async (error: unknown) => {
       if (error instanceof Refusal && error.code !== "unauthenticated") {
         await refused(
-          { ...nobody(proof), caller: { kind: "agent", id: agentId } },
+          { ...nobody(tenant, proof), caller: { kind: "agent", id: agentId } },
           { agent: agentId, user: userId, details: { reason: error.code } },
         );
       }
@@ -102,21 +110,22 @@ export const makeAuthn = ({ audit, operators, agents, users, issuers, tokens, st
 
   const byAgentKey = async (key: string, proof: Proof): Promise<Principal> => {
     const holder = await agents.holderOf(key);
-    if (!holder || holder.tenant !== proof.tenant) throw unauthenticated();
-    const { agent } = await stand(proof, holder.agentId, undefined, {});
-    return { ...from(proof), caller: { kind: "agent", id: agent.id }, agent, actors: [agent.id], method: "agent_key" };
+    if (!holder) throw unauthenticated();
+    const place = from(holder.tenant, proof);
+    const { agent } = await stand(holder.tenant, proof, holder.agentId, undefined, {});
+    return { ...place, caller: { kind: "agent", id: agent.id }, agent, actors: [agent.id], method: "agent_key" };
   };
 
   const byWorkloadToken = async (token: string, proof: Proof): Promise<Principal> => {
     const claims = await tokens.verify("workload", token);
-    if (claims.tenant !== proof.tenant) throw unauthenticated();
-    const { agent, user } = await stand(proof, claims.agentId, claims.user?.id, {
+    const place = from(claims.tenant, proof);
+    const { agent, user } = await stand(claims.tenant, proof, claims.agentId, claims.user?.id, {
       agent: claims.agentEpoch,
       user: claims.user?.epoch,
       tenant: claims.tenantEpoch,
     });
     return {
-      ...from(proof),
+      ...place,
       caller: { kind: "agent", id: agent.id },
       agent,
       ...(user && { user }),
@@ -126,20 +135,25 @@ export const makeAuthn = ({ audit, operators, agents, users, issuers, tokens, st
   };
 
   const byUserToken = async (token: string, proof: Proof): Promise<Principal> => {
-    const issuer = await issuers.findByIss(proof.tenant, issuerIn(token));
+    // Issuers are each tenant's own affair, so the token cannot tell the tenant: the address does.
+    const tenant = proof.tenant ?? defaultTenant;
+    if (!(await tenants.isOpen(tenant))) throw unauthenticated();
+    const issuer = await issuers.findByIss(tenant, issuerIn(token));
     if (!issuer) throw unauthenticated();
-    const proven = await issuers.verify(proof.tenant, issuer.id, token).catch((error: unknown) => {
+    const proven = await issuers.verify(tenant, issuer.id, token).catch((error: unknown) => {
       throw error instanceof Refusal && error.code === "user_token_invalid" ? unauthenticated() : error;
     });
-    const user = await users.proven(nobody(proof), proven.iss, proven.subject, proven.subjectClaim);
+    const who = nobody(tenant, proof);
+    const user = await users.proven(who, proven.iss, proven.subject, proven.subjectClaim);
     if (user.status !== "active") throw new Refusal("user_suspended", "The user is suspended.");
-    return { ...nobody(proof), caller: { kind: "user", id: user.id }, user: { id: user.id, epoch: user.epoch }, method: "user_token" };
+    return { ...who, caller: { kind: "user", id: user.id }, user: { id: user.id, epoch: user.epoch }, method: "user_token" };
   };
 
   const byOperatorKey = async (key: string, proof: Proof): Promise<Principal> => {
     const operator = await operators.byKey(key);
-    if (!operator || operator.tenant !== proof.tenant) throw unauthenticated();
-    return { ...from(proof), caller: { kind: "operator", id: operator.id, role: operator.role }, actors: [], method: "operator_key" };
+    if (!operator) throw unauthenticated();
+    const place = from(operator.tenant, proof);
+    return { ...place, caller: { kind: "operator", id: operator.id, role: operator.role }, actors: [], method: "operator_key" };
   };
 
   const identify = (token: string, proof: Proof, rights: readonly Right[]): Promise<Principal> => {
@@ -159,7 +173,7 @@ export const makeAuthn = ({ audit, operators, agents, users, issuers, tokens, st
      */
     prove: async (proof: Proof, rights: readonly Right[]): Promise<Principal> => {
       const who = await identify(bearer(proof.authorization), proof, rights);
-      if (rights.includes(rightOf(who))) return who;
+      if (rightsOf(who).some((right) => rights.includes(right))) return who;
       await refused(who, { details: { reason: "forbidden" } });
       throw new Refusal("forbidden", "This credential may not do that.", { needs: rights });
     },

@@ -38,7 +38,7 @@ eachStore("trusted issuers", (fresh) => {
     /** The issuers that agents name: the registry of agents stands above this room. */
     const named = new Set<string>();
     const agentsNaming = (_: unknown, tenant: string, id: string) => Promise.resolve(named.has(`${tenant}/${id}`));
-    const issuers = makeIssuers({ ...ground, egress, publicUrl: "https://legate.example", usersNamedBy: users.claimOf, agentsNaming });
+    const issuers = makeIssuers({ ...ground, egress, issuerOf: () => "https://legate.example", usersNamedBy: users.claimOf, agentsNaming });
     const events = async () => (await ground.audit.list("acme", {}, page)).items.map(({ action, target }) => ({ action, target }));
     return { ...ground, ...hand, issuers, users, named, events };
   };

@@ -17,8 +17,8 @@ interface Needs {
   readonly egress: Egress;
   readonly clock: Clock;
   readonly random: Random;
-  /** Without a final slash. */
-  readonly publicUrl: string;
+  /** The issuer URL of a tenant, without a final slash. */
+  readonly issuerOf: (tenant: string) => string;
   /** The claim that named the users who stand under this `iss`, where there are any. */
   readonly usersNamedBy: (tx: Handle, tenant: string, iss: string) => Promise<string | undefined>;
   /** Whether an agent trusts this issuer. */
@@ -38,13 +38,24 @@ export interface LoginClient extends IssuerLogin {
 
 export type Issuers = ReturnType<typeof makeIssuers>;
 
-export const makeIssuers = ({ db, audit, seal, egress, clock, random, publicUrl, usersNamedBy, agentsNaming }: Needs) => {
+export const makeIssuers = ({ db, audit, seal, egress, clock, random, issuerOf, usersNamedBy, agentsNaming }: Needs) => {
   const keySets = makeKeySets({ egress, clock });
-  const loginCallbackUrl = `${publicUrl}/login/callback`;
+  const loginCallbackUrlOf = (tenant: string) => `${issuerOf(tenant)}/login/callback`;
 
-  const shown = (stored: StoredIssuer): Issuer => {
+  const shown = (tenant: string, stored: StoredIssuer): Issuer => {
     const { id, name, issuer, discoveryUrl, audiences, subjectClaim, login, createdAt, updatedAt } = stored;
-    return { id, name, issuer, discoveryUrl, audiences, subjectClaim, login, loginCallbackUrl, createdAt, updatedAt };
+    return {
+      id,
+      name,
+      issuer,
+      discoveryUrl,
+      audiences,
+      subjectClaim,
+      login,
+      loginCallbackUrl: loginCallbackUrlOf(tenant),
+      createdAt,
+      updatedAt,
+    };
   };
 
   const unknown = (named: string) => new Refusal("issuer_unknown", "There is no such trusted issuer.", { name: named });
@@ -109,27 +120,31 @@ export const makeIssuers = ({ db, audit, seal, egress, clock, random, publicUrl,
         return issuer;
       });
       keySets.learn(id, document);
-      return shown(created);
+      return shown(who.tenant, created);
     },
 
     /** Newest first. @throws Refusal invalid_request for an unknown cursor */
     list: async (tenant: string, ask: PageAsk): Promise<Page<Issuer>> => {
       const rows = await issuersTable.list(db.read, tenant, placeOf(ask.cursor), ask.limit + 1);
-      return pageFrom(rows.map(shown), ask.limit, ({ createdAt, id }) => ({ at: createdAt, id }));
+      return pageFrom(
+        rows.map((row) => shown(tenant, row)),
+        ask.limit,
+        ({ createdAt, id }) => ({ at: createdAt, id }),
+      );
     },
 
     /** @throws Refusal issuer_unknown */
-    get: async (tenant: string, nameOrId: string): Promise<Issuer> => shown(await find(db.read, tenant, nameOrId)),
+    get: async (tenant: string, nameOrId: string): Promise<Issuer> => shown(tenant, await find(db.read, tenant, nameOrId)),
 
     byId: async (handle: Handle, tenant: string, id: string): Promise<Issuer | undefined> => {
       const found = await issuersTable.byId(handle, tenant, id);
-      return found && shown(found);
+      return found && shown(tenant, found);
     },
 
     /** The issuer whose tokens carry this `iss`, if it is trusted. */
     findByIss: async (tenant: string, iss: string): Promise<Issuer | undefined> => {
       const found = await issuersTable.byIss(db.read, tenant, iss);
-      return found && shown(found);
+      return found && shown(tenant, found);
     },
 
     /** @throws Refusal issuer_unknown; issuer_in_use for another subject claim once users exist, for their ids would change their meaning */
@@ -158,7 +173,7 @@ export const makeIssuers = ({ db, audit, seal, egress, clock, random, publicUrl,
           details: { name: before.name, changed, audiences, subjectClaim },
         });
         await db.changes.announce(tx, who.tenant, "issuer", before.id);
-        return shown(after);
+        return shown(who.tenant, after);
       }),
 
     /** @throws Refusal issuer_unknown, issuer_in_use while an agent trusts it */
@@ -208,7 +223,7 @@ export const makeIssuers = ({ db, audit, seal, egress, clock, random, publicUrl,
         issuerId: issuer.id,
         metadata: { ...metadata, authorization_endpoint, token_endpoint },
         clientSecret: sealed === undefined ? undefined : await seal.open(tenant, loginSecretIdentity(issuer.id), sealed),
-        redirectUri: loginCallbackUrl,
+        redirectUri: loginCallbackUrlOf(tenant),
         subjectOf: (claims) => subjectOf(claims, issuer.subjectClaim),
       };
     },

@@ -30,7 +30,7 @@ eachStore("a user token", (fresh) => {
   beforeAll(async () => {
     ground = await openGround(await fresh(), hand.clock);
     const [usersNamedBy, agentsNaming] = [() => Promise.resolve(undefined), () => Promise.resolve(false)];
-    issuers = makeIssuers({ ...ground, egress, publicUrl: "https://legate.example", usersNamedBy, agentsNaming });
+    issuers = makeIssuers({ ...ground, egress, issuerOf: () => "https://legate.example", usersNamedBy, agentsNaming });
     acme = await startTestIssuer({ clock: hand.clock });
     rsa = await startTestIssuer({ clock: hand.clock, alg: "RS256" });
     acmeId = (await issuers.create(who, { name: "acme", discoveryUrl: acme.url, audiences: ["legate", "other"] })).id;

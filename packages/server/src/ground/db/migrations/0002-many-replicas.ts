@@ -14,6 +14,7 @@ export const manyReplicas = ({ text, integer, counter }: Columns): readonly stri
 
   `alter table tenants add column account_id ${text}`,
   `alter table tenants add column deleted_at ${integer}`,
+  `alter table tenants add column erased_at ${integer}`,
   "create unique index tenants_by_account on tenants (account_id)",
   "create index tenants_by_age on tenants (created_at, id)",
   `alter table operators add column hint ${text}`,
@@ -44,8 +45,10 @@ export const manyReplicas = ({ text, integer, counter }: Columns): readonly stri
 
   `create table audit_unsealed (tenant_id ${text} not null, at ${integer} not null, id ${text} not null, primary key (tenant_id, at, id))`,
   "insert into audit_unsealed (tenant_id, at, id) select tenant_id, at, id from audit_events",
-  `create table audit_blocks (tenant_id ${text} not null, number ${integer} not null, events ${text} not null, count ${integer} not null,
-     first_at ${integer} not null, last_at ${integer} not null, hash ${text} not null, sealed_at ${integer} not null, primary key (tenant_id, number))`,
+  `create table audit_blocks (tenant_id ${text} not null, number ${integer} not null, hash ${text} not null, count ${integer} not null,
+     first_at ${integer} not null, last_at ${integer} not null, sealed_at ${integer} not null, events ${text} not null, primary key (tenant_id, number))`,
+  "create index audit_blocks_by_begin on audit_blocks (tenant_id, first_at, number)",
+  "create index audit_blocks_by_end on audit_blocks (tenant_id, last_at, number)",
   `create table audit_checkpoints (tenant_id ${text} not null, block ${integer} not null, hash ${text} not null, token ${text} not null,
-     at ${integer} not null, cut ${integer} not null, primary key (tenant_id, block))`,
+     at ${integer} not null, cut ${integer} not null, primary key (tenant_id, block, cut))`,
 ];
