@@ -38,7 +38,7 @@ export interface Offence {
 
 export const floors = ["ground", "identity", "access", "front"] as const;
 /** Folders of the server that are no floor: settings, and what is not part of the running server. */
-export const besideFloors = ["config", "testing", "reference"] as const;
+export const besideFloors = ["config", "testing", "reference", "maintenance"] as const;
 const roomList = "packages/server/src/rooms.ts";
 
 /** Programs that use the packages, each a folder at the root. */

@@ -186,7 +186,7 @@ export const laws: readonly Law[] = [
 
   each("process.env is read in config/ alone, which main.ts hands it to; the SDK has its one environment module", running, (source) =>
     source.room === "config" ||
-    (source.package === "server" && source.inside === "main.ts") ||
+    (source.package === "server" && ["main.ts", "maintenance/main.ts"].includes(source.inside)) ||
     (source.package === "sdk" && source.inside === "environment.ts")
       ? []
       : [

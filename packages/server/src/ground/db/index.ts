@@ -2,6 +2,8 @@
 export { makeCache, type Tag } from "./cache.ts";
 export type { Change, ChangeKind, Changes } from "./changes.ts";
 export { isUniqueViolation } from "./failures.ts";
-export { type Db, openDb, type StoreAddress, StoreInUse } from "./open.ts";
+export { type Db, lockSqliteFolder, openDb, type StoreAddress, StoreInUse } from "./open.ts";
+export { legatesConnected } from "./postgres-pool.ts";
 export { prepared } from "./prepared.ts";
+export { checkSqliteStore, copyAtRest, copySqliteStore, replaceSqliteStore, StoreBroken } from "./sqlite-copy.ts";
 export type { Handle, Row, Tables } from "./tables.ts";

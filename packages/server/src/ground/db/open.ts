@@ -27,6 +27,8 @@ export interface Db {
   write<T>(unit: (tx: Handle) => Promise<T>): Promise<T>;
   /** What was changed, by whichever replica. */
   readonly changes: Changes;
+  /** How much work waits for its turn: writes on SQLite, whatever needs a connection on PostgreSQL. */
+  waiting(): number;
   /** Finishes what was accepted. */
   close(): Promise<void>;
 }
@@ -34,9 +36,13 @@ export interface Db {
 /** Another process has the SQLite file. */
 export class StoreInUse extends Error {}
 
-/** Held as long as the process lives; the operating system frees it even after kill -9. */
-const lockStore = (path: string): SqliteConnection => {
-  const lock = openSqliteConnection(path);
+/**
+ * Keeps every other process from the SQLite store in this folder. Held as long as the process lives; the operating system frees it even after
+ * kill -9.
+ * @throws StoreInUse
+ */
+export const lockSqliteFolder = (folder: string): { close(): void } => {
+  const lock = openSqliteConnection(join(folder, "lock.db"));
   try {
     lock.exec("pragma busy_timeout = 0");
     lock.exec("begin exclusive");
@@ -49,8 +55,8 @@ const lockStore = (path: string): SqliteConnection => {
 
 const openSqlite = async (path: string): Promise<Db> => {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const lock = lockStore(join(dirname(path), "lock.db"));
-  const opened: SqliteConnection[] = [lock];
+  const lock = lockSqliteFolder(dirname(path));
+  const opened: { close(): void }[] = [lock];
   const connect = (): SqliteConnection => {
     const connection = openSqliteConnection(path);
     opened.push(connection);
@@ -76,6 +82,7 @@ const openSqlite = async (path: string): Promise<Db> => {
       read,
       write: group.write,
       changes: ownChanges(hearing),
+      waiting: group.waiting,
       close: async () => {
         await group.close();
         closeAll();
@@ -92,7 +99,12 @@ const attempts = 4;
 const connections = 10;
 
 const openPostgres = async (url: string): Promise<Db> => {
-  const open = () => new Kysely<Tables>({ dialect: new PostgresDialect({ pool: openPostgresPool(url, connections) }) });
+  const pools: ReturnType<typeof openPostgresPool>[] = [];
+  const open = () => {
+    const pool = openPostgresPool(url, connections);
+    pools.push(pool);
+    return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+  };
   const db = open();
   try {
     await migrate(db, "postgres");
@@ -125,6 +137,7 @@ const openPostgres = async (url: string): Promise<Db> => {
       }
     },
     changes,
+    waiting: () => pools.reduce((sum, pool) => sum + pool.waiting(), 0),
     close: async () => {
       await changes.close();
       await closePools();
