@@ -41,7 +41,7 @@ export const getApiKey = operation({
   body: z.strictObject({ provider: thingName, vault: thingName.optional() }),
   answer: z.object({ apiKey: z.string() }),
   status: 200,
-  refusals: ["provider_unknown", "provider_wrong_type"],
+  refusals: ["provider_unknown", "provider_suspended", "provider_wrong_type"],
 });
 
 /** Parameters of the authorization request that Legate sets itself. */
@@ -97,6 +97,7 @@ export const getOauth2Token = operation({
   },
   refusals: [
     "provider_unknown",
+    "provider_suspended",
     "provider_wrong_type",
     "user_required",
     "return_url_required",
@@ -137,6 +138,7 @@ export const completeAuthorization = operation({
     "authorization_expired",
     "authorization_failed",
     "user_token_invalid",
+    "provider_suspended",
     "provider_unavailable",
   ],
 });
@@ -193,7 +195,7 @@ export const getConnection = operation({
 export const deleteConnection = operation({
   id: "deleteConnection",
   noun,
-  summary: "Revoke a connection and erase its tokens",
+  summary: "Revoke a connection, erase its tokens, and tell the provider where it can be told",
   method: "DELETE",
   path: "/v1/connections/{id}",
   rights: ["admin", "operator"],

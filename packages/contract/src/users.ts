@@ -53,7 +53,7 @@ export const suspendUser = operation({
   params: named,
   answer: user,
   status: 200,
-  refusals: ["user_unknown"],
+  refusals: ["user_unknown", "user_revoked"],
 });
 export const resumeUser = operation({
   id: "resumeUser",
@@ -65,5 +65,17 @@ export const resumeUser = operation({
   params: named,
   answer: user,
   status: 200,
-  refusals: ["user_unknown"],
+  refusals: ["user_unknown", "user_revoked"],
+});
+export const revokeUser = operation({
+  id: "revokeUser",
+  noun,
+  summary: "Let no agent act for this user ever again, and erase what the vault holds for the user",
+  method: "POST",
+  path: "/v1/users/{id}/revoke",
+  rights: write,
+  params: named,
+  answer: user,
+  status: 200,
+  refusals: ["user_unknown", "user_revoked"],
 });

@@ -6,13 +6,22 @@ import { makeEgress } from "./ground/egress/index.ts";
 import { makeJobs } from "./ground/jobs/index.ts";
 import { type Clock, type Random, systemClock, systemRandom } from "./ground/kernel/index.ts";
 import { makeReplay } from "./ground/replay/index.ts";
-import { kekFrom, makeSeal, openPepper } from "./ground/seal/index.ts";
+import {
+  kekFrom,
+  makeDataKeyRotation,
+  makeMasterKey,
+  makePeppers,
+  makeSeal,
+  openPepper,
+  settleMasterKey,
+  type Tell,
+} from "./ground/seal/index.ts";
 import { type Agents, makeAgents } from "./identity/agents/index.ts";
 import { makeAuthn } from "./identity/authn/index.ts";
-import { makeIssuers } from "./identity/issuers/index.ts";
+import { issuerSealedColumns, makeIssuers } from "./identity/issuers/index.ts";
 import { makeOperators } from "./identity/operators/index.ts";
-import { makeSigning } from "./identity/signing/index.ts";
-import { makeTenants } from "./identity/tenants/index.ts";
+import { makeSigning, signingSealedColumns } from "./identity/signing/index.ts";
+import { defaultTenant, makeTenants } from "./identity/tenants/index.ts";
 import { makeStanding, makeTokens, makeWorkloadTokens } from "./identity/tokens/index.ts";
 import { makeUsers } from "./identity/users/index.ts";
 
@@ -21,6 +30,8 @@ export interface HouseSettings {
   readonly store: StoreAddress;
   /** 32 bytes. */
   readonly masterKey: Buffer;
+  /** Also opens what it wrapped, while one master key is changed for another: 32 bytes. */
+  readonly oldMasterKey?: Buffer | undefined;
   /** Without a trailing slash. */
   readonly publicUrl: string;
   readonly secureCookies: boolean;
@@ -31,6 +42,8 @@ export interface HouseSettings {
   readonly onJobFailure?: (name: string, error: unknown) => void;
 }
 
+  /** Hears how far background work has come that takes its time. */
+  readonly onProgress?: Tell;
 export type House = Awaited<ReturnType<typeof openHouse>>;
 
 /**
@@ -43,7 +56,8 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
   const { clock = systemClock, random = systemRandom } = guests;
   const db = await openDb(settings.store);
   try {
-    const kek = kekFrom(settings.masterKey, random);
+    const kek = kekFrom(settings.masterKey, random, settings.oldMasterKey);
+    await settleMasterKey({ db, kek });
     const seal = makeSeal({ db, kek, clock, random });
     const pepper = await openPepper({ db, kek, clock, random });
     const audit = makeAudit({ db, clock, random });
@@ -53,9 +67,29 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
     jobs.add({ name: "changes.prune", every: 10 * 60_000, run: () => db.changes.prune() });
     jobs.add(replay.sweep);
 
-    const tenants = makeTenants({ db, audit, clock, publicUrl });
+    const tenants = makeTenants({
+      db,
+      audit,
+      clock,
+      random,
+      publicUrl,
+      firstAdmin: (tx, who): Promise<string> => operators.firstAdmin(tx, who),
+      onSuspended: (tx, who): Promise<void> => sessions.stopAll(tx, who, "tenant_suspended"),
+    });
+    jobs.add(tenants.erase);
     const operators = makeOperators({ db, audit, pepper, clock, random });
-    const users = makeUsers({ db, audit, clock, random });
+    const users = makeUsers({
+      db,
+      audit,
+      clock,
+      random,
+      onSuspended: (tx, who, id): Promise<void> => sessions.stop(tx, who, { kind: "user", id }, "user_suspended"),
+      // Consents first: one that ends now stores nothing more, and one that has just stored something is found.
+      onRevoked: async (tx, who, id): Promise<void> => {
+        await sessions.stop(tx, who, { kind: "user", id }, "user_revoked");
+        await connections.userRevoked(tx, who, id);
+      },
+    });
     const issuers = makeIssuers({
       db,
       audit,
@@ -63,7 +97,7 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       egress,
       clock,
       random,
-      publicUrl,
+      issuerOf: tenants.issuerOf,
       usersNamedBy: users.claimOf,
       agentsNaming: (tx, tenant, issuerId) => agents.anyNamingIssuer(tx, tenant, issuerId),
     });
@@ -75,7 +109,9 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       random,
       issuerId: async (tenant, nameOrId) => (await issuers.get(tenant, nameOrId)).id,
       onRemoved: async (tx, who, agentId): Promise<void> => {
-        await vault.agentRemoved(tx, who, agentId);
+        await sessions.stop(tx, who, { kind: "agent", id: agentId }, "agent_removed");
+        await connections.agentRemoved(tx, who, agentId);
+      onSuspended: (tx, who, id): Promise<void> => sessions.stop(tx, who, { kind: "agent", id }, "agent_suspended"),
         await providers.agentRemoved(tx, who, agentId);
       },
     });
@@ -83,7 +119,7 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
     const tokens = makeTokens({ db, signing, tenants, clock, random });
     const standing = makeStanding({ db });
     const workloadTokens = makeWorkloadTokens({ db, audit, clock, users, issuers, standing, tokens });
-    const authn = makeAuthn({ audit, operators, agents, users, issuers, tokens, standing });
+    const authn = makeAuthn({ audit, tenants, operators, agents, users, issuers, tokens, standing });
 
     const connections = makeConnections({ db, audit, clock, random, seal });
     const providers = makeProviders({
@@ -96,13 +132,14 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       issuerOf: tenants.issuerOf,
       agents,
       clientAssertion: tokens.clientAssertion,
-      onRemoved: async (tx, who, providerId): Promise<void> => {
-        await sessions.providerChanged(tx, who, providerId);
-        await vault.providerRemoved(tx, who, providerId);
+      onSuspended: (tx, who, id): Promise<void> => sessions.stop(tx, who, { kind: "provider", id }, "provider_suspended"),
+      onRemoved: async (tx, who, id): Promise<void> => {
+        await sessions.stop(tx, who, { kind: "provider", id }, "provider_changed");
+        await connections.providerRemoved(tx, who, id);
       },
-      onRebound: async (tx, who, providerId): Promise<void> => {
-        await sessions.providerChanged(tx, who, providerId);
-        await vault.providerRebound(tx, who, providerId);
+      onRebound: async (tx, who, id): Promise<void> => {
+        await sessions.stop(tx, who, { kind: "provider", id }, "provider_changed");
+        await connections.providerRebound(tx, who, id);
       },
     });
     const sessions = makeSessions({
@@ -133,10 +170,20 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       tenants,
       operators,
       users,
+    const keeping = { db, kek, clock, random, seal, record: audit.record, tell: settings.onProgress ?? (() => undefined) };
+    const masterKey = makeMasterKey(keeping);
+    const dataKeys = makeDataKeyRotation({
+      ...keeping,
+      columns: [...providerSealedColumns, ...issuerSealedColumns, ...signingSealedColumns, ...vaultSealedColumns],
+    });
+    const peppers = makePeppers({ ...keeping, tables: ["agent_keys", "operators"], installation: defaultTenant });
+    for (const job of [masterKey.job, dataKeys.job, peppers.job, signing.erase]) jobs.add(job);
+
       issuers,
       agents,
       signing,
       tokens,
+      seal,
       standing,
       workloadTokens,
       authn,
@@ -147,6 +194,9 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       /** The admin key, where this start made it: the only time it can be shown. */
       madeAdminKey,
       /** Stops what runs in the background, then what it stands on. */
+      dataKeys,
+      masterKey,
+      peppers,
       close: async (): Promise<void> => {
         await jobs.close();
         await egress.close();
@@ -158,3 +208,5 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
     throw error;
   }
 };
+        await vault.close();
+        await audit.close().catch(() => undefined);

@@ -31,6 +31,13 @@ export interface RefreshAsk extends Target {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What the provider is asked to take back. */
+export interface RevocationAsk {
+  readonly token: string;
+  readonly hint: "access_token" | "refresh_token";
+  readonly signal?: AbortSignal | undefined;
+}
+
 export interface ClientCredentialsAsk extends Target {
   readonly scopes: readonly string[];
   readonly signal?: AbortSignal | undefined;

@@ -17,6 +17,7 @@ export const drafted = (wanted: NewProvider, id: string, vault: string, now: num
     name: wanted.name,
     type: wanted.type,
     kind: oauth2?.kind,
+    status: "active",
     agents: wanted.agents ?? ["*"],
     discoveryUrl: oauth2?.discoveryUrl,
     authorizationEndpoint: oauth2?.authorizationEndpoint,

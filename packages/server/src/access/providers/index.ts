@@ -1,5 +1,5 @@
 /** Owns credential providers: what gives credentials, who may use it, and the protocol towards it. */
-export type { AuthorizationAsk, Callback, ClientCredentialsAsk, ExchangeAsk, RefreshAsk } from "./asks.ts";
+export type { AuthorizationAsk, Callback, ClientCredentialsAsk, ExchangeAsk, RefreshAsk, RevocationAsk } from "./asks.ts";
 export { clientAuthOf } from "./client-auth.ts";
 export { type UnavailableReason, UpstreamRefused, UpstreamUnavailable } from "./errors.ts";
 export {
@@ -11,6 +11,7 @@ export {
   type ProviderChange,
   scopesKey,
 } from "./provider.ts";
-export { makeProviders, type Providers } from "./providers.ts";
+export { makeProviders, type Providers, suspended } from "./providers.ts";
+export { providerSealedColumns } from "./sealed-columns.ts";
 export type { UpstreamTokens } from "./token-answer.ts";
 export type { Upstream } from "./upstream.ts";

@@ -9,6 +9,8 @@ export interface Metadata {
   readonly issuer: string;
   readonly authorizationEndpoint: string | undefined;
   readonly tokenEndpoint: string | undefined;
+  /** RFC 7009. */
+  readonly revocationEndpoint: string | undefined;
   /** RFC 8414 2: `client_secret_basic` alone where the document does not say. */
   readonly clientAuthMethods: readonly string[];
   /** RFC 9207 3. */
@@ -77,6 +79,16 @@ export const makeMetadata = ({ egress, clock }: Needs) => {
     return value;
   };
 
+  /** As `endpoint`, for one that nothing depends on. */
+  const spare = (document: Readonly<Record<string, unknown>>, field: string): string | undefined => {
+    try {
+      return endpoint(document, field);
+    } catch (problem) {
+      if (problem instanceof UpstreamUnavailable) return undefined;
+      throw problem;
+    }
+  };
+
   const read = async (url: string, isRight: (issuer: string) => boolean, signal: AbortSignal): Promise<Metadata> => {
     let response: Response;
     try {
@@ -97,6 +109,7 @@ export const makeMetadata = ({ egress, clock }: Needs) => {
       issuer,
       authorizationEndpoint: endpoint(fields, "authorization_endpoint"),
       tokenEndpoint: endpoint(fields, "token_endpoint"),
+      revocationEndpoint: spare(fields, "revocation_endpoint"),
       clientAuthMethods: texts(fields["token_endpoint_auth_methods_supported"]) ?? ["client_secret_basic"],
       sendsIssuer: fields["authorization_response_iss_parameter_supported"] === true,
       codeChallengeMethods: texts(fields["code_challenge_methods_supported"]),

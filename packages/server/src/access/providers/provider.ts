@@ -17,6 +17,8 @@ export interface Provider {
   readonly name: string;
   readonly type: "api_key" | "oauth2";
   readonly kind: KindName | undefined;
+  /** While suspended nothing of it is handed out, refreshed or consented to. */
+  readonly status: "active" | "suspended";
   /** Who may use it: agent ids, `label:...` or `*`. */
   readonly agents: readonly string[];
   readonly discoveryUrl: string | undefined;

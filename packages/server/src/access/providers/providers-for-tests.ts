@@ -15,6 +15,7 @@ export const openProviders = async (
 ) => {
   const identity = await openIdentity(address);
   const egress = makeEgress({ allow: ["127.0.0.0/8", "localhost"] });
+  const suspended: string[] = [];
   const removed: string[] = [];
   const rebound: string[] = [];
   const over = (db: Db) =>
@@ -24,6 +25,10 @@ export const openProviders = async (
       egress,
       issuerOf: identity.tenants.issuerOf,
       clientAssertion: identity.tokens.clientAssertion,
+      onSuspended: (_tx, _who, id) => {
+        suspended.push(id);
+        return Promise.resolve();
+      },
       onRemoved: async (_tx, _who, id) => {
         await onRemoved?.();
         removed.push(id);
@@ -39,6 +44,7 @@ export const openProviders = async (
     providers: over(identity.db),
     /** The same room over a store that a test watches. */
     over,
+    suspended,
     removed,
     rebound,
     close: async () => {

@@ -11,6 +11,7 @@ const toProvider = (row: Row<"providers">): Provider => ({
   name: row.name,
   type: row.type,
   kind: (row.kind as KindName | null) ?? undefined,
+  status: row.status,
   agents: list(row.agents),
   discoveryUrl: row.discovery_url ?? undefined,
   authorizationEndpoint: row.authorization_endpoint ?? undefined,
@@ -109,6 +110,30 @@ export const providersTable = {
       .returning("id")
       .executeTakeFirst();
     return row !== undefined;
+  },
+
+  /** Answers undefined where there is none. */
+  setStatus: async (tx: Handle, tenant: string, id: string, status: Provider["status"], now: number): Promise<Provider | undefined> => {
+    const row = await tx
+      .updateTable("providers")
+      .set((eb) => ({ status, version: eb("version", "+", 1), updated_at: now }))
+      .where("tenant_id", "=", tenant)
+      .where("id", "=", id)
+      .returningAll()
+      .executeTakeFirst();
+    return row && toProvider(row);
+  },
+
+  /** Reads a provider's row and keeps others from changing it until the transaction ends. */
+  lock: async (tx: Handle, tenant: string, id: string): Promise<Provider | undefined> => {
+    const row = await tx
+      .updateTable("providers")
+      .set((eb) => ({ version: eb.ref("version") }))
+      .where("tenant_id", "=", tenant)
+      .where("id", "=", id)
+      .returningAll()
+      .executeTakeFirst();
+    return row && toProvider(row);
   },
 
   remove: async (tx: Handle, tenant: string, id: string): Promise<void> => {

@@ -31,6 +31,8 @@ interface Needs {
   readonly agents: Pick<Agents, "entriesToIds">;
   /** Signs a client assertion (RFC 7523 2.2). */
   readonly clientAssertion: (tenant: string, ask: { readonly clientId: string; readonly audience: string }) => Promise<string>;
+  /** Ends the consents under way at a provider that is suspended. */
+  readonly onSuspended: (tx: Handle, who: Principal, providerId: string) => Promise<void>;
   /** Erases what was had from a provider that goes. */
   readonly onRemoved: (tx: Handle, who: Principal, providerId: string) => Promise<void>;
   /** Drops what was had from a provider that from now on is another server, or another client there: it must never be shown to the new one. */
@@ -46,8 +48,12 @@ const attempts = 5;
 
 export type Providers = ReturnType<typeof makeProviders>;
 
+/** What whoever may use a provider is told while it is suspended. */
+export const suspended = (name: string): Refusal =>
+  new Refusal("provider_suspended", `The credential provider ${name} is suspended.`, { provider: name });
+
 export const makeProviders = (needs: Needs) => {
-  const { db, audit, seal, egress, clock, random, issuerOf, agents, clientAssertion, onRemoved, onRebound, limits } = needs;
+  const { db, audit, seal, egress, clock, random, issuerOf, agents, clientAssertion, onSuspended, onRemoved, onRebound, limits } = needs;
   const metadata = makeMetadata({ egress, clock });
   const warningsOf = makeChecks({ egress, metadata, limitMs: limits?.checkMs ?? 5_000 });
 
@@ -73,6 +79,17 @@ export const makeProviders = (needs: Needs) => {
 
   const taken = (name: string, vault: string) =>
     new Refusal("provider_exists", `There is already a credential provider named ${name} in vault ${vault}.`, { provider: name, vault });
+
+  const setStatus = (who: Principal, vault: string | undefined, nameOrId: string, status: Provider["status"], action: string) =>
+    db.write(async (tx): Promise<Provider> => {
+      const { id } = await find(tx, who.tenant, vault, nameOrId);
+      const provider = await providersTable.setStatus(tx, who.tenant, id, status, clock());
+      if (!provider) throw unknown(nameOrId, vault);
+      if (status === "suspended") await onSuspended(tx, who, id);
+      await audit.record(tx, who, action, { target: id, details: { name: provider.name, vault: provider.vault } });
+      await db.changes.announce(tx, who.tenant, "provider", id);
+      return provider;
+    });
 
   return {
     /** @throws Refusal provider_exists, agent_unknown; invalid_request that names what is missing or may not be reached */
@@ -148,6 +165,7 @@ export const makeProviders = (needs: Needs) => {
           if (rebound) await onRebound(tx, who, next.id);
           const fields = Object.entries(change).flatMap(([field, value]) => (value === undefined ? [] : field));
           await audit.record(tx, who, "provider.updated", { target: next.id, details: { name: next.name, fields, rebound } });
+          await db.changes.announce(tx, tenant, "provider", next.id);
           return next;
         });
         if (provider) return provider;
@@ -155,31 +173,52 @@ export const makeProviders = (needs: Needs) => {
       throw new Refusal("unavailable", "The credential provider is being changed by others. Try again.");
     },
 
+    /**
+     * Stops a provider, whatever hangs on it: nothing of it is handed out, refreshed or consented to, and consents under way end. Connections stay
+     * as they are, for what they hold was given to agents and not taken from them.
+     * @throws Refusal provider_unknown
+     */
+    suspend: (who: Principal, vault: string | undefined, nameOrId: string): Promise<Provider> =>
+      setStatus(who, vault, nameOrId, "suspended", "provider.suspended"),
+
+    /** Connections serve again; consents that the suspension ended are begun anew. @throws Refusal provider_unknown */
+    resume: (who: Principal, vault: string | undefined, nameOrId: string): Promise<Provider> =>
+      setStatus(who, vault, nameOrId, "active", "provider.resumed"),
+
+    /** As `byId`; nobody suspends, changes or deletes the provider until the transaction ends. */
+    hold: (tx: Handle, tenant: string, id: string): Promise<Provider | undefined> => providersTable.lock(tx, tenant, id),
+
     /** @throws Refusal provider_unknown */
     remove: (who: Principal, vault: string | undefined, nameOrId: string): Promise<void> =>
       db.write(async (tx) => {
         const { id, name, vault: stood } = await find(tx, who.tenant, vault, nameOrId);
-        await onRemoved(tx, who, id);
+        // Deleted first, so that whoever holds the row to store something under it is done before that is erased.
         await providersTable.remove(tx, who.tenant, id);
+        await onRemoved(tx, who, id);
         await audit.record(tx, who, "provider.deleted", { target: id, details: { name, vault: stood } });
+        await db.changes.announce(tx, who.tenant, "provider", id);
       }),
 
     /** A deleted agent's entries go with it; a list that is then empty lets nobody in. */
     agentRemoved: async (tx: Handle, who: Principal, agentId: string): Promise<void> => {
-      for (const provider of await providersTable.naming(tx, who.tenant, agentId)) {
+      const naming = await providersTable.naming(tx, who.tenant, agentId);
+      for (const provider of naming) {
         const entries = provider.agents.filter((entry) => entry !== agentId);
         await providersTable.update(tx, who.tenant, { ...provider, agents: entries, version: provider.version + 1, updatedAt: clock() });
       }
+      // Once all rows are written: whoever announces makes others wait.
+      for (const { id } of naming) await db.changes.announce(tx, who.tenant, "provider", id);
     },
 
     /**
      * A provider for the agent that asks, in one read.
      *
-     * @throws Refusal provider_unknown, the same whether there is none or this agent may not use it
+     * @throws Refusal provider_unknown, the same whether there is none or this agent may not use it; provider_suspended for one that may
      */
     usable: async (who: Principal, vault: string | undefined, name: string): Promise<Provider> => {
       const found = await providersTable.byName(db.read, who.tenant, vault ?? defaultVault, name);
       if (!found || !who.agent || !mayUse(found.agents, who.agent)) throw unknown(name, vault);
+      if (found.status !== "active") throw suspended(found.name);
       return found;
     },
 

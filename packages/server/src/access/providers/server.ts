@@ -35,6 +35,7 @@ export const makeServers =
         issuer: issuer ?? new URL(token).origin,
         token_endpoint: token,
         ...(authorization !== undefined && { authorization_endpoint: authorization }),
+        ...(found?.revocationEndpoint !== undefined && { revocation_endpoint: found.revocationEndpoint }),
         authorization_response_iss_parameter_supported: issuer !== undefined && found?.sendsIssuer === true,
       },
     };

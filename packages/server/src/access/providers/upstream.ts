@@ -1,6 +1,6 @@
 import * as oauth from "oauth4webapi";
 import type { Egress } from "../../ground/egress/index.ts";
-import type { AuthorizationAsk, Callback, ClientCredentialsAsk, ExchangeAsk, RefreshAsk, Target } from "./asks.ts";
+import type { AuthorizationAsk, Callback, ClientCredentialsAsk, ExchangeAsk, RefreshAsk, RevocationAsk, Target } from "./asks.ts";
 import { clientAuthOf, methodOf } from "./client-auth.ts";
 import { UpstreamRefused, UpstreamUnavailable } from "./errors.ts";
 import { nonsense, refusedBy, secretsIn, told } from "./failures.ts";
@@ -77,13 +77,13 @@ export const makeUpstream = ({ egress, metadata, callbackUrl, secretOf, clientAs
 
   type Request = (server: Server, auth: oauth.ClientAuth, options: oauth.TokenEndpointRequestOptions) => Promise<Response>;
 
-  /** One call of the token endpoint, from the metadata to the normalised answer. */
-  const tokens = async (
+  /** One call as the provider's client, from the metadata to what `request` makes of the answer. */
+  const asClient = async <T>(
     tenant: string,
     provider: Provider,
     ask: { readonly signal?: AbortSignal | undefined; readonly refreshing?: boolean },
-    request: Request,
-  ): Promise<UpstreamTokens> => {
+    request: (server: Server, auth: oauth.ClientAuth, options: oauth.TokenEndpointRequestOptions) => Promise<T>,
+  ): Promise<T> => {
     const limit = AbortSignal.timeout(limitMs);
     const signal = ask.signal ? AbortSignal.any([ask.signal, limit]) : limit;
     const kind = kindOf(provider);
@@ -99,15 +99,10 @@ export const makeUpstream = ({ egress, metadata, callbackUrl, secretOf, clientAs
         assertion: (audience) => clientAssertion(tenant, { clientId: server.client.client_id, audience }),
       });
       // Whether plain http may be used at all is egress' to say.
-      const response = await request(server, auth, {
+      return await request(server, auth, {
         [oauth.customFetch]: customFetch(server, signal, sent),
         [oauth.allowInsecureRequests]: true,
       });
-      const answer = await oauth.processGenericTokenEndpointResponse(server.as, server.client, response);
-      // A DPoP-bound token is of no use to whoever holds no key for it.
-      if (answer.token_type !== "bearer")
-        throw new UpstreamUnavailable("nonsense", "The provider gave a token of another type than Bearer.");
-      return tokensFrom(kind, answer);
     } catch (thrown) {
       if (ask.signal?.aborted) throw ask.signal.reason;
       if (thrown instanceof oauth.ResponseBodyError) throw refusedBy(kind, thrown, ask.refreshing === true, sent);
@@ -115,6 +110,17 @@ export const makeUpstream = ({ egress, metadata, callbackUrl, secretOf, clientAs
       throw fetchFailure(thrown);
     }
   };
+
+  /** One call of the token endpoint, to the normalised answer. */
+  const tokens = (tenant: string, provider: Provider, ask: Parameters<typeof asClient>[2], request: Request): Promise<UpstreamTokens> =>
+    asClient(tenant, provider, ask, async (server, auth, options) => {
+      const response = await request(server, auth, options);
+      const answer = await oauth.processGenericTokenEndpointResponse(server.as, server.client, response);
+      // A DPoP-bound token is of no use to whoever holds no key for it.
+      if (answer.token_type !== "bearer")
+        throw new UpstreamUnavailable("nonsense", "The provider gave a token of another type than Bearer.");
+      return tokensFrom(server.kind, answer);
+    });
 
   return {
     /**
@@ -216,6 +222,21 @@ export const makeUpstream = ({ egress, metadata, callbackUrl, secretOf, clientAs
         const scopes = refreshSendsScope && ask.scopes.length > 0 ? [["scope", ask.scopes.join(scope.separator)]] : [];
         const additionalParameters = [...scopes, ...targetOf(server, ask)];
         return oauth.refreshTokenGrantRequest(server.as, server.client, auth, ask.refreshToken, { ...options, additionalParameters });
+      }),
+
+    /**
+     * RFC 7009 2: asks the provider to take a token back, and with a refresh token whatever it gave.
+     *
+     * @returns Whether the provider names an address for that
+     * @throws UpstreamRefused, UpstreamUnavailable; an abort throws the signal's reason
+     */
+    revoke: (tenant: string, provider: Provider, ask: RevocationAsk): Promise<boolean> =>
+      asClient(tenant, provider, { signal: ask.signal }, async ({ as, client }, auth, options) => {
+        if (as.revocation_endpoint === undefined) return false;
+        const additionalParameters = { token_type_hint: ask.hint };
+        const response = await oauth.revocationRequest(as, client, auth, ask.token, { ...options, additionalParameters });
+        await oauth.processRevocationResponse(response);
+        return true;
       }),
 
     /** @throws UpstreamRefused, UpstreamUnavailable; an abort throws the signal's reason */

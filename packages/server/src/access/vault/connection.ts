@@ -90,15 +90,20 @@ export const missingScopes = (requested: readonly string[], granted: readonly st
 /** Whether its access token still works, as far as anyone told us. */
 export const isValid = ({ expiresAt }: Pick<Stored, "expiresAt">, now: number): boolean => expiresAt === undefined || now < expiresAt;
 
+/** As far as the clocks of two replicas may be apart; milliseconds. */
+const clockSkew = 60_000;
+
 /** How long a token of an agent's own is served where the provider does not say how long it lives. */
 const unknownLife = 5 * 60_000;
 const earliestRefresh = 60_000;
 
 /**
  * Whether a new token should be had first, if it can be: ahead of expiry by the smaller of 60 s and a tenth of its life. Of unknown life, a
- * user's token is served as it is (only the user could give another), an agent's own for five minutes (another is a request away).
+ * user's token is served as it is (only the user could give another), an agent's own for five minutes (another is a request away). One that was
+ * had in the future was had before a clock was set back: nobody knows how long it still lives.
  */
 export const isDue = ({ key, obtainedAt, expiresAt }: Pick<Stored, "key" | "obtainedAt" | "expiresAt">, now: number): boolean => {
+  if ((key.kind === "agent" || expiresAt !== undefined) && (obtainedAt ?? 0) > now + clockSkew) return true;
   if (expiresAt === undefined) return key.kind === "agent" && now >= (obtainedAt ?? 0) + unknownLife;
   return now >= expiresAt - Math.min(earliestRefresh, (expiresAt - (obtainedAt ?? expiresAt)) / 10);
 };

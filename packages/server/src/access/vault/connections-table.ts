@@ -1,6 +1,16 @@
 import type { Handle, Row } from "../../ground/db/index.ts";
 import type { Obtained, Stored } from "./connection.ts";
-import type { ConnectionKey } from "./credential-key.ts";
+import type { ConnectionKey, Of } from "./credential-key.ts";
+
+/** Longer than the provider may take, so that whoever holds a lease has ended before another begins; milliseconds. */
+export const leaseLife = 45_000;
+
+/** As far as the clocks of two replicas may be apart. A lease that ends later than that allows was taken before a clock was set back, and is none. */
+const latestEnd = (now: number): number => now + 2 * leaseLife;
+
+/** Whether somebody holds the row's lease. */
+export const isLeased = ({ leaseUntil }: Pick<Stored, "leaseUntil">, now: number): boolean =>
+  leaseUntil > now && leaseUntil <= latestEnd(now);
 
 /** A lease as it is taken. */
 export interface Lease {
@@ -65,6 +75,8 @@ const tokenColumns = (obtained: Obtained, sealed: string, now: number) => ({
 
 /** A row of version 0 holds a lease for tokens that were never had; it is no connection yet. */
 const blank = 0;
+
+const columnOf = { agent: "agent_id", user: "user_id", provider: "provider_id" } as const;
 
 /** One version of one row, while its lease is held: what every change of tokens compares first. */
 const held = (tx: Handle, tenant: string, id: string, version: number, owner: string) =>
@@ -179,7 +191,7 @@ export const connectionsTable = {
       .where("tenant_id", "=", tenant)
       .where("id", "=", id)
       .where("version", "=", version)
-      .where("lease_until", "<=", now)
+      .where((eb) => eb.or([eb("lease_until", "<=", now), eb("lease_until", ">", latestEnd(now))]))
       .executeTakeFirstOrThrow();
     return numUpdatedRows === 1n;
   },
@@ -221,11 +233,11 @@ export const connectionsTable = {
     else await held(tx, tenant, id, version, owner).set({ lease_owner: null, lease_until: 0 }).execute();
   },
 
-  /** Ends a connection, erases its tokens and breaks its lease. Answers undefined where there is none. */
-  revoke: async (tx: Handle, tenant: string, id: string, now: number): Promise<Stored | undefined> => {
+  /** A connection as it is, kept from changing until the transaction ends. */
+  hold: async (tx: Handle, tenant: string, id: string): Promise<Stored | undefined> => {
     const row = await tx
       .updateTable("connections")
-      .set((eb) => ({ ...noTokens, state: "revoked" as const, version: eb("version", "+", 1), updated_at: now }))
+      .set((eb) => ({ version: eb.ref("version") }))
       .where("tenant_id", "=", tenant)
       .where("id", "=", id)
       .where("version", ">", blank)
@@ -234,13 +246,71 @@ export const connectionsTable = {
     return row && toStored(row);
   },
 
+  /** Whether this user has tokens of this provider in another connection than this one. */
+  anyBeside: async (
+    tx: Handle,
+    tenant: string,
+    { id, user, provider }: { id: string; user: string; provider: string },
+  ): Promise<boolean> => {
+    const row = await tx
+      .selectFrom("connections")
+      .select("id")
+      .where("tenant_id", "=", tenant)
+      .where("user_id", "=", user)
+      .where("state", "=", "active")
+      .where("provider_id", "=", provider)
+      .where("id", "!=", id)
+      .limit(1)
+      .executeTakeFirst();
+    return row !== undefined;
+  },
+
+  /** How many connections of an agent, a user or a provider hold tokens, and some of them. */
+  someOf: async (db: Handle, tenant: string, of: Of, most: number) => {
+    const all = db
+      .selectFrom("connections")
+      .where("tenant_id", "=", tenant)
+      .where(columnOf[of.kind], "=", of.id)
+      .where("state", "=", "active");
+    const { count } = await all.select((eb) => eb.fn.countAll().as("count")).executeTakeFirstOrThrow();
+    const rows = await all.select(["id", "agent_id", "user_id", "provider_id"]).limit(most).execute();
+    return {
+      count: Number(count),
+      some: rows.map((row) => ({ id: row.id, agent: row.agent_id, user: row.user_id, provider: row.provider_id })),
+    };
+  },
+
+  /** How many agents hold tokens of a provider, and some of them. */
+  agentsAt: async (db: Handle, tenant: string, provider: string, most: number) => {
+    const all = db
+      .selectFrom("connections")
+      .where("tenant_id", "=", tenant)
+      .where("provider_id", "=", provider)
+      .where("state", "=", "active");
+    const { count } = await all.select((eb) => eb.fn.count("agent_id").distinct().as("count")).executeTakeFirstOrThrow();
+    const ids = all.select("agent_id").distinct().limit(most);
+    const some = await db.selectFrom("agents").select(["id", "name"]).where("tenant_id", "=", tenant).where("id", "in", ids).execute();
+    return { count: Number(count), some };
+  },
+
+  /** Ends a connection, erases its tokens and breaks its lease. */
+  revoke: async (tx: Handle, tenant: string, id: string, now: number): Promise<void> => {
+    await tx
+      .updateTable("connections")
+      .set((eb) => ({ ...noTokens, state: "revoked" as const, version: eb("version", "+", 1), updated_at: now }))
+      .where("tenant_id", "=", tenant)
+      .where("id", "=", id)
+      .where("version", ">", blank)
+      .execute();
+  },
+
   /** Answers how many were erased. */
-  deleteOf: async (tx: Handle, tenant: string, of: { readonly agent: string } | { readonly provider: string }): Promise<number> => {
-    const all = tx.deleteFrom("connections").where("tenant_id", "=", tenant);
-    const { numDeletedRows } = await ("agent" in of
-      ? all.where("agent_id", "=", of.agent)
-      : all.where("provider_id", "=", of.provider)
-    ).executeTakeFirstOrThrow();
+  deleteOf: async (tx: Handle, tenant: string, of: Of): Promise<number> => {
+    const { numDeletedRows } = await tx
+      .deleteFrom("connections")
+      .where("tenant_id", "=", tenant)
+      .where(columnOf[of.kind], "=", of.id)
+      .executeTakeFirstOrThrow();
     return Number(numDeletedRows);
   },
 

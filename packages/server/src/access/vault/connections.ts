@@ -15,7 +15,7 @@ import {
 } from "./connection.ts";
 import { connectionViews } from "./connection-views-table.ts";
 import { connectionsTable } from "./connections-table.ts";
-import type { ConnectionKey } from "./credential-key.ts";
+import type { ConnectionKey, Of } from "./credential-key.ts";
 
 interface Needs {
   readonly db: Db;
@@ -80,27 +80,50 @@ export const makeConnections = ({ db, audit, clock, random, seal }: Needs) => {
       return found;
     },
 
-    /** Ends a connection and erases its tokens; the user can consent anew. @throws Refusal connection_unknown */
-    revoke: (who: Principal, id: string): Promise<void> =>
+    /**
+     * Ends a connection and erases its tokens; the user can consent anew.
+     * @param before What is done in the same transaction with the connection as it was; its answer is answered.
+     * @throws Refusal connection_unknown
+     */
+    revoke: <T = void>(who: Principal, id: string, before?: (tx: Handle, stored: Stored) => Promise<T>): Promise<T | undefined> =>
       db.write(async (tx) => {
-        const revoked = await connectionsTable.revoke(tx, who.tenant, id, clock());
-        if (!revoked) throw unknown(id);
-        const { key } = revoked;
+        const stored = await connectionsTable.hold(tx, who.tenant, id);
+        if (!stored) throw unknown(id);
+        const kept = await before?.(tx, stored);
+        await connectionsTable.revoke(tx, who.tenant, id, clock());
+        const { key } = stored;
         await audit.record(tx, who, "connection.revoked", {
           target: id,
           agent: key.agent,
           user: key.kind === "user" ? key.user : undefined,
           details: { provider: key.provider },
         });
+        return kept;
       }),
+
+    /** How many connections of an agent, a user or a provider hold tokens, and at most `most` of them. */
+    someOf: (tenant: string, of: Of, most: number) => connectionsTable.someOf(db.read, tenant, of, most),
+
+    /** How many agents hold tokens of a provider, and at most `most` of them. */
+    agentsAt: (tenant: string, provider: string, most: number) => connectionsTable.agentsAt(db.read, tenant, provider, most),
 
     /** Erases what the vault holds for an agent that is gone. */
     agentRemoved: async (tx: Handle, who: Principal, agentId: string): Promise<void> =>
-      erased(tx, who, "agent removed", agentId, await connectionsTable.deleteOf(tx, who.tenant, { agent: agentId })),
+      erased(tx, who, "agent removed", agentId, await connectionsTable.deleteOf(tx, who.tenant, { kind: "agent", id: agentId })),
+
+    /** Erases what the vault holds for a user who is revoked. */
+    userRevoked: async (tx: Handle, who: Principal, userId: string): Promise<void> =>
+      erased(tx, who, "user revoked", userId, await connectionsTable.deleteOf(tx, who.tenant, { kind: "user", id: userId })),
 
     /** Erases what was had from a provider that is gone. */
     providerRemoved: async (tx: Handle, who: Principal, providerId: string): Promise<void> =>
-      erased(tx, who, "provider removed", providerId, await connectionsTable.deleteOf(tx, who.tenant, { provider: providerId })),
+      erased(
+        tx,
+        who,
+        "provider removed",
+        providerId,
+        await connectionsTable.deleteOf(tx, who.tenant, { kind: "provider", id: providerId }),
+      ),
 
     /** A provider now points elsewhere: what its former self gave is never shown to the new one, and each user consents again. */
     providerRebound: async (tx: Handle, who: Principal, providerId: string): Promise<void> =>

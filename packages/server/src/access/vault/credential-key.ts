@@ -18,6 +18,12 @@ export interface AgentKey extends Asked {
   readonly kind: "agent";
 }
 
+/** Whose: everything that hangs on one agent, user or provider. */
+export interface Of {
+  readonly kind: "agent" | "user" | "provider";
+  readonly id: string;
+}
+
 /** An API key: the same for every agent that may use the provider. */
 export interface StaticKey {
   readonly kind: "static";

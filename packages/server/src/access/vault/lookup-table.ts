@@ -6,6 +6,7 @@ import { toStored } from "./connections-table.ts";
 export interface FoundProvider {
   readonly id: string;
   readonly type: "api_key" | "oauth2";
+  readonly status: "active" | "suspended";
   readonly agents: readonly string[];
   readonly flows: readonly string[] | undefined;
   readonly scopes: readonly string[];
@@ -52,6 +53,7 @@ const foundBy = (db: Handle, asked: Asked, scopesKey: string | undefined) =>
     .select([
       "p.id as p_id",
       "p.type as p_type",
+      "p.status as p_status",
       "p.agents as p_agents",
       "p.flows as p_flows",
       "p.scopes as p_scopes",
@@ -81,6 +83,7 @@ export const lookupTable = {
       provider: {
         id: row.p_id,
         type: row.p_type,
+        status: row.p_status,
         agents: list(row.p_agents),
         flows: row.p_flows === null ? undefined : list(row.p_flows),
         scopes: list(row.p_scopes),

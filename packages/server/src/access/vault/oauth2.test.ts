@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from "vitest";
+import { makeAudit } from "../../ground/audit/index.ts";
 import { eachStore } from "../../testing/stores.ts";
 import { tokensIdentity } from "./connection.ts";
 import { makeVault } from "./vault.ts";
@@ -59,17 +60,15 @@ eachStore("asking for an OAuth 2 token", (fresh) => {
       },
     };
     let writes = 0;
-    const vault = makeVault({
-      ...needs,
-      db: {
-        ...ground.db,
-        read: ground.db.read.withPlugin(counting),
-        write: (unit) => {
-          writes += 1;
-          return ground.db.write(unit);
-        },
+    const db: typeof ground.db = {
+      ...ground.db,
+      read: ground.db.read.withPlugin(counting),
+      write: (unit) => {
+        writes += 1;
+        return ground.db.write(unit);
       },
-    });
+    };
+    const vault = makeVault({ ...needs, db, audit: makeAudit({ ...ground, db }) });
     await vault.oauth2(who, { provider: "git", scopes: ["read"] });
     expect({ reads, writes }).toEqual({ reads: 1, writes: 1 });
     const { items } = await ground.audit.list("acme", { action: "credential.read" }, { limit: 10 });
@@ -82,7 +81,8 @@ eachStore("asking for an OAuth 2 token", (fresh) => {
     const all = await furnished();
     await consented(all, given("at-1"));
     const full = { ...all.ground.db, write: () => Promise.reject(new Error("disk full")) };
-    await expect(makeVault({ ...all.needs, db: full }).oauth2(all.who, { provider: "git" })).rejects.toThrow("disk full");
+    const audit = makeAudit({ ...all.ground, db: full });
+    await expect(makeVault({ ...all.needs, db: full, audit }).oauth2(all.who, { provider: "git" })).rejects.toThrow("disk full");
   });
 
   test("what the provider did not grant is named, and the token served all the same; silence means all was granted", async () => {

@@ -6,7 +6,7 @@ import { type Clock, type Principal, Refusal } from "../../ground/kernel/index.t
 import type { Seal } from "../../ground/seal/index.ts";
 import { type Agent, type Agents, mayUse } from "../../identity/agents/index.ts";
 import type { StandingCheck } from "../../identity/tokens/index.ts";
-import { type Provider, type Providers, scopesKey } from "../providers/index.ts";
+import { type Provider, type Providers, scopesKey, suspended } from "../providers/index.ts";
 import { isDue, isValid, missingScopes, type Stored, type Tokens } from "./connection.ts";
 import { openTokens } from "./connections.ts";
 import { connectionsTable } from "./connections-table.ts";
@@ -125,8 +125,12 @@ export const makeOauth2 = ({ db, audit, clock, seal, agents, providers, standing
   };
 
   const serveRenewed = async (who: Principal, renewed: Renewed & { kind: "live" }): Promise<Oauth2Answer> => {
-    // The provider may have taken seconds, in which somebody was suspended.
+    // The provider may have taken seconds, in which somebody was suspended, or the provider, or the agent's leave to use it was taken.
     await standing.alive(who);
+    const provider = await providers.byId(db.read, who.tenant, renewed.stored.key.provider);
+    if (!provider || !who.agent || !mayUse(provider.agents, who.agent))
+      throw unknownProvider(provider?.name ?? renewed.stored.key.provider);
+    if (provider.status !== "active") throw suspended(provider.name);
     return serve(who, renewed.stored, renewed.tokens);
   };
 
@@ -171,6 +175,7 @@ export const makeOauth2 = ({ db, audit, clock, seal, agents, providers, standing
   const begin = async (who: Principal, ask: Oauth2Ask, key: UserKey, requestedScopes: readonly string[]): Promise<Oauth2Answer> => {
     const provider = await providers.byId(db.read, key.tenant, key.provider);
     if (!provider) throw unknownProvider(ask.provider);
+    if (provider.status !== "active") throw suspended(provider.name);
     const begun = await db.write(async (tx) => {
       const agent = await agents.byId(tx, key.tenant, key.agent);
       if (!agent) throw new Refusal("unauthenticated", "The agent of this workload token is gone.");
@@ -181,7 +186,7 @@ export const makeOauth2 = ({ db, audit, clock, seal, agents, providers, standing
   };
 
   /**
-   * @throws Refusal provider_unknown, provider_wrong_type, user_required, invalid_request, session_unknown, authorization_denied,
+   * @throws Refusal provider_unknown, provider_suspended, provider_wrong_type, user_required, invalid_request, session_unknown, authorization_denied,
    * authorization_expired, authorization_failed, provider_refused, provider_unavailable, and what beginning a consent refuses
    */
   return async (who: Principal, ask: Oauth2Ask): Promise<Oauth2Answer> => {
@@ -201,6 +206,7 @@ export const makeOauth2 = ({ db, audit, clock, seal, agents, providers, standing
     });
     if (!found || !mayUse(found.provider.agents, agent)) throw unknownProvider(ask.provider);
     const { provider, connection } = found;
+    if (provider.status !== "active") throw suspended(ask.provider);
     checkServes(provider, flow);
     const requestedScopes = ask.scopes ?? provider.scopes;
     const whole = { ...asked, provider: provider.id, scopes: askedScopes ?? provider.scopesKey };

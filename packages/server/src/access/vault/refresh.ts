@@ -3,9 +3,11 @@ import type { Audit } from "../../ground/audit/index.ts";
 import type { Db, Handle } from "../../ground/db/index.ts";
 import { type Clock, type Principal, type Random, Refusal } from "../../ground/kernel/index.ts";
 import type { Seal } from "../../ground/seal/index.ts";
+import type { Agents } from "../../identity/agents/index.ts";
 import {
   type Provider,
   type Providers,
+  suspended,
   type Upstream,
   UpstreamRefused,
   type UpstreamTokens,
@@ -13,7 +15,7 @@ import {
 } from "../providers/index.ts";
 import { isValid, newConnectionId, obtainedFrom, type Stored, type Tokens, tokensIdentity } from "./connection.ts";
 import { openTokens, sealable } from "./connections.ts";
-import { connectionsTable, type Lease } from "./connections-table.ts";
+import { connectionsTable, isLeased, type Lease, leaseLife } from "./connections-table.ts";
 import { type ConnectionKey, keyText } from "./credential-key.ts";
 
 interface Needs {
@@ -22,7 +24,8 @@ interface Needs {
   readonly clock: Clock;
   readonly random: Random;
   readonly seal: Seal;
-  readonly providers: Pick<Providers, "byId"> & { readonly upstream: Pick<Upstream, "refresh" | "clientCredentials"> };
+  readonly agents: Pick<Agents, "hold">;
+  readonly providers: Pick<Providers, "byId" | "hold"> & { readonly upstream: Pick<Upstream, "refresh" | "clientCredentials"> };
   /** Waits in real time; a test may count instead. */
   readonly pause?: (milliseconds: number) => Promise<unknown>;
 }
@@ -39,10 +42,9 @@ export type Renewed =
   | { readonly kind: "live"; readonly version: number; readonly stored: Stored; readonly tokens: Tokens }
   | { readonly kind: "lapsed"; readonly version: number };
 
-/** Longer than the provider may take, so that whoever holds a lease has ended before another begins. */
-const leaseLife = 45_000;
 const providerPatience = 20_000;
 const longestWait = 30_000;
+const longestClose = 30_000;
 const firstPause = 50;
 const longestPause = 250;
 /** How often a commit is tried again whose tokens would otherwise be lost. */
@@ -51,6 +53,7 @@ const commitAttempts = 8;
 /** The row is gone: no version of it will come back. */
 const gone = Number.MAX_SAFE_INTEGER;
 
+const removed = () => new Refusal("provider_unknown", "The credential provider was removed.");
 const unavailable = () => new Refusal("provider_unavailable", "The credential provider cannot be reached or does not answer. Try again.");
 
 export type Refresh = ReturnType<typeof makeRefresh>;
@@ -59,7 +62,7 @@ export type Refresh = ReturnType<typeof makeRefresh>;
  * Renews tokens, one flight at a time: in this process by a map of whole keys, between processes by a lease on the row. Whoever holds the lease
  * asks the provider and stores the answer by compare-and-swap before anyone sees the new access token; all others wait for the version to move.
  */
-export const makeRefresh = ({ db, audit, clock, random, seal, providers, pause = sleep }: Needs) => {
+export const makeRefresh = ({ db, audit, clock, random, seal, agents, providers, pause = sleep }: Needs) => {
   const flights = new Map<string, Promise<Renewed>>();
 
   const live = async (stored: Stored): Promise<Renewed> => {
@@ -77,6 +80,10 @@ export const makeRefresh = ({ db, audit, clock, random, seal, providers, pause =
         const taken = await connectionsTable.takeLease(tx, key.tenant, seen.id, seen.version, lease, now);
         return taken ? seen : undefined;
       }
+      // Held, so that nothing is stored for an agent or a provider once what there is of it has been erased.
+      if ((await agents.hold(tx, key.tenant, key.agent))?.status !== "active")
+        throw new Refusal("agent_suspended", "The agent is not active.");
+      if (!(await providers.hold(tx, key.tenant, key.provider))) throw removed();
       const made = await connectionsTable.insertBlank(tx, key, newConnectionId(random), requestedScopes, lease, now);
       return made ? connectionsTable.byKey(tx, key) : undefined;
     });
@@ -136,7 +143,12 @@ export const makeRefresh = ({ db, audit, clock, random, seal, providers, pause =
       await audit.record(tx, who, "connection.lapsed", {
         ...about(held),
         outcome: "refused",
-        details: { provider: key.provider, error: "invalid_grant" },
+        // A lease that was never given back: somebody died while the provider was asked, and may have taken what it gave along.
+        details: {
+          provider: key.provider,
+          error: "invalid_grant",
+          ...(held.leaseUntil > 0 && { cause: "an earlier refresh was interrupted" }),
+        },
       });
       return true;
     });
@@ -163,7 +175,8 @@ export const makeRefresh = ({ db, audit, clock, random, seal, providers, pause =
     try {
       // Read under the lease: a change of where the provider points breaks it, so an answer of its former self is never stored.
       const provider = await providers.byId(db.read, tenant, providerId);
-      if (!provider) throw new Refusal("provider_unknown", "The credential provider was removed.");
+      if (!provider) throw removed();
+      if (provider.status !== "active") throw suspended(provider.name);
       old = await openTokens(seal, held);
       answer = await ask(provider, held, old, signal);
     } catch (error) {
@@ -186,7 +199,7 @@ export const makeRefresh = ({ db, audit, clock, random, seal, providers, pause =
     let seen = wanted.seen;
     let waited = 0;
     for (let round = 1; ; round += 1) {
-      if (!seen || seen.leaseUntil <= clock()) {
+      if (!seen || !isLeased(seen, clock())) {
         const lease = { owner: random(12).toString("base64url"), until: clock() + leaseLife };
         const held = await take(wanted, seen, lease);
         const renewed = held && (await renewHolding(who, held, lease.owner));
@@ -203,7 +216,7 @@ export const makeRefresh = ({ db, audit, clock, random, seal, providers, pause =
         if (key.kind === "user" && !(active && now?.refreshable)) return { kind: "lapsed", version: now?.version ?? gone };
       }
       seen = now;
-      if (!seen || seen.leaseUntil <= clock()) continue;
+      if (!seen || !isLeased(seen, clock())) continue;
       const wait = Math.min(firstPause * round, longestPause);
       await pause(wait);
       waited += wait;
@@ -213,7 +226,7 @@ export const makeRefresh = ({ db, audit, clock, random, seal, providers, pause =
   return {
     /**
      * Answers tokens at least as new as those seen. It goes on when the caller has left: what the provider gave is stored in any case.
-     * @throws Refusal provider_refused, provider_unavailable
+     * @throws Refusal provider_refused, provider_unavailable, provider_unknown, provider_suspended; agent_suspended where nothing was had before
      */
     renew: async (who: Principal, wanted: RenewAsk): Promise<Renewed> => {
       const name = keyText(wanted.key);
@@ -227,6 +240,16 @@ export const makeRefresh = ({ db, audit, clock, random, seal, providers, pause =
         // A flight that began before a consent replaced the grant may still answer the former one.
         if (renewed.version >= (wanted.seen?.version ?? 0)) return renewed;
       }
+    },
+
+    /** Waits until nothing is under way, so that no lease is left behind and nothing that a provider gave is lost; half a minute at most. */
+    close: async (): Promise<void> => {
+      const landed = (async () => {
+        while (flights.size > 0) await Promise.allSettled(flights.values());
+      })();
+      const cap = new AbortController();
+      await Promise.race([landed, sleep(longestClose, undefined, { signal: cap.signal, ref: false }).catch(() => undefined)]);
+      cap.abort();
     },
   };
 };

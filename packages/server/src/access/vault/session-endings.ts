@@ -18,6 +18,10 @@ export type Endings = ReturnType<typeof makeEndings>;
 
 /** How sessions end without a token, each ending with its audit row. */
 export const makeEndings = ({ db, audit, clock }: Needs) => {
+  /** The sessions that this process exchanges right now: they go on, whatever a clock that jumps may say of them. */
+  const exchanging = new Set<string>();
+  const lapsed = (session: Session): Ending | undefined => (exchanging.has(session.id) ? undefined : lapseOf(session, clock()));
+
   /** Ends a session that is still in the state it was read in; answers the refusal for whoever brought the end about. */
   const end = async (
     tx: Handle,
@@ -39,9 +43,19 @@ export const makeEndings = ({ db, audit, clock }: Needs) => {
   return {
     end,
 
+    /** Does the exchange of a session, of which nobody here believes meanwhile that it was interrupted. */
+    whileExchanging: async <T>(id: string, exchange: () => Promise<T>): Promise<T> => {
+      exchanging.add(id);
+      try {
+        return await exchange();
+      } finally {
+        exchanging.delete(id);
+      }
+    },
+
     /** Writes down what time has done to a session, and answers the session as it then is. */
     settled: async (who: Principal, session: Session): Promise<Session> => {
-      const lapse = lapseOf(session, clock());
+      const lapse = lapsed(session);
       if (!lapse) return session;
       await db.write((tx) => end(tx, who, session, lapse));
       return { ...session, ...lapse };
@@ -57,7 +71,7 @@ export const makeEndings = ({ db, audit, clock }: Needs) => {
     ): Promise<Session | Refusal> => {
       const session = await sessionsTable.byId(tx, who.tenant, id);
       if (!session) return new Refusal("session_unknown", "There is no such authorization session.");
-      const lapse = lapseOf(session, clock());
+      const lapse = lapsed(session);
       if (lapse) return end(tx, who, session, lapse);
       return session.state === state ? session : otherwise(session);
     },

@@ -34,52 +34,54 @@ export const makeExchange =
    * @param taken The session as its taker left it: exchanging, since the moment on it
    * @throws Refusal authorization_failed with `details.reason`; agent_suspended, user_suspended, provider_unknown where one fell meanwhile
    */
-  async (who: Principal, taken: Session & { readonly exchangingSince: number }, provider: Provider, code: Code): Promise<StoredConsent> => {
-    const { key, id, requestedScopes, exchangingSince } = taken;
-    const now = clock();
-    const tokens = await providers.upstream
-      .exchange(key.tenant, provider, {
-        kept: code.kept,
-        codeVerifier: code.verifier,
-        state: code.state,
-        ...(key.resource !== "" && { resource: key.resource }),
-        ...(key.audience !== "" && { audience: key.audience }),
-        signal: AbortSignal.timeout(exchangeTimeout),
-      })
-      .catch(async (thrown: unknown) => {
-        const failure = failureOf(thrown);
-        await db.write((tx) => endings.end(tx, who, taken, { state: "failed", reason: failure.reason }, failure));
-        if (failure.reason === "internal") throw thrown;
-        throw new Refusal("authorization_failed", "The consent came back, but the provider gave no token for it.", { ...failure });
-      });
+  (who: Principal, taken: Session & { readonly exchangingSince: number }, provider: Provider, code: Code): Promise<StoredConsent> =>
+    endings.whileExchanging(taken.id, async () => {
+      const { key, id, requestedScopes, exchangingSince } = taken;
+      const now = clock();
+      const tokens = await providers.upstream
+        .exchange(key.tenant, provider, {
+          kept: code.kept,
+          codeVerifier: code.verifier,
+          state: code.state,
+          ...(key.resource !== "" && { resource: key.resource }),
+          ...(key.audience !== "" && { audience: key.audience }),
+          signal: AbortSignal.timeout(exchangeTimeout),
+        })
+        .catch(async (thrown: unknown) => {
+          const failure = failureOf(thrown);
+          await db.write((tx) => endings.end(tx, who, taken, { state: "failed", reason: failure.reason }, failure));
+          if (failure.reason === "internal") throw thrown;
+          throw new Refusal("authorization_failed", "The consent came back, but the provider gave no token for it.", { ...failure });
+        });
 
-    const stored = await db.write(async (tx) => {
-      const scene = await sceneOf(tx, taken);
-      if (scene instanceof Refusal) {
-        await endings.end(tx, who, taken, { state: "failed", reason: scene.code });
-        return scene;
-      }
-      const consent = await connections.store(tx, key, { requestedScopes, tokens, now });
-      // Thrown, so that what was stored is undone: somebody has been told that this session failed.
-      if (!(await sessionsTable.complete(tx, key.tenant, id, exchangingSince, consent))) {
-        throw endedRefusal({ state: "failed", reason: "interrupted" });
-      }
-      await visitsTable.eraseSecrets(tx, key.tenant, id);
-      await audit.record(tx, who, "connection.stored", {
-        ...aboutSession(taken),
-        target: consent.connectionId,
-        details: {
-          provider: key.provider,
-          session: id,
-          binding: taken.binding,
-          version: consent.version,
-          scopes: consent.scopes,
-          missingScopes: consent.missingScopes,
-        },
+      const stored = await db.write(async (tx) => {
+        // Somebody has been told that this session is over. Whoever ends it from here on waits for us, and then finds what we stored.
+        if (!(await sessionsTable.hold(tx, key.tenant, id, exchangingSince))) {
+          return endedRefusal((await sessionsTable.byId(tx, key.tenant, id)) ?? { state: "failed", reason: "interrupted" });
+        }
+        const scene = await sceneOf(tx, taken);
+        if (scene instanceof Refusal) {
+          await endings.end(tx, who, taken, { state: "failed", reason: scene.code });
+          return scene;
+        }
+        const consent = await connections.store(tx, key, { requestedScopes, tokens, now });
+        await sessionsTable.complete(tx, key.tenant, id, exchangingSince, consent);
+        await visitsTable.eraseSecrets(tx, key.tenant, id);
+        await audit.record(tx, who, "connection.stored", {
+          ...aboutSession(taken),
+          target: consent.connectionId,
+          details: {
+            provider: key.provider,
+            session: id,
+            binding: taken.binding,
+            version: consent.version,
+            scopes: consent.scopes,
+            missingScopes: consent.missingScopes,
+          },
+        });
+        return consent;
       });
-      return consent;
+      if (stored instanceof Refusal) throw stored;
+      return stored;
     });
-    if (stored instanceof Refusal) throw stored;
-    return stored;
-  };
 export type Exchange = ReturnType<typeof makeExchange>;

@@ -2,7 +2,7 @@ import type { Handle } from "../../ground/db/index.ts";
 import { Refusal } from "../../ground/kernel/index.ts";
 import { type Agent, mayUse } from "../../identity/agents/index.ts";
 import type { User } from "../../identity/users/index.ts";
-import type { Provider } from "../providers/index.ts";
+import { type Provider, suspended } from "../providers/index.ts";
 import type { Session } from "./session.ts";
 import type { SessionsNeeds } from "./sessions-needs.ts";
 
@@ -32,6 +32,7 @@ export const makeSceneOf =
     if (!provider || !mayUse(provider.agents, agent)) {
       return new Refusal("provider_unknown", "The credential provider is gone, or this agent may no longer use it.");
     }
+    if (provider.status !== "active") return suspended(provider.name);
     return { agent, user, provider };
   };
 export type SceneOf = ReturnType<typeof makeSceneOf>;

@@ -71,9 +71,11 @@ export const codeIdentity = (id: string): string => `authorization_sessions/${id
 /** Where the application's own state is sealed to. */
 export const customStateIdentity = (id: string): string => `authorization_sessions/${id}/custom_state`;
 
-/** How time alone has ended a session whose row does not say so yet. */
+/** How time alone has ended a session whose row does not say so yet. An exchange that began in a future has outlived a clock that was set back. */
 export const lapseOf = ({ state, expiresAt, exchangingSince }: Session, now: number): Ending | undefined => {
-  if (state === "exchanging") return now - (exchangingSince ?? 0) >= exchangeLife ? { state: "failed", reason: "interrupted" } : undefined;
+  if (state === "exchanging") {
+    return Math.abs(now - (exchangingSince ?? 0)) >= exchangeLife ? { state: "failed", reason: "interrupted" } : undefined;
+  }
   return (state === "pending" || state === "authorized") && now >= expiresAt ? { state: "expired", reason: "deadline" } : undefined;
 };
 

@@ -1,5 +1,7 @@
 import type { Handle, Row } from "../../ground/db/index.ts";
+import { sql } from "kysely";
 import type { Ending, Session } from "./session.ts";
+import type { Of } from "./credential-key.ts";
 
 const toSession = (row: Row<"authorization_sessions">): Session => ({
   id: row.id,
@@ -30,6 +32,11 @@ const toSession = (row: Row<"authorization_sessions">): Session => ({
   createdAt: row.created_at,
   expiresAt: row.expires_at,
 });
+
+const columnOf = { agent: "agent_id", user: "user_id", provider: "provider_id" } as const;
+
+/** Written out, character for character as the partial indexes say it: a parameter would keep both stores from using them. */
+const underWay = sql<boolean>`state in ('pending', 'authorized', 'exchanging')`;
 
 /** The statements of authorization sessions; each takes the tenant first. Every change of state compares the state it leaves. */
 export const sessionsTable = {
@@ -137,16 +144,76 @@ export const sessionsTable = {
     return numUpdatedRows === 1n;
   },
 
-  /** Ends whatever is under way at a provider. */
-  endAllOf: async (tx: Handle, tenant: string, providerId: string, ending: Ending): Promise<number> => {
+  /** Keeps others from ending an exchange until the transaction does. Answers whether the one that began at `since` is still under way. */
+  hold: async (tx: Handle, tenant: string, id: string, since: number): Promise<boolean> => {
     const { numUpdatedRows } = await tx
+      .updateTable("authorization_sessions")
+      .set({ exchanging_since: since })
+      .where("tenant_id", "=", tenant)
+      .where("id", "=", id)
+      .where("state", "=", "exchanging")
+      .where("exchanging_since", "=", since)
+      .executeTakeFirst();
+    return numUpdatedRows === 1n;
+  },
+
+  /** Ends whatever is under way for an agent, a user or a provider, its codes with it. Answers the ids. */
+  endAllOf: async (tx: Handle, tenant: string, of: Of, ending: Ending): Promise<readonly string[]> => {
+    const rows = await tx
       .updateTable("authorization_sessions")
       .set({ state: ending.state, reason: ending.reason, sealed_code: null, exchanging_since: null })
       .where("tenant_id", "=", tenant)
-      .where("provider_id", "=", providerId)
-      .where("state", "in", ["pending", "authorized", "exchanging"])
-      .executeTakeFirst();
-    return Number(numUpdatedRows);
+      .where(columnOf[of.kind], "=", of.id)
+      .where(underWay)
+      .returning("id")
+      .execute();
+    return rows.map(({ id }) => id);
+  },
+
+  /** Ends whatever is under way in a tenant, its codes with it. Answers the ids. */
+  endAll: async (tx: Handle, tenant: string, ending: Ending): Promise<readonly string[]> => {
+    const rows = await tx
+      .updateTable("authorization_sessions")
+      .set({ state: ending.state, reason: ending.reason, sealed_code: null, exchanging_since: null })
+      .where("tenant_id", "=", tenant)
+      .where(underWay)
+      .returning("id")
+      .execute();
+    return rows.map(({ id }) => id);
+  },
+
+  /** How many consents are under way for an agent, a user or a provider, and some of them. */
+  someOf: async (db: Handle, tenant: string, of: Of, now: number, most: number) => {
+    const all = db
+      .selectFrom("authorization_sessions")
+      .where("tenant_id", "=", tenant)
+      .where(columnOf[of.kind], "=", of.id)
+      .where("expires_at", ">", now)
+      .where(underWay);
+    const { count } = await all.select((eb) => eb.fn.countAll().as("count")).executeTakeFirstOrThrow();
+    const rows = await all.select(["agent_id", "user_id", "provider_id", "expires_at"]).limit(most).execute();
+    return {
+      count: Number(count),
+      some: rows.map((row) => ({ agent: row.agent_id, user: row.user_id, provider: row.provider_id, expiresAt: row.expires_at })),
+    };
+  },
+
+  /** How many consents wait for a login at an issuer, and some of them: those of its users, in binding `login`. */
+  someAtIssuer: async (db: Handle, tenant: string, issuer: string, now: number, most: number) => {
+    const all = db
+      .selectFrom("authorization_sessions as s")
+      .innerJoin("users as u", (join) => join.onRef("u.tenant_id", "=", "s.tenant_id").onRef("u.id", "=", "s.user_id"))
+      .where("s.tenant_id", "=", tenant)
+      .where("u.issuer", "=", issuer)
+      .where("s.binding", "=", "login")
+      .where("s.state", "=", sql.lit("pending"))
+      .where("s.expires_at", ">", now);
+    const { count } = await all.select((eb) => eb.fn.countAll().as("count")).executeTakeFirstOrThrow();
+    const rows = await all.select(["s.agent_id", "s.user_id", "s.provider_id", "s.expires_at"]).limit(most).execute();
+    return {
+      count: Number(count),
+      some: rows.map((row) => ({ agent: row.agent_id, user: row.user_id, provider: row.provider_id, expiresAt: row.expires_at })),
+    };
   },
 
   /** The ids of at most `limit` sessions whose deadline lies before `before`, oldest first. */

@@ -6,7 +6,7 @@ import { chooseBinding } from "./binding.ts";
 import { makeCallbacks } from "./callback.ts";
 import { makeComplete } from "./complete.ts";
 import { makeConsent, makeTowardsProvider } from "./consent.ts";
-import type { UserKey } from "./credential-key.ts";
+import type { Of, UserKey } from "./credential-key.ts";
 import { makeLogin } from "./login.ts";
 import {
   customStateIdentity,
@@ -48,6 +48,8 @@ export type Progress =
 /** How long a session that is over is kept, so that whoever polls late is told how it ended. */
 const keptFor = 24 * 60 * 60_000;
 const prunedAtOnce = 20;
+/** Both stores bound how many parameters a statement has. */
+const erasedAtOnce = 500;
 
 export type Sessions = ReturnType<typeof makeSessions>;
 
@@ -61,6 +63,25 @@ export const makeSessions = (needs: SessionsNeeds) => {
   const exchange = makeExchange(needs, endings, sceneOf);
 
   const consentUrl = (tenant: string, id: string) => `${tenants.issuerOf(tenant)}/consent/${id}`;
+
+  /** A session that a suspension ended goes on for nobody, and whoever polls it should not wait for the deadline. */
+  const outlived = async (who: Principal, session: Session): Promise<Session> => {
+    const agent = who.agent?.epoch !== session.agentEpoch;
+    if ((!agent && who.user?.epoch === session.userEpoch) || (session.state !== "pending" && session.state !== "authorized"))
+      return session;
+    const ending = { state: "failed", reason: agent ? "agent_suspended" : "user_suspended" } as const;
+    await db.write((tx) => endings.end(tx, who, session, ending));
+    return { ...session, ...ending };
+  };
+
+  /** What goes with sessions that were ended together, and the record of it. */
+  const ended = async (tx: Handle, who: Principal, target: string, reason: string, ids: readonly string[]): Promise<void> => {
+    if (ids.length === 0) return;
+    for (let from = 0; from < ids.length; from += erasedAtOnce) {
+      await visitsTable.eraseSecrets(tx, who.tenant, ...ids.slice(from, from + erasedAtOnce));
+    }
+    await audit.record(tx, who, "authorizations.ended", { target, details: { sessions: ids.length, reason } });
+  };
 
   const prune = async (tx: Handle, tenant: string): Promise<void> => {
     const ids = await sessionsTable.endedBefore(tx, tenant, clock() - keptFor, prunedAtOnce);
@@ -129,7 +150,7 @@ export const makeSessions = (needs: SessionsNeeds) => {
       if (!found || found.key.agent !== who.agent?.id || found.key.user !== who.user?.id || found.key.provider !== providerId) {
         throw sessionUnknown();
       }
-      const session = await endings.settled(who, found);
+      const session = await outlived(who, await endings.settled(who, found));
       switch (session.state) {
         case "completed": {
           const { connectionId, connectionVersion } = session;
@@ -149,10 +170,21 @@ export const makeSessions = (needs: SessionsNeeds) => {
     ...makeCallbacks(needs, endings, sceneOf, login, towardsProvider, exchange),
     complete: makeComplete(needs, endings, sceneOf, exchange),
 
-    /** A provider is gone or now points elsewhere: no code that its former self gives is shown to the new one. */
-    providerChanged: async (tx: Handle, who: Principal, providerId: string): Promise<void> => {
-      const ended = await sessionsTable.endAllOf(tx, who.tenant, providerId, { state: "failed", reason: "provider_changed" });
-      if (ended > 0) await audit.record(tx, who, "authorizations.ended", { target: providerId, details: { sessions: ended } });
-    },
+    /** How many consents are under way for an agent, a user or a provider, and at most `most` of them. */
+    someOf: (tenant: string, of: Of, most: number) => sessionsTable.someOf(db.read, tenant, of, clock(), most),
+
+    /** How many consents wait for a login at an issuer (binding `login`), and at most `most` of them. */
+    someAtIssuer: (tenant: string, issuer: string, most: number) => sessionsTable.someAtIssuer(db.read, tenant, issuer, clock(), most),
+
+    /**
+     * Ends every consent under way for an agent, user or provider that is suspended or gone, or for a provider that now points elsewhere: no code that
+     * its former self gives is shown to the new one.
+     */
+    stop: async (tx: Handle, who: Principal, of: Of, reason: string): Promise<void> =>
+      ended(tx, who, of.id, reason, await sessionsTable.endAllOf(tx, who.tenant, of, { state: "failed", reason })),
+
+    /** Ends every consent under way in the caller's tenant. */
+    stopAll: async (tx: Handle, who: Principal, reason: string): Promise<void> =>
+      ended(tx, who, who.tenant, reason, await sessionsTable.endAll(tx, who.tenant, { state: "failed", reason })),
   };
 };

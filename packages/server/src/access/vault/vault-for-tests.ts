@@ -10,6 +10,7 @@ import {
   makeProviders,
   type Provider,
   type RefreshAsk,
+  type RevocationAsk,
   scopesKey,
   type Upstream,
   type UpstreamTokens,
@@ -23,12 +24,18 @@ import { makeVault } from "./vault.ts";
 export const scriptedUpstream = () => {
   const script = {
     refreshes: [] as { tenant: string; provider: string; ask: RefreshAsk }[],
+    revocations: [] as { tenant: string; provider: Provider; ask: RevocationAsk }[],
+    onRevoke: (_ask: RevocationAsk, _provider: Provider): Promise<boolean> => Promise.resolve(false),
     clients: [] as { tenant: string; provider: string; ask: ClientCredentialsAsk }[],
     onRefresh: (_ask: RefreshAsk, _provider: Provider): Promise<UpstreamTokens> => Promise.reject(new Error("no refresh expected")),
     onClient: (_ask: ClientCredentialsAsk, _provider: Provider): Promise<UpstreamTokens> =>
       Promise.reject(new Error("no client grant expected")),
   };
-  const upstream: Pick<Upstream, "refresh" | "clientCredentials"> = {
+  const upstream: Pick<Upstream, "refresh" | "clientCredentials" | "revoke"> = {
+    revoke: (tenant, provider, ask) => {
+      script.revocations.push({ tenant, provider, ask });
+      return script.onRevoke(ask, provider);
+    },
     refresh: (tenant, provider, ask) => {
       script.refreshes.push({ tenant, provider: provider.id, ask });
       return script.onRefresh(ask, provider);
@@ -75,9 +82,10 @@ export const openVault = async (address: StoreAddress, hand = handClock()) => {
   const agents = makeAgents({
     ...ground,
     issuerId: () => Promise.reject(new Error("no issuers here")),
+    onSuspended: () => Promise.resolve(),
     onRemoved: connections.agentRemoved,
   });
-  const users = makeUsers(ground);
+  const users = makeUsers({ ...ground, onSuspended: () => Promise.resolve(), onRevoked: connections.userRevoked });
   const { script, upstream } = scriptedUpstream();
   const egress = makeEgress({ allow: ["127.0.0.1"] });
   const providers = makeProviders({
@@ -86,6 +94,7 @@ export const openVault = async (address: StoreAddress, hand = handClock()) => {
     agents,
     issuerOf: () => "http://127.0.0.1:8700",
     clientAssertion: () => Promise.reject(new Error("no client assertions here")),
+    onSuspended: () => Promise.resolve(),
     onRemoved: connections.providerRemoved,
     onRebound: connections.providerRebound,
   });

@@ -1,6 +1,6 @@
 import type { Audit } from "../../ground/audit/index.ts";
 import type { Db } from "../../ground/db/index.ts";
-import type { Clock, Random } from "../../ground/kernel/index.ts";
+import type { Clock, Principal, Random } from "../../ground/kernel/index.ts";
 import type { Seal } from "../../ground/seal/index.ts";
 import type { Agents } from "../../identity/agents/index.ts";
 import type { StandingCheck } from "../../identity/tokens/index.ts";
@@ -9,6 +9,7 @@ import type { Connections } from "./connections.ts";
 import { type Consents, makeOauth2 } from "./oauth2.ts";
 import { makeRefresh } from "./refresh.ts";
 import { makeStatic } from "./static.ts";
+import { makeTelling } from "./telling.ts";
 
 interface Needs {
   readonly db: Db;
@@ -16,9 +17,9 @@ interface Needs {
   readonly clock: Clock;
   readonly random: Random;
   readonly seal: Seal;
-  readonly agents: Pick<Agents, "byId">;
-  readonly providers: Pick<Providers, "byId" | "usable" | "apiKey"> & {
-    readonly upstream: Pick<Upstream, "refresh" | "clientCredentials">;
+  readonly agents: Pick<Agents, "byId" | "hold">;
+  readonly providers: Pick<Providers, "byId" | "hold" | "usable" | "apiKey"> & {
+    readonly upstream: Pick<Upstream, "refresh" | "clientCredentials" | "revoke">;
   };
   readonly standing: Pick<StandingCheck, "alive">;
   readonly connections: Connections;
@@ -32,16 +33,21 @@ export type Vault = ReturnType<typeof makeVault>;
 /** Everything that may be asked of the vault but the consents themselves. */
 export const makeVault = (needs: Needs) => {
   const { connections, sessions } = needs;
+  const refresh = makeRefresh(needs);
+  const telling = makeTelling(needs);
   return {
     /** An OAuth 2 access token, or where the user consents. */
-    oauth2: makeOauth2({ ...needs, consents: sessions, refresh: makeRefresh(needs) }),
+    oauth2: makeOauth2({ ...needs, consents: sessions, refresh }),
     /** An API key. */
     apiKey: makeStatic(needs),
     listConnections: connections.list,
     getConnection: connections.get,
-    revokeConnection: connections.revoke,
-    agentRemoved: connections.agentRemoved,
-    providerRemoved: connections.providerRemoved,
-    providerRebound: connections.providerRebound,
+    /** Ends a connection, erases its tokens, and tells the provider in the background. @throws Refusal connection_unknown */
+    revokeConnection: async (who: Principal, id: string): Promise<void> =>
+      telling.begin(who, await connections.revoke(who, id, telling.prepare)),
+    /** Waits for what is under way at providers, as long as that may take. */
+    close: async (): Promise<void> => {
+      await Promise.all([refresh.close(), telling.close()]);
+    },
   };
 };

@@ -76,13 +76,13 @@ export const visitsTable = {
     return numUpdatedRows === 1n;
   },
 
-  /** Erases what a session's visits kept; the hashes stay, so that a late callback is told the truth. */
-  eraseSecrets: async (tx: Handle, tenant: string, session: string): Promise<void> => {
+  /** Erases what visits of these sessions kept; the hashes stay, so that a late callback is told the truth. */
+  eraseSecrets: async (tx: Handle, tenant: string, ...sessions: readonly string[]): Promise<void> => {
     await tx
       .updateTable("authorization_visits")
       .set({ sealed_secrets: "" })
       .where("tenant_id", "=", tenant)
-      .where("session_id", "=", session)
+      .where("session_id", "in", sessions)
       .execute();
   },
 

@@ -86,6 +86,11 @@ const endings: Partial<Record<Code, Ending>> = {
     heading: "This account has been stopped",
     says: ["Whoever runs this service has stopped the account that this consent is for. Nothing was stored.", close],
   },
+  provider_suspended: {
+    status: 403,
+    heading: "This connection has been stopped",
+    says: ["Whoever runs this service has stopped what the agent asked for. Nothing was stored.", close],
+  },
   provider_unknown: {
     status: 404,
     heading: "This connection is no longer offered",

@@ -1,5 +1,6 @@
 import { type Handle, prepared, type Row } from "../../ground/db/index.ts";
 import type { Place } from "../../ground/kernel/index.ts";
+import type { Peppered } from "../../ground/seal/index.ts";
 import type { AgentKey } from "./agent-key.ts";
 
 const toKey = (row: Row<"agent_keys">): AgentKey => ({
@@ -16,6 +17,8 @@ export interface KeyHolder {
   readonly keyId: string;
   readonly agentId: string;
   readonly lastUsedAt: number;
+  /** The pepper that its hash was made with. */
+  readonly pepperId: string;
 }
 
 const byHash = prepared<{ hash: string }, Row<"agent_keys">>((db, { hash }) =>
@@ -47,10 +50,22 @@ export const agentKeysTable = {
   /** A key names its tenant, so this alone asks without one. */
   holder: async (db: Handle, hash: string): Promise<KeyHolder | undefined> => {
     const [row] = await byHash(db, { hash });
-    return row && { tenant: row.tenant_id, keyId: row.id, agentId: row.agent_id, lastUsedAt: row.last_used_at ?? 0 };
+    return row && { tenant: row.tenant_id, keyId: row.id, agentId: row.agent_id, lastUsedAt: row.last_used_at ?? 0, pepperId: row.pepper_id };
   },
-  touch: async (tx: Handle, tenant: string, id: string, now: number): Promise<void> => {
-    await tx.updateTable("agent_keys").set({ last_used_at: now }).where("tenant_id", "=", tenant).where("id", "=", id).execute();
+  /** @param moved The hash it has from now on, where its pepper is no longer the newest. */
+  touch: async (tx: Handle, tenant: string, id: string, now: number, moved: Peppered | undefined): Promise<void> => {
+    await tx
+      .updateTable("agent_keys")
+      .set({ last_used_at: now, ...(moved && { hash: moved.hash, pepper_id: moved.pepperId }) })
+      .where("tenant_id", "=", tenant)
+      .where("id", "=", id)
+      .execute();
+  },
+  /** How many keys an agent has, and some of them. */
+  some: async (db: Handle, tenant: string, agentId: string, most: number) => {
+    const all = db.selectFrom("agent_keys").where("tenant_id", "=", tenant).where("agent_id", "=", agentId);
+    const { count } = await all.select((eb) => eb.fn.countAll().as("count")).executeTakeFirstOrThrow();
+    return { count: Number(count), some: await all.select(["id", "hint"]).limit(most).execute() };
   },
   /** Newest first, after `place`. */
   list: async (db: Handle, tenant: string, agentId: string, place: Place | undefined, limit: number): Promise<readonly AgentKey[]> => {

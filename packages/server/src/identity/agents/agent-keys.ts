@@ -24,8 +24,9 @@ const touchEvery = 60_000;
 const remembered = 20_000;
 
 /** A holder as it is remembered; the touch moves on without reading the row again. */
-interface Known extends Omit<KeyHolder, "lastUsedAt"> {
+interface Known extends Omit<KeyHolder, "lastUsedAt" | "pepperId"> {
   lastUsedAt: number;
+  pepperId: string;
 }
 
 const living = async (handle: Handle, tenant: string, ref: string): Promise<Agent> => {
@@ -75,6 +76,9 @@ export const makeAgentKeys = ({ db, audit, pepper, clock, random }: Needs) => {
       return pageFrom(rows, ask.limit, (key) => ({ at: key.createdAt, id: key.id }));
     },
 
+    /** How many keys an agent has, and at most `most` of them. */
+    someKeys: (tenant: string, agentId: string, most: number) => agentKeysTable.some(db.read, tenant, agentId, most),
+
     /** @throws Refusal agent_unknown, key_unknown */
     deleteKey: (who: Principal, ref: string, keyId: string): Promise<void> =>
       db.write(async (tx) => {
@@ -88,13 +92,15 @@ export const makeAgentKeys = ({ db, audit, pepper, clock, random }: Needs) => {
     holderOf: async (apiKey: string): Promise<KeyHolder | undefined> => {
       if (!isApiKey(apiKey)) return undefined;
       let holder: Known | undefined;
-      for (const { hash } of pepper.candidates(apiKey)) holder ??= await cached(hash, () => agentKeysTable.holder(db.read, hash));
+      for (const { hash } of pepper.lookups(apiKey)) holder ??= await cached(hash, () => agentKeysTable.holder(db.read, hash));
       if (!holder) return undefined;
       const now = clock();
-      if (Math.abs(now - holder.lastUsedAt) >= touchEvery) {
+      const moved = pepper.moved(apiKey, holder.pepperId);
+      if (moved || Math.abs(now - holder.lastUsedAt) >= touchEvery) {
         const { tenant, keyId } = holder;
         holder.lastUsedAt = now;
-        await db.write((tx) => agentKeysTable.touch(tx, tenant, keyId, now));
+        if (moved) holder.pepperId = moved.pepperId;
+        await db.write((tx) => agentKeysTable.touch(tx, tenant, keyId, now, moved));
       }
       return holder;
     },

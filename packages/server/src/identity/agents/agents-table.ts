@@ -114,6 +114,13 @@ export const agentsTable = {
   anyNaming: async (db: Handle, tenant: string, issuerId: string): Promise<boolean> =>
     (await living(db, tenant).where("issuer_id", "=", issuerId).limit(1).executeTakeFirst()) !== undefined,
 
+  /** How many living agents name this issuer, and some of them. */
+  ofIssuer: async (db: Handle, tenant: string, issuerId: string, most: number) => {
+    const all = db.selectFrom("agents").where("tenant_id", "=", tenant).where("deleted_at", "is", null).where("issuer_id", "=", issuerId);
+    const { count } = await all.select((eb) => eb.fn.countAll().as("count")).executeTakeFirstOrThrow();
+    return { count: Number(count), some: await all.select(["id", "name"]).limit(most).execute() };
+  },
+
   /** Writes every field that may change, unless the row changed since it was read. */
   update: async (tx: Handle, tenant: string, agent: Agent, readAt: number): Promise<Agent | undefined> => {
     const row = await tx

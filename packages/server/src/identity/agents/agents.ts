@@ -16,6 +16,8 @@ interface Needs {
   readonly random: Random;
   /** The id of a trusted issuer. @throws Refusal issuer_unknown */
   readonly issuerId: (tenant: string, nameOrId: string) => Promise<string>;
+  /** Ends what is under way for an agent that is suspended. */
+  readonly onSuspended: (tx: Handle, who: Principal, agentId: string) => Promise<void>;
   /** Erases what rooms above hold for an agent that is revoked or deleted. */
   readonly onRemoved: (tx: Handle, who: Principal, agentId: string) => Promise<void>;
 }
@@ -31,7 +33,7 @@ const changed = <T>(change: T | null | undefined, current: T | undefined): T | u
   change === undefined ? current : (change ?? undefined);
 
 export const makeAgents = (needs: Needs) => {
-  const { db, audit, clock, random, issuerId, onRemoved } = needs;
+  const { db, audit, clock, random, issuerId, onSuspended, onRemoved } = needs;
 
   const living = async (handle: Handle, tenant: string, ref: string): Promise<Agent> => {
     const agent = await agentsTable.byRef(handle, tenant, ref);
@@ -44,6 +46,7 @@ export const makeAgents = (needs: Needs) => {
       const { id } = await living(tx, who.tenant, ref);
       const agent = await agentsTable.setStatus(tx, who.tenant, id, status, clock());
       if (!agent) throw revoked();
+      if (status === "suspended") await onSuspended(tx, who, id);
       if (status === "revoked") {
         await agentKeysTable.removeAll(tx, who.tenant, id);
         await onRemoved(tx, who, id);
@@ -109,6 +112,9 @@ export const makeAgents = (needs: Needs) => {
     /** A living agent, by its id. */
     byId: (handle: Handle, tenant: string, id: string): Promise<Agent | undefined> => agentsTable.byRef(handle, tenant, id),
 
+    /** As `byId`; nobody suspends, revokes or deletes the agent until the transaction ends. */
+    hold: (tx: Handle, tenant: string, id: string): Promise<Agent | undefined> => agentsTable.lock(tx, tenant, id),
+
     /** Newest first. @throws Refusal invalid_request for an unknown cursor */
     list: async (tenant: string, ask: PageAsk): Promise<Page<Agent>> => {
       const rows = await agentsTable.list(db.read, tenant, placeOf(ask.cursor), ask.limit + 1);
@@ -156,6 +162,9 @@ export const makeAgents = (needs: Needs) => {
 
     /** Final. @throws Refusal agent_unknown; agent_revoked when it was already */
     revoke: (who: Principal, ref: string): Promise<Agent> => setStatus(who, ref, "revoked", "agent.revoked"),
+
+    /** How many living agents trust an issuer, and at most `most` of them. */
+    ofIssuer: (tenant: string, issuerId: string, most: number) => agentsTable.ofIssuer(db.read, tenant, issuerId, most),
 
     /** Whether a living agent names this issuer. */
     anyNamingIssuer: (handle: Handle, tenant: string, id: string): Promise<boolean> => agentsTable.anyNaming(handle, tenant, id),

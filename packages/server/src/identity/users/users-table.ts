@@ -58,6 +58,12 @@ export const usersTable = {
       .executeTakeFirst();
     return row?.subject_claim ?? undefined;
   },
+  /** How many users an issuer's tokens proved, and some of them. */
+  ofIssuer: async (db: Handle, tenant: string, issuer: string, most: number) => {
+    const all = db.selectFrom("users").where("tenant_id", "=", tenant).where("issuer", "=", issuer);
+    const { count } = await all.select((eb) => eb.fn.countAll().as("count")).executeTakeFirstOrThrow();
+    return { count: Number(count), some: await all.select(["id", "subject"]).limit(most).execute() };
+  },
   /** Newest first, after `place`. */
   list: async (db: Handle, tenant: string, place: Place | undefined, limit: number): Promise<readonly User[]> => {
     let query = db.selectFrom("users").selectAll().where("tenant_id", "=", tenant);
@@ -69,13 +75,14 @@ export const usersTable = {
     const rows = await query.orderBy("created_at", "desc").orderBy("id", "desc").limit(limit).execute();
     return rows.map(toUser);
   },
-  /** Raises the epoch, so that what names the user dies. */
+  /** Raises the epoch, so that what names the user dies. A revoked user stays as they are and answers undefined. */
   setStatus: async (tx: Handle, tenant: string, id: string, status: User["status"]): Promise<User | undefined> => {
     const row = await tx
       .updateTable("users")
       .set((eb) => ({ status, epoch: eb("epoch", "+", 1) }))
       .where("tenant_id", "=", tenant)
       .where("id", "=", id)
+      .where("status", "!=", "revoked")
       .returningAll()
       .executeTakeFirst();
     return row && toUser(row);

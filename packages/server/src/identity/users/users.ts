@@ -9,6 +9,10 @@ interface Needs {
   readonly audit: Audit;
   readonly clock: Clock;
   readonly random: Random;
+  /** Ends what is under way for a user who is suspended. */
+  readonly onSuspended: (tx: Handle, who: Principal, userId: string) => Promise<void>;
+  /** Erases what rooms above hold for a user who is revoked. */
+  readonly onRevoked: (tx: Handle, who: Principal, userId: string) => Promise<void>;
 }
 
 export type Users = ReturnType<typeof makeUsers>;
@@ -18,7 +22,9 @@ const remembered = 20_000;
 
 const unknown = () => new Refusal("user_unknown", "There is no such user.");
 
-export const makeUsers = ({ db, audit, clock, random }: Needs) => {
+const revoked = () => new Refusal("user_revoked", "The user is revoked, which is final.");
+
+export const makeUsers = ({ db, audit, clock, random, onSuspended, onRevoked }: Needs) => {
   const cached = makeCache<User>(db.changes, remembered, ({ id }) => [["user", id]]);
 
   const ensure = async (who: Principal, issuer: string, subject: string, subjectClaim: string | undefined): Promise<User> => {
@@ -39,7 +45,9 @@ export const makeUsers = ({ db, audit, clock, random }: Needs) => {
   const setStatus = (who: Principal, id: string, status: User["status"], action: string): Promise<User> =>
     db.write(async (tx) => {
       const user = await usersTable.setStatus(tx, who.tenant, id, status);
-      if (!user) throw unknown();
+      if (!user) throw (await usersTable.byId(tx, who.tenant, id)) ? revoked() : unknown();
+      if (status === "suspended") await onSuspended(tx, who, id);
+      if (status === "revoked") await onRevoked(tx, who, id);
       await audit.record(tx, who, action, { target: id, user: id });
       await db.changes.announce(tx, who.tenant, "user", id);
       return user;
@@ -84,10 +92,19 @@ export const makeUsers = ({ db, audit, clock, random }: Needs) => {
         id,
       })),
 
-    /** @throws Refusal user_unknown */
+    /** How many users an issuer's tokens proved, and at most `most` of them. */
+    ofIssuer: (tenant: string, issuer: string, most: number) => usersTable.ofIssuer(db.read, tenant, issuer, most),
+
+    /** @throws Refusal user_unknown, user_revoked */
     suspend: (who: Principal, id: string): Promise<User> => setStatus(who, id, "suspended", "user.suspended"),
 
-    /** @throws Refusal user_unknown */
+    /** Tokens from before the suspension stay dead. @throws Refusal user_unknown, user_revoked */
     resume: (who: Principal, id: string): Promise<User> => setStatus(who, id, "active", "user.resumed"),
+
+    /**
+     * Final: also a valid token of the user's issuer brings nobody back. The row stays, for else the next token would make the user anew.
+     * @throws Refusal user_unknown; user_revoked where they were already
+     */
+    revoke: (who: Principal, id: string): Promise<User> => setStatus(who, id, "revoked", "user.revoked"),
   };
 };
