@@ -1,6 +1,6 @@
-import { makeProviders } from "./access/providers/index.ts";
-import { makeConnections, makeSessions, makeVault } from "./access/vault/index.ts";
-import { makeAudit } from "./ground/audit/index.ts";
+import { makeProviders, providerSealedColumns } from "./access/providers/index.ts";
+import { makeConnections, makeSessions, makeVault, vaultSealedColumns } from "./access/vault/index.ts";
+import { makeAudit, makeChain } from "./ground/audit/index.ts";
 import { openDb, type StoreAddress } from "./ground/db/index.ts";
 import { makeEgress } from "./ground/egress/index.ts";
 import { makeJobs } from "./ground/jobs/index.ts";
@@ -38,12 +38,14 @@ export interface HouseSettings {
   readonly egressAllow: readonly string[];
   /** Replaces the admin key; without one, the first start makes one. */
   readonly adminKey?: string | undefined;
+  /** For how many days audit events are kept; for ever where it is left out. */
+  readonly auditRetentionDays?: number | undefined;
   /** Hears of background work that failed; it is tried again. */
   readonly onJobFailure?: (name: string, error: unknown) => void;
-}
-
   /** Hears how far background work has come that takes its time. */
   readonly onProgress?: Tell;
+}
+
 export type House = Awaited<ReturnType<typeof openHouse>>;
 
 /**
@@ -108,14 +110,22 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       clock,
       random,
       issuerId: async (tenant, nameOrId) => (await issuers.get(tenant, nameOrId)).id,
+      onSuspended: (tx, who, id): Promise<void> => sessions.stop(tx, who, { kind: "agent", id }, "agent_suspended"),
       onRemoved: async (tx, who, agentId): Promise<void> => {
         await sessions.stop(tx, who, { kind: "agent", id: agentId }, "agent_removed");
         await connections.agentRemoved(tx, who, agentId);
-      onSuspended: (tx, who, id): Promise<void> => sessions.stop(tx, who, { kind: "agent", id }, "agent_suspended"),
         await providers.agentRemoved(tx, who, agentId);
       },
     });
     const signing = makeSigning({ db, audit, seal, clock, random });
+    const chain = makeChain({
+      db,
+      clock,
+      signer: { sign: signing.sign, publicKeys: signing.publicKeys, issuerOf: tenants.issuerOf },
+      isOpen: tenants.isOpen,
+      retentionDays: settings.auditRetentionDays,
+    });
+    for (const job of chain.jobs) jobs.add(job);
     const tokens = makeTokens({ db, signing, tenants, clock, random });
     const standing = makeStanding({ db });
     const workloadTokens = makeWorkloadTokens({ db, audit, clock, users, issuers, standing, tokens });
@@ -160,16 +170,6 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
     });
     const vault = makeVault({ db, audit, clock, random, seal, agents, providers, standing, connections, sessions });
 
-    await tenants.ensureDefault();
-    const madeAdminKey = await operators.installAdminKey(settings.adminKey);
-    return {
-      db,
-      jobs,
-      replay,
-      audit,
-      tenants,
-      operators,
-      users,
     const keeping = { db, kek, clock, random, seal, record: audit.record, tell: settings.onProgress ?? (() => undefined) };
     const masterKey = makeMasterKey(keeping);
     const dataKeys = makeDataKeyRotation({
@@ -179,11 +179,25 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
     const peppers = makePeppers({ ...keeping, tables: ["agent_keys", "operators"], installation: defaultTenant });
     for (const job of [masterKey.job, dataKeys.job, peppers.job, signing.erase]) jobs.add(job);
 
+    await tenants.ensureDefault();
+    const madeAdminKey = await operators.installAdminKey(settings.adminKey);
+    return {
+      db,
+      seal,
+      jobs,
+      replay,
+      audit,
+      chain,
+      tenants,
+      operators,
+      users,
       issuers,
       agents,
       signing,
+      dataKeys,
+      masterKey,
+      peppers,
       tokens,
-      seal,
       standing,
       workloadTokens,
       authn,
@@ -194,12 +208,11 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       /** The admin key, where this start made it: the only time it can be shown. */
       madeAdminKey,
       /** Stops what runs in the background, then what it stands on. */
-      dataKeys,
-      masterKey,
-      peppers,
       close: async (): Promise<void> => {
         await jobs.close();
+        await vault.close();
         await egress.close();
+        await audit.close().catch(() => undefined);
         await db.close();
       },
     };
@@ -208,5 +221,3 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
     throw error;
   }
 };
-        await vault.close();
-        await audit.close().catch(() => undefined);
