@@ -35,3 +35,20 @@ export const listAuditEvents = operation({
   status: 200,
   refusals: [],
 });
+
+export const exportAuditEvents = operation({
+  id: "exportAuditEvents",
+  noun: "Audit",
+  summary: "Export what happened, oldest first, with the chain and the signatures that prove it",
+  method: "GET",
+  path: "/v1/audit-events/export",
+  rights: ["admin", "auditor"],
+  query: z.strictObject({
+    from: moment.optional().describe("From the first block that holds an event of this moment or later. Blocks are exported whole."),
+    to: moment.optional().describe("Up to the last block that holds an event from before this moment."),
+  }),
+  answer: z.string().describe("JSON lines. `npm run audit:verify -- FILE` checks them; the guide on the audit describes each."),
+  streams: "application/jsonl",
+  status: 200,
+  refusals: [],
+});

@@ -75,11 +75,12 @@ export const openServer = async (settings: Config, tell: (text: string) => void 
     secureCookies: config.secureCookies,
     egressAllow: config.egressAllow,
     adminKey: config.secrets.adminKey,
+    auditRetentionDays: config.auditRetentionDays,
     onJobFailure: (job, error) => log.warn({ job, err: error }, "background work failed and will be tried again"),
     onProgress: (about, sentence) => log.info(about, sentence),
   });
   try {
-    const http = await makeHttp(config, { log, random: systemRandom, ping: () => house.tenants.ping() });
+    const http = await makeHttp(config, { log, random: systemRandom, ping: () => house.tenants.ping(), isOpen: house.tenants.isOpen });
     await serveNative(http.app, house);
     await servePages(http.app, house);
     const address = await http.listen();

@@ -23,6 +23,8 @@ export interface Config {
   readonly trustedProxies: readonly string[];
   readonly corsOrigins: readonly string[];
   readonly tls?: { readonly certPath: string; readonly keyPath: string };
+  /** For how many days audit events are kept; for ever where it is left out. */
+  readonly auditRetentionDays?: number;
   readonly logLevel: NonNullable<Given["logLevel"]>;
   /** The endpoint has no slash at its end. */
   readonly telemetry?: { readonly endpoint: string; readonly serviceName: string };
@@ -98,6 +100,7 @@ const combine = (given: Given, env: Environment, problems: string[]): Config => 
     trustedProxies: given.trustedProxies ?? [],
     corsOrigins: given.corsOrigins ?? [],
     ...(tls && { tls }),
+    ...(given.auditRetentionDays !== undefined && { auditRetentionDays: given.auditRetentionDays }),
     logLevel: given.logLevel ?? "info",
     ...(given.otlpEndpoint !== undefined && {
       telemetry: { endpoint: given.otlpEndpoint, serviceName: given.otelServiceName ?? "legate" },

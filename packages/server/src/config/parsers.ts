@@ -142,6 +142,13 @@ export const oneOf =
   };
 
 /** @throws Unfit */
+export const days = (text: string): number => {
+  const number = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(number >= 1 && number <= 36_500)) throw new Unfit("be a whole number of days from 1 to 36500");
+  return number;
+};
+
+/** @throws Unfit */
 export const plainName = (text: string): string => {
   if (!/^[\x21-\x7e]{1,128}$/.test(text)) throw new Unfit("be 1 to 128 printable ASCII characters without spaces");
   return text;

@@ -88,6 +88,13 @@ export const settings = {
     default: "plain http",
     parse: read.path,
   }),
+  auditRetentionDays: setting({
+    name: "LEGATE_AUDIT_RETENTION_DAYS",
+    sentence:
+      "For how many days audit events are kept, 1 to 36500. Older ones are deleted, in whole blocks, and a signed checkpoint tells how many there were.",
+    default: "events are kept for ever",
+    parse: read.days,
+  }),
   logLevel: setting({
     name: "LEGATE_LOG_LEVEL",
     sentence: "How much is logged: fatal, error, warn, info, debug, trace or silent.",

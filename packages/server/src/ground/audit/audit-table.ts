@@ -3,7 +3,18 @@ import { type Handle, prepared, type Row } from "../db/index.ts";
 import type { Place } from "../kernel/index.ts";
 import type { AuditEvent, AuditFilter } from "./audit-event.ts";
 
-const toEvent = (row: Row<"audit_events">): AuditEvent => ({
+/** What somebody put past Legate into the store, and is no JSON object, must not keep the rest from being read. */
+const detailsOf = (text: string): Record<string, unknown> => {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  } catch {
+    // Shown as it is, below.
+  }
+  return { unreadable: text };
+};
+
+export const toEvent = (row: Row<"audit_events">): AuditEvent => ({
   id: row.id,
   at: row.at,
   action: row.action,
@@ -15,7 +26,7 @@ const toEvent = (row: Row<"audit_events">): AuditEvent => ({
   target: row.target ?? undefined,
   requestId: row.request_id,
   address: row.address ?? undefined,
-  details: JSON.parse(row.details) as Record<string, unknown>,
+  details: detailsOf(row.details),
 });
 
 /** What sorts after every text that begins with `prefix`. */
@@ -29,75 +40,80 @@ export interface Written {
 
 /** How many rows one statement takes at most. Each smaller power of two has a statement too, so that any number takes few of them. */
 const mostRows = 64;
-type Values = readonly (string | number | null)[];
+type Value = string | number | null;
 
-/** A statement for each power of two of rows, which are given as one list of values. */
-const bySize = (
-  build: (db: Handle, ask: Values, rows: number) => Compilable,
-): ReadonlyMap<number, (tx: Handle, ask: Values) => Promise<unknown>> => {
-  const statements = new Map<number, (tx: Handle, ask: Values) => Promise<unknown>>();
-  for (let rows = mostRows; rows >= 1; rows /= 2)
+/**
+ * A statement over any number of rows, given as one list of values, `width` to a row. It is built once for each size.
+ * @param build Gets the values of each row as placeholders
+ */
+export const overRows = <Answer = never>(
+  width: number,
+  build: (db: Handle, rows: readonly (readonly Value[])[]) => Compilable<unknown>,
+) => {
+  const statements = new Map<number, (tx: Handle, ask: readonly Value[]) => Promise<readonly Answer[]>>();
+  for (let size = mostRows; size >= 1; size /= 2) {
     statements.set(
-      rows,
-      prepared<Values>((db, ask) => build(db, ask, rows)),
+      size,
+      prepared<readonly Value[], Answer>((db, ask) =>
+        build(
+          db,
+          Array.from({ length: size }, (_, row) => Array.from({ length: width }, (_each, column) => ask[row * width + column] as Value)),
+        ),
+      ),
     );
-  return statements;
+  }
+  return async (tx: Handle, values: readonly Value[]): Promise<Answer[]> => {
+    const answers: Answer[] = [];
+    const rows = values.length / width;
+    for (let from = 0, size = mostRows; from < rows; from += size) {
+      while (size > rows - from) size /= 2;
+      const run = statements.get(size);
+      if (!run) throw new Error(`${values.length} values are no rows of ${width}.`);
+      answers.push(...(await run(tx, values.slice(from * width, (from + size) * width))));
+    }
+    return answers;
+  };
 };
 
-const eventWidth = 13;
-const insertEvents = bySize((db, ask, rows) =>
+const insertEvents = overRows(13, (db, rows) =>
   db.insertInto("audit_events").values(
-    Array.from({ length: rows }, (_, row) => {
-      const at = row * eventWidth;
-      return {
-        tenant_id: ask[at] as string,
-        id: ask[at + 1] as string,
-        at: ask[at + 2] as number,
-        action: ask[at + 3] as string,
-        outcome: ask[at + 4] as "done" | "refused",
-        caller_kind: ask[at + 5] as string,
-        caller_id: ask[at + 6] as string | null,
-        agent_id: ask[at + 7] as string | null,
-        user_id: ask[at + 8] as string | null,
-        target: ask[at + 9] as string | null,
-        request_id: ask[at + 10] as string,
-        address: ask[at + 11] as string | null,
-        details: ask[at + 12] as string,
-      };
-    }),
-  ),
-);
-const valuesOf = ({ tenant, event }: Written, into: (string | number | null)[]): void => {
-  into.push(tenant, event.id, event.at, event.action, event.outcome, event.callerKind, event.callerId ?? null, event.agent ?? null);
-  into.push(event.user ?? null, event.target ?? null, event.requestId, event.address ?? null, JSON.stringify(event.details));
-};
-
-const insertUnsealed = bySize((db, ask, rows) =>
-  db.insertInto("audit_unsealed").values(
-    Array.from({ length: rows }, (_, row) => ({
-      tenant_id: ask[row * 3] as string,
-      at: ask[row * 3 + 1] as number,
-      id: ask[row * 3 + 2] as string,
+    rows.map(([tenant, id, at, action, outcome, callerKind, callerId, agent, user, target, requestId, address, details]) => ({
+      tenant_id: tenant as string,
+      id: id as string,
+      at: at as number,
+      action: action as string,
+      outcome: outcome as AuditEvent["outcome"],
+      caller_kind: callerKind as string,
+      caller_id: callerId as string | null,
+      agent_id: agent as string | null,
+      user_id: user as string | null,
+      target: target as string | null,
+      request_id: requestId as string,
+      address: address as string | null,
+      details: details as string,
     })),
   ),
 );
 
+const insertUnsealed = overRows(3, (db, rows) =>
+  db
+    .insertInto("audit_unsealed")
+    .values(rows.map(([tenant, at, id]) => ({ tenant_id: tenant as string, at: at as number, id: id as string }))),
+);
+
 /** The statements of this room; each takes the tenant first, and none exists without it. */
 export const auditTable = {
-  /** Writes events, of whichever tenants, and that they are not sealed yet: in as few statements as there are. */
+  /** Writes events, of whichever tenants, and that they are not sealed yet. */
   insert: async (tx: Handle, written: readonly Written[]): Promise<void> => {
-    for (let from = 0, rows = mostRows; from < written.length; from += rows) {
-      while (rows > written.length - from) rows /= 2;
-      const events: (string | number | null)[] = [];
-      const unsealed: (string | number | null)[] = [];
-      for (let at = from; at < from + rows; at += 1) {
-        const each = written[at] as Written;
-        valuesOf(each, events);
-        unsealed.push(each.tenant, each.event.at, each.event.id);
-      }
-      await insertEvents.get(rows)?.(tx, events);
-      await insertUnsealed.get(rows)?.(tx, unsealed);
+    const events: Value[] = [];
+    const unsealed: Value[] = [];
+    for (const { tenant, event } of written) {
+      events.push(tenant, event.id, event.at, event.action, event.outcome, event.callerKind, event.callerId ?? null, event.agent ?? null);
+      events.push(event.user ?? null, event.target ?? null, event.requestId, event.address ?? null, JSON.stringify(event.details));
+      unsealed.push(tenant, event.at, event.id);
     }
+    await insertEvents(tx, events);
+    await insertUnsealed(tx, unsealed);
   },
 
   /** Newest first, after `place`. */

@@ -4,6 +4,7 @@ import { pageFrom, placeOf } from "../kernel/index.ts";
 import { auditTable, type Written } from "./audit-table.ts";
 import { type AuditEvent, type AuditFilter, auditEventIds } from "./audit-event.ts";
 import { makeNotes } from "./notes.ts";
+import { makeRefusals } from "./refusals.ts";
 
 interface Needs {
   readonly db: Db;
@@ -25,13 +26,8 @@ export interface About {
 
 export type Audit = ReturnType<typeof makeAudit>;
 
-/** For how long a refusal that repeats is only counted, and how many kinds of refusal are remembered at most. */
-const foldedFor = 60_000;
-const remembered = 1_000;
-
 export const makeAudit = ({ db, clock, random }: Needs) => {
   const newId = auditEventIds(random);
-  const lately = new Map<string, { readonly at: number; more: number }>();
 
   const callerId = ({ caller }: Principal) => (caller.kind === "anonymous" ? undefined : caller.id);
 
@@ -55,6 +51,13 @@ export const makeAudit = ({ db, clock, random }: Needs) => {
   const record = (tx: Handle, who: Principal, action: string, about: About = {}): Promise<void> =>
     auditTable.insert(tx, [written(who, action, about)]);
   const notes = makeNotes(db);
+  const refusals = makeRefusals({
+    clock,
+    write: async (rows) => {
+      const refused = rows.map(({ who, action, about }) => written(who, action, { ...about, outcome: "refused" }));
+      await (refused[0] && refused.length === 1 ? notes.add(refused[0]) : db.write((tx) => auditTable.insert(tx, refused)));
+    },
+  });
 
   return {
     /** Writes one row in the action's own transaction: both are there, or neither. */
@@ -67,31 +70,14 @@ export const makeAudit = ({ db, clock, random }: Needs) => {
     note: (who: Principal, action: string, about: About = {}): Promise<void> => notes.add(written(who, action, about)),
 
     /**
-     * Writes that somebody was turned away, in a transaction of its own. The same again within a minute is only counted, and the next row tells how
-     * often (`details.repeated`): nobody who may do nothing fills the disk by trying.
+     * Writes that somebody was turned away, in a transaction of its own. The same again within a minute is only counted, and a later row tells how
+     * often (`details.repeated`). Where very many kinds come in a minute, the rest share one row (`details.others`).
+     * @throws Refusal unavailable when the store cannot be written
      */
-    refused: async (who: Principal, action: string, about: Omit<About, "outcome">): Promise<void> => {
-      const { target, agent, user, details } = about;
-      const kind = JSON.stringify([who.tenant, action, who.caller.kind, callerId(who), target, agent, user, details]);
-      const now = clock();
-      const last = lately.get(kind);
-      // A clock that was set back must not silence anybody for long.
-      if (last && Math.abs(now - last.at) < foldedFor) {
-        last.more += 1;
-        return;
-      }
-      const written = { at: now, more: 0 };
-      lately.delete(kind);
-      lately.set(kind, written);
-      if (lately.size > remembered) lately.delete(lately.keys().next().value ?? "");
-      const repeated = last !== undefined && last.more > 0 && { repeated: last.more };
-      try {
-        await db.write((tx) => record(tx, who, action, { ...about, outcome: "refused", details: { ...details, ...repeated } }));
-      } catch (error) {
-        if (lately.get(kind) === written) lately.delete(kind);
-        throw error;
-      }
-    },
+    refused: (who: Principal, action: string, about: Omit<About, "outcome">): Promise<void> => refusals.add({ who, action, about }),
+
+    /** Writes what was only counted. What is noted must be over. */
+    close: (): Promise<void> => refusals.close(),
 
     /** Newest first. @throws Refusal invalid_request for an unknown cursor */
     list: async (tenant: string, filter: AuditFilter, ask: PageAsk): Promise<Page<AuditEvent>> => {

@@ -1,0 +1,235 @@
+import type { ExpressionBuilder, ExpressionWrapper, SqlBool } from "kysely";
+import { type Handle, prepared, type Row, type Tables } from "../db/index.ts";
+import type { AuditEvent } from "./audit-event.ts";
+import { overRows, toEvent } from "./audit-table.ts";
+import { type Block, rootOf, type Sealed } from "./block.ts";
+
+const toBlock = (row: Row<"audit_blocks">): Block => {
+  const events = JSON.parse(row.events) as readonly Sealed[] | string;
+  return {
+    number: row.number,
+    hash: row.hash,
+    count: row.count,
+    firstAt: row.first_at,
+    lastAt: row.last_at,
+    sealedAt: row.sealed_at,
+    ...(typeof events === "string" ? { events: undefined, root: events } : { events, root: rootOf(events) }),
+  };
+};
+
+/** An event that is not sealed yet; `event` is undefined where somebody took its row away before it could be. */
+export interface Unsealed {
+  readonly at: number;
+  readonly id: string;
+  readonly event: AuditEvent | undefined;
+}
+
+const keysOf = (tenant: string, keys: readonly { readonly at: number; readonly id: string }[]): (string | number)[] =>
+  keys.flatMap(({ at, id }) => [tenant, at, id]);
+
+/** Rows by their keys: each term names the tenant, so that the primary key answers it by itself. */
+const oneOf =
+  (rows: readonly (readonly (string | number | null)[])[]) =>
+  (eb: ExpressionBuilder<Tables, "audit_events" | "audit_unsealed">): ExpressionWrapper<Tables, never, SqlBool> =>
+    eb.or(rows.map(([tenant, at, id]) => eb.and({ tenant_id: tenant as string, at: at as number, id: id as string })));
+
+const deleteUnsealed = overRows<{ id: string }>(3, (db, rows) => db.deleteFrom("audit_unsealed").where(oneOf(rows)).returning("id"));
+const deleteEvents = overRows(3, (db, rows) => db.deleteFrom("audit_events").where(oneOf(rows)));
+const eventsByKey = overRows<Row<"audit_events">>(3, (db, rows) => db.selectFrom("audit_events").selectAll().where(oneOf(rows)));
+
+type MaybeEvent = Pick<Row<"audit_unsealed">, "at" | "id"> & {
+  [C in Exclude<keyof Row<"audit_events">, "at" | "id">]: Row<"audit_events">[C] | null;
+};
+
+const unsealed = prepared<{ tenant: string; at: number; id: string; before: number; limit: number }, MaybeEvent>(
+  (db, { tenant, at, id, before, limit }) =>
+    db
+      .selectFrom("audit_unsealed as u")
+      .leftJoin("audit_events as e", (join) =>
+        join.onRef("e.tenant_id", "=", "u.tenant_id").onRef("e.at", "=", "u.at").onRef("e.id", "=", "u.id"),
+      )
+      .select(["u.at", "u.id", "e.tenant_id", "e.action", "e.outcome", "e.caller_kind", "e.caller_id", "e.agent_id", "e.user_id"])
+      .select(["e.target", "e.request_id", "e.address", "e.details"])
+      .where("u.tenant_id", "=", tenant)
+      .where("u.at", "<", before)
+      .where((eb) => eb.or([eb("u.at", ">", at), eb.and([eb("u.at", "=", at), eb("u.id", ">", id)])]))
+      .orderBy("u.at")
+      .orderBy("u.id")
+      .limit(limit),
+);
+
+const insertBlock = prepared<Row<"audit_blocks">>((db, row) =>
+  db.insertInto("audit_blocks").values({
+    tenant_id: row.tenant_id,
+    number: row.number,
+    hash: row.hash,
+    count: row.count,
+    first_at: row.first_at,
+    last_at: row.last_at,
+    sealed_at: row.sealed_at,
+    events: row.events,
+  }),
+);
+
+/** The statements of the chain; each takes the tenant first. */
+export const blocksTable = {
+  /** Whether anything, of any tenant, waits for its seal. */
+  anyUnsealed: async (db: Handle): Promise<boolean> =>
+    (await db.selectFrom("audit_unsealed").select("tenant_id").limit(1).executeTakeFirst()) !== undefined,
+
+  /** The next tenant, by name, after the one given that has something unsealed: one at a time, for the rows may be many. */
+  nextUnsealedTenant: async (db: Handle, after: string): Promise<string | undefined> =>
+    (
+      await db
+        .selectFrom("audit_unsealed")
+        .select("tenant_id")
+        .where("tenant_id", ">", after)
+        .orderBy("tenant_id")
+        .limit(1)
+        .executeTakeFirst()
+    )?.tenant_id,
+
+  /** The same for tenants that have a block. */
+  nextSealedTenant: async (db: Handle, after: string): Promise<string | undefined> =>
+    (
+      await db
+        .selectFrom("audit_blocks")
+        .select("tenant_id")
+        .where("tenant_id", ">", after)
+        .orderBy("tenant_id")
+        .limit(1)
+        .executeTakeFirst()
+    )?.tenant_id,
+
+  /** What is not sealed yet, oldest first, after `place` and before a moment. */
+  unsealed: async (
+    db: Handle,
+    tenant: string,
+    limit: number,
+    place: { readonly at: number; readonly id: string } = { at: -1, id: "" },
+    before: number = Number.MAX_SAFE_INTEGER,
+  ): Promise<readonly Unsealed[]> => {
+    const rows = await unsealed(db, { tenant, ...place, before, limit });
+    return rows.map((row) => ({
+      at: row.at,
+      id: row.id,
+      event: row.tenant_id === null ? undefined : toEvent(row as Row<"audit_events">),
+    }));
+  },
+
+  /** Answers how many of them were still unsealed. */
+  deleteUnsealed: async (tx: Handle, tenant: string, keys: readonly { readonly at: number; readonly id: string }[]): Promise<number> =>
+    (await deleteUnsealed(tx, keysOf(tenant, keys))).length,
+
+  head: async (db: Handle, tenant: string): Promise<{ readonly number: number; readonly hash: string } | undefined> =>
+    db
+      .selectFrom("audit_blocks")
+      .select(["number", "hash"])
+      .where("tenant_id", "=", tenant)
+      .orderBy("number", "desc")
+      .limit(1)
+      .executeTakeFirst(),
+
+  hashOf: async (db: Handle, tenant: string, number: number): Promise<string | undefined> =>
+    (await db.selectFrom("audit_blocks").select("hash").where("tenant_id", "=", tenant).where("number", "=", number).executeTakeFirst())
+      ?.hash,
+
+  insertBlock: async (tx: Handle, tenant: string, block: Block): Promise<void> => {
+    await insertBlock(tx, {
+      tenant_id: tenant,
+      number: block.number,
+      hash: block.hash,
+      count: block.count,
+      first_at: block.firstAt,
+      last_at: block.lastAt,
+      sealed_at: block.sealedAt,
+      events: JSON.stringify(block.events),
+    });
+  },
+
+  /** Blocks from a number on, in order. */
+  blocks: async (db: Handle, tenant: string, from: number, to: number, limit: number): Promise<readonly Block[]> => {
+    const rows = await db
+      .selectFrom("audit_blocks")
+      .selectAll()
+      .where("tenant_id", "=", tenant)
+      .where("number", ">=", from)
+      .where("number", "<=", to)
+      .orderBy("number")
+      .limit(limit)
+      .execute();
+    return rows.map(toBlock);
+  },
+
+  /** When blocks end, from a number on, in order. */
+  ends: async (
+    db: Handle,
+    tenant: string,
+    from: number,
+    limit: number,
+  ): Promise<readonly Pick<Row<"audit_blocks">, "number" | "hash" | "last_at">[]> =>
+    db
+      .selectFrom("audit_blocks")
+      .select(["number", "hash", "last_at"])
+      .where("tenant_id", "=", tenant)
+      .where("number", ">=", from)
+      .orderBy("number")
+      .limit(limit)
+      .execute(),
+
+  /** The first block that holds an event of this moment or later. */
+  firstSince: async (db: Handle, tenant: string, from: number): Promise<number | undefined> =>
+    (
+      await db
+        .selectFrom("audit_blocks")
+        .select((eb) => eb.fn.min("number").as("number"))
+        .where("tenant_id", "=", tenant)
+        .where("last_at", ">=", from)
+        .executeTakeFirst()
+    )?.number ?? undefined,
+
+  /** The last block that holds an event from before this moment. */
+  lastBefore: async (db: Handle, tenant: string, to: number): Promise<number | undefined> =>
+    (
+      await db
+        .selectFrom("audit_blocks")
+        .select((eb) => eb.fn.max("number").as("number"))
+        .where("tenant_id", "=", tenant)
+        .where("first_at", "<", to)
+        .executeTakeFirst()
+    )?.number ?? undefined,
+
+  /** How many events the blocks after one, up to another, hold. */
+  countBetween: async (db: Handle, tenant: string, after: number, upTo: number): Promise<number> =>
+    Number(
+      (
+        await db
+          .selectFrom("audit_blocks")
+          .select((eb) => eb.fn.sum<number | string | null>("count").as("events"))
+          .where("tenant_id", "=", tenant)
+          .where("number", ">", after)
+          .where("number", "<=", upTo)
+          .executeTakeFirst()
+      )?.events ?? 0,
+    ),
+
+  /** The events that these places name, by id; one whose row is gone is absent. */
+  events: async (db: Handle, tenant: string, sealed: readonly Sealed[]): Promise<ReadonlyMap<string, AuditEvent>> => {
+    const rows = await eventsByKey(
+      db,
+      sealed.flatMap(([at, id]) => [tenant, at, id]),
+    );
+    return new Map(rows.map((row) => [row.id, toEvent(row)]));
+  },
+
+  /** Takes a block's events away and leaves what the chain needs of it. */
+  cut: async (tx: Handle, tenant: string, block: Block): Promise<void> => {
+    await deleteEvents(tx, keysOf(tenant, block.events?.map(([at, id]) => ({ at, id })) ?? []));
+    await tx
+      .updateTable("audit_blocks")
+      .set({ events: JSON.stringify(block.root) })
+      .where("tenant_id", "=", tenant)
+      .where("number", "=", block.number)
+      .execute();
+  },
+};
