@@ -84,6 +84,8 @@ export const makeGroupCommit = (connection: SqliteConnection, tx: Handle, hearin
         queue.push({ run: unit, resolve: resolve as (value: unknown) => void, reject });
         working ??= work();
       }),
+    /** How many units wait to be begun. */
+    waiting: (): number => queue.length,
     /** Waits for what was accepted, and accepts nothing more. */
     close: async (): Promise<void> => {
       closed = true;

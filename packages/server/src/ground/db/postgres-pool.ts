@@ -1,6 +1,6 @@
 import type { PostgresPool, PostgresPoolClient } from "kysely";
 import pg from "pg";
-import { asRefusal } from "./failures.ts";
+import { asRefusal, isUnanswered } from "./failures.ts";
 
 const int8 = 20;
 
@@ -11,17 +11,38 @@ const exactNumber = (text: string): number => {
   return number;
 };
 
+/** How long things may take, in milliseconds. */
+export interface Patience {
+  /** For one statement, lock waits included, by the server's own clock. */
+  readonly statement: number;
+  /** For the server to answer one statement at all: one that does not is taken for gone, and its connection is closed. */
+  readonly answer: number;
+  /** Between two statements of a transaction: a process that froze in the middle of one must not hold its locks against all others. */
+  readonly idle: number;
+}
+
+/** What requests are served with; a unit of work awaits nothing but its own statements. */
+export const whileServing: Patience = { statement: 8_000, answer: 10_000, idle: 5_000 };
+
 /**
  * A pool whose connections prepare each statement once, by its text, and whose failures to reach the server are `unavailable`.
  * @param url `postgres://...`
+ * @param patience without it, everything may take as long as it takes: for migrations
  */
-export const openPostgresPool = (url: string, connections: number): PostgresPool & { waiting(): number } => {
+export const openPostgresPool = (url: string, connections: number, patience?: Patience): PostgresPool & { waiting(): number } => {
   const pool = new pg.Pool({
     connectionString: url,
     max: connections,
     connectionTimeoutMillis: 5000,
     idleTimeoutMillis: 30_000,
     application_name: "legate",
+    // A network that drops packets breaks no connection by itself.
+    keepAlive: true,
+    ...(patience && {
+      statement_timeout: patience.statement,
+      query_timeout: patience.answer,
+      idle_in_transaction_session_timeout: patience.idle,
+    }),
     types: {
       getTypeParser: ((oid: number, format?: "text" | "binary") =>
         oid === int8 && format !== "binary" ? exactNumber : pg.types.getTypeParser(oid, format as "text")) as typeof pg.types.getTypeParser,
@@ -41,16 +62,23 @@ export const openPostgresPool = (url: string, connections: number): PostgresPool
     return name;
   };
 
-  const prepared = (client: pg.PoolClient): PostgresPoolClient => ({
-    query: (async (sql: string, parameters: readonly unknown[]) => {
-      try {
-        return await client.query({ ...(parameters.length > 0 && { name: nameOf(sql) }), text: sql, values: [...parameters] });
-      } catch (error) {
-        throw asRefusal(error);
-      }
-    }) as unknown as PostgresPoolClient["query"],
-    release: () => client.release(),
-  });
+  const prepared = (client: pg.PoolClient): PostgresPoolClient => {
+    /** A statement that was not answered is still under way: nothing more can be said on its connection, not even `rollback`. */
+    let unanswered: unknown;
+    return {
+      query: (async (sql: string, parameters: readonly unknown[]) => {
+        if (unanswered !== undefined) throw unanswered;
+        try {
+          return await client.query({ ...(parameters.length > 0 && { name: nameOf(sql) }), text: sql, values: [...parameters] });
+        } catch (error) {
+          const refusal = asRefusal(error);
+          if (isUnanswered(error)) unanswered = refusal;
+          throw refusal;
+        }
+      }) as unknown as PostgresPoolClient["query"],
+      release: () => client.release(unanswered !== undefined),
+    };
+  };
 
   return {
     connect: () =>
