@@ -132,6 +132,9 @@ export const makeDataKeyRotation = ({ db, clock, seal, columns, record, tell }: 
   };
 
   return {
+    /** Every sealed column that is looked after: `table.column`. */
+    columns: columns.map(({ table, column }) => `${table}.${column}`),
+
     /** Makes the key that seals from now on, on every replica within two seconds; what others sealed follows. */
     rotate: (who: Principal): Promise<ShownDataKey> =>
       db.write(async (tx) => {

@@ -79,6 +79,9 @@ export const makePeppers = ({ db, kek, clock, random, tables, installation, reco
   };
 
   return {
+    /** Every table that is looked after. */
+    tables,
+
     /** Makes one that hashes new keys as soon as every replica tries it; the others go on being tried, and a key moves when it is next used. */
     rotate: (who: Principal): Promise<ShownPepper> =>
       db.write(async (tx) => {

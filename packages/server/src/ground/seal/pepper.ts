@@ -14,8 +14,10 @@ export interface Peppered {
 export interface Pepper {
   /** With the newest pepper. */
   hash(secret: string): Peppered;
-  /** With each live pepper, newest first: what a look-up tries. */
+  /** With each live pepper, newest first. */
   candidates(secret: string): readonly Peppered[];
+  /** What a look-up tries until one is found: the candidates, and the first ones again, for a row may have moved to one while it was looked for. */
+  lookups(secret: string): readonly Peppered[];
   /** What a row should hold instead, where it was hashed with an older pepper: it moves when it is next used. */
   moved(secret: string, pepperId: string): Peppered | undefined;
 }
@@ -97,11 +99,17 @@ export const openPepper = async ({ db, kek, clock, random }: Needs): Promise<Pep
     return hashWith(pepper, secret);
   };
 
+  const candidates = (secret: string): readonly Peppered[] => {
+    refresh();
+    return live.map((pepper) => hashWith(pepper, secret));
+  };
+
   return {
     hash,
-    candidates: (secret) => {
-      refresh();
-      return live.map((pepper) => hashWith(pepper, secret));
+    candidates,
+    lookups: (secret) => {
+      const all = candidates(secret);
+      return [...all, ...all.slice(0, -1)];
     },
     moved: (secret, pepperId) => {
       const hashing = hashingPepper(live, clock());

@@ -24,10 +24,11 @@ export interface Resealable {
   swap(tx: Handle, tenant: string, id: string, sealed: string, fresh: string): Promise<boolean>;
 }
 
+/** The columns of a table that hold sealed texts; `sealed_at` is a moment. */
+type SealedColumn<T extends keyof Tables> = Exclude<Extract<keyof Tables[T], `sealed_${string}`>, "sealed_at">;
+
 /** A table with sealed columns. */
-export type SealedTable = {
-  [T in keyof Tables]: Extract<keyof Tables[T], `sealed_${string}`> extends never ? never : T;
-}[keyof Tables];
+export type SealedTable = { [T in keyof Tables]: SealedColumn<T> extends never ? never : T }[keyof Tables];
 
 /** How many characters of a sealed text name its key: the index over connections is made of as many. */
 const named = 22;
@@ -44,7 +45,7 @@ interface Common {
  */
 export const sealedColumn = <T extends SealedTable>(
   table: T,
-  column: Extract<keyof Tables[T], `sealed_${string}`>,
+  column: SealedColumn<T>,
   identity: (row: Row<T>) => string,
   changes?: ChangeKind,
 ): Resealable => {
