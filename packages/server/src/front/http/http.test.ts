@@ -25,6 +25,13 @@ describe("every answer", () => {
     expect(answer).toContain("The request has no Host header.");
   });
 
+  test("carries one also where the request expects what nobody knows", async () => {
+    const { listen } = await open();
+    const answer = await raw(await listen(), "GET /livez HTTP/1.1\r\nhost: x\r\nexpect: miracles\r\nconnection: close\r\n\r\n");
+    expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+    expect(answer).toMatch(/x-request-id: req_[0-9a-f]{32}\r\n/);
+  });
+
   test("carries the security headers, and HSTS only under https", async () => {
     const plain = await (await open()).app.inject({ url: "/" });
     expect(plain.headers).toMatchObject({

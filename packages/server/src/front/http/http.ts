@@ -115,6 +115,8 @@ export const makeHttp = async (
   const { server: listener } = app;
   const endIdle = listener.closeIdleConnections.bind(listener);
   listener.closeIdleConnections = () => setTimeout(endIdle, limits.linger);
+  // RFC 9110 10.1.1: an expectation that is not known may be left aside; Node would answer it in words of its own.
+  listener.on("checkExpectation", (request, response) => listener.emit("request", request, response));
   app.removeAllContentTypeParsers();
 
   app.addHook("onRequest", (request, reply, done) => {
