@@ -15,10 +15,13 @@ export const isUniqueViolation = (error: unknown): boolean => {
 export const isWorthRetrying = (error: unknown): boolean => codeOf(error) === "40001" || codeOf(error) === "40P01";
 
 const storeCodes =
-  /^(SQLITE_(FULL|IOERR.*|READONLY.*|CANTOPEN.*|BUSY.*|LOCKED.*|CORRUPT.*|NOTADB)|08.{3}|53.{3}|57P0[123]|58.{3}|25006|ECONNREFUSED|ECONNRESET|ENOTFOUND|EPIPE|ETIMEDOUT)$/;
+  /^(SQLITE_(FULL|IOERR.*|READONLY.*|CANTOPEN.*|BUSY.*|LOCKED.*|CORRUPT.*|NOTADB)|08.{3}|53.{3}|57014|57P0[123]|58.{3}|25006|25P03|ECONNREFUSED|ECONNRESET|ENOTFOUND|EPIPE|ETIMEDOUT)$/;
+
+/** Whether a statement was given up because the server did not answer it in time. */
+export const isUnanswered = (error: unknown): boolean => error instanceof Error && error.message === "Query read timeout";
 
 const storeMessages =
-  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Cannot use a pool after)/;
+  /^(Query read timeout|Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Cannot use a pool after)/;
 
 /** A store that is full, gone or read-only is not the caller's fault and not a bug: `unavailable`, with the cause kept for the log. */
 export const asRefusal = (error: unknown): unknown => {

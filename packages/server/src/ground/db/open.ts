@@ -1,12 +1,13 @@
 import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Kysely, PostgresDialect } from "kysely";
 import { type Changes, makeHearing, ownChanges } from "./changes.ts";
 import { isWorthRetrying } from "./failures.ts";
 import { makeGroupCommit } from "./group-commit.ts";
 import { migrate } from "./migrate.ts";
 import { openPostgresFeed } from "./postgres-feed.ts";
-import { openPostgresPool } from "./postgres-pool.ts";
+import { openPostgresPool, whileServing } from "./postgres-pool.ts";
 import { openSqliteConnection, type SqliteConnection } from "./sqlite-connection.ts";
 import { sqliteDialect } from "./sqlite-dialect.ts";
 import type { Handle, Tables } from "./tables.ts";
@@ -95,23 +96,34 @@ const openSqlite = async (path: string): Promise<Db> => {
 };
 
 const attempts = 4;
+/** Milliseconds for connections to be closed in good order. */
+const closingPatience = 3_000;
+
+/** Goes on when the work is done, or when it has taken this long. */
+const within = async (milliseconds: number, work: Promise<unknown>): Promise<void> => {
+  const enough = new AbortController();
+  await Promise.race([work, sleep(milliseconds, undefined, { signal: enough.signal, ref: false }).catch(() => undefined)]);
+  enough.abort();
+};
+
 /** To each of the two pools. They are two so that a transaction never waits for a connection that another transaction's reader holds. */
 const connections = 10;
 
 const openPostgres = async (url: string): Promise<Db> => {
   const pools: ReturnType<typeof openPostgresPool>[] = [];
   const open = () => {
-    const pool = openPostgresPool(url, connections);
+    const pool = openPostgresPool(url, connections, whileServing);
     pools.push(pool);
     return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
   };
-  const db = open();
+  // A migration may take long, and replicas that start meanwhile wait for it.
+  const first = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: openPostgresPool(url, 2) }) });
   try {
-    await migrate(db, "postgres");
-  } catch (error) {
-    await db.destroy();
-    throw error;
+    await migrate(first, "postgres");
+  } finally {
+    await first.destroy();
   }
+  const db = open();
   const read = open();
   const hearing = makeHearing();
   const closePools = async () => {
@@ -138,10 +150,8 @@ const openPostgres = async (url: string): Promise<Db> => {
     },
     changes,
     waiting: () => pools.reduce((sum, pool) => sum + pool.waiting(), 0),
-    close: async () => {
-      await changes.close();
-      await closePools();
-    },
+    // A server that does not answer does not answer a good-bye either.
+    close: () => within(closingPatience, changes.close().then(closePools)),
   };
 };
 
