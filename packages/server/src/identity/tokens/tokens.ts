@@ -79,7 +79,8 @@ export const makeTokens = ({ db, signing, tenants, clock, random }: Needs) => {
   const verifyAnew = async (kind: AcceptedKind, token: string): Promise<Verified> => {
     const issuer = issuerIn(token);
     const tenant = issuer === undefined ? undefined : tenants.ofIssuer(issuer);
-    if (issuer === undefined || tenant === undefined) throw dead();
+    // Whoever is asked for a key of a tenant makes its first: for a tenant that is none, nobody is asked.
+    if (issuer === undefined || tenant === undefined || !(await tenants.isOpen(tenant))) throw dead();
     const { kid } = decodeProtectedHeader(token);
     const key = kid === undefined ? undefined : await signing.keyFor(tenant, kid);
     if (!key) throw dead();
