@@ -36,7 +36,7 @@ const usual = {
  */
 export const serverProcess = async (
   env: Readonly<Record<string, string | undefined>>,
-  hear: (text: string) => void = () => undefined,
+  hear: (text: string, stream: "stdout" | "stderr") => void = () => undefined,
 ): Promise<ServerProcess> => {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
@@ -69,10 +69,10 @@ export const serverProcess = async (
         env: { PATH: process.env["PATH"] ?? "", LEGATE_PORT: String(port), ...usual, ...env },
       });
       child = started;
-      for (const stream of [started.stdout, started.stderr])
-        stream.setEncoding("utf8").on("data", (text: string) => {
+      for (const stream of ["stdout", "stderr"] as const)
+        started[stream].setEncoding("utf8").on("data", (text: string) => {
           lastWords = (lastWords + text).slice(-4_000);
-          hear(text);
+          hear(text, stream);
         });
       while (!isGone(started)) {
         const ready = await fetch(`${url}/readyz`).catch(() => undefined);

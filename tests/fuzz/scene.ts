@@ -1,0 +1,226 @@
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { type AddressInfo } from "node:net";
+import { operations } from "@legate/contract";
+import { startTestIssuer } from "../../packages/server/src/testing/openid.ts";
+import { adminKey, type ServerProcess, serverProcess } from "../replicas/server-process.ts";
+import { formsOf } from "../threats/canaries.ts";
+import type { Proof } from "./requests.ts";
+
+/** Operations whose answers exist to show a secret. */
+const showing = new Set(["createAgentKey", "createOperator", "createTenant", "getApiKey", "getOauth2Token", "createWorkloadToken"]);
+
+/** Keys and tokens of the forms that Legate gives out. */
+const ourForms = /\bsk_[0-9a-f]{64}\b|\bop_[0-9a-f]{40,}\b|\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{40,}/;
+
+const escaped = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\/]/g, "\\$&");
+
+/** How many agents and providers there are, at first, to be changed and deleted: see the names in `wild.ts`. */
+const victims = 6;
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
+
+/** A server at its most talkative, with everything in it that can be asked for, and secrets planted wherever one may stand. */
+export const openScene = async (env: Readonly<Record<string, string | undefined>>) => {
+  const secret = (what: string): string => `${what}>?/+&=%"~${randomBytes(16).toString("hex")}`;
+  const masterKey = randomBytes(32);
+  const issuer = await startTestIssuer();
+  const m2mToken = secret("access token");
+  const endpoint = createServer((request, response) => {
+    request
+      .resume()
+      .once("end", () =>
+        response
+          .writeHead(200, { "content-type": "application/json" })
+          .end(JSON.stringify({ access_token: m2mToken, token_type: "Bearer", expires_in: 3600 })),
+      );
+  });
+  endpoint.listen(0, "127.0.0.1");
+  await once(endpoint, "listening");
+  const endpointUrl = `http://127.0.0.1:${(endpoint.address() as AddressInfo).port}/token`;
+
+  const planted = [secret("api key"), secret("client secret"), secret("another"), m2mToken, masterKey.toString("hex"), adminKey];
+  const secrets = () => [userToken, ...planted.slice(0, 3)];
+  const userToken = await issuer.sign({ sub: "alice", aud: "app" });
+  const found = new RegExp(
+    [...planted, userToken]
+      .flatMap(formsOf)
+      .map((form) => escaped(Buffer.from(form, "utf8").toString("latin1")))
+      .join("|"),
+  );
+
+  const faults: string[] = [];
+  let ready = false;
+  let lines = 0;
+  const carry = { stdout: "", stderr: "" };
+  const readLine = (line: string): void => {
+    lines += 1;
+    const bytes = Buffer.from(line, "utf8").toString("latin1");
+    if (found.test(bytes) || ourForms.test(line)) faults.push(`a secret in the log: ${line.slice(0, 300)}`);
+    if (!ready || line === "") return;
+    try {
+      const { level } = JSON.parse(line) as { level?: string };
+      if (level === "error" || level === "fatal") faults.push(`an error in the log: ${line.slice(0, 1_500)}`);
+    } catch {
+      faults.push(`a line of the log that is none: ${line.slice(0, 300)}`);
+    }
+  };
+  const server: ServerProcess = await serverProcess(
+    { LEGATE_LOG_LEVEL: "trace", LEGATE_MASTER_KEY: masterKey.toString("hex"), ...env },
+    (text, stream) => {
+      const all = (carry[stream] + text).split("\n");
+      carry[stream] = all.pop() ?? "";
+      for (const line of all) readLine(line);
+    },
+  );
+  await server.start();
+
+  const call = async (
+    method: string,
+    path: string,
+    key: string,
+    body?: unknown,
+  ): Promise<{ status: number; json: Record<string, unknown> }> => {
+    const answer = await fetch(server.url + path, {
+      method,
+      headers: { authorization: `Bearer ${key}`, ...(body !== undefined && { "content-type": "application/json" }) },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+    const text = await answer.text();
+    return { status: answer.status, json: text === "" ? {} : (JSON.parse(text) as Record<string, unknown>) };
+  };
+  const make = async (path: string, body: unknown): Promise<Record<string, unknown>> => {
+    const { status, json } = await call("POST", path, adminKey, body);
+    // What was not taken away is there already.
+    if (status >= 300 && status !== 409) throw new Error(`${path}: ${status} ${JSON.stringify(json)}`);
+    return json;
+  };
+
+  const keys: Partial<Record<Proof, string>> = { admin: adminKey, "user-token": userToken };
+  /** Makes what the requests stand on, again where they took it away. */
+  const furnish = async (): Promise<void> => {
+    await make("/v1/issuers", { name: "corp", discoveryUrl: issuer.url, audiences: ["app"] });
+    await make("/v1/agents", { name: "keeper", issuer: "corp", allowedReturnUrls: ["https://app.test/back"] });
+    await make("/v1/credential-providers", { name: "weather", type: "api_key", apiKey: planted[0] });
+    const oauth2 = {
+      type: "oauth2",
+      clientId: "us",
+      clientSecret: planted[1],
+      scopes: ["read"],
+      authorizationEndpoint: "http://127.0.0.1:9/authorize",
+    };
+    await make("/v1/credential-providers", { name: "calendar", tokenEndpoint: "http://127.0.0.1:9/token", ...oauth2 });
+    await make("/v1/credential-providers", { name: "machine", tokenEndpoint: endpointUrl, ...oauth2 });
+    // These are for the requests to change and delete.
+    for (let at = 0; at < victims; at += 1) {
+      await make("/v1/agents", { name: `victim-${at}` });
+      await make("/v1/credential-providers", { name: `victim-${at}`, type: "api_key", apiKey: planted[2] });
+    }
+    const isAlive = async (proof: Proof, method: string, path: string, body?: unknown): Promise<boolean> => {
+      const key = keys[proof];
+      return key !== undefined && ![401, 403].includes((await call(method, path, key, body)).status);
+    };
+    if (!(await isAlive("agent", "POST", "/v1/workload-tokens", {}))) {
+      const { json } = await call("GET", "/v1/agents/keeper/keys", adminKey);
+      for (const { id } of (json["items"] ?? []) as readonly { readonly id: string }[])
+        await call("DELETE", `/v1/agents/keeper/keys/${id}`, adminKey);
+      keys.agent = String((await make("/v1/agents/keeper/keys", {}))["apiKey"]);
+    }
+    if (!(await isAlive("workload-token", "POST", "/v1/credentials/api-key", { provider: "weather" })))
+      keys["workload-token"] = String((await make("/v1/workload-tokens", { agent: "keeper", userId: "bob" }))["token"]);
+    if (!("createOperator" in operations)) return;
+    for (const role of ["operator", "auditor"] as const)
+      if (!(await isAlive(role, "GET", "/v1/agents?limit=1")))
+        keys[role] = String((await make("/v1/operators", { name: `keeper-${role}-${randomBytes(3).toString("hex")}`, role }))["key"]);
+  };
+  await furnish();
+
+  // What stands here now is not given to the requests to suspend or delete: they would soon be alone with it.
+  const kept = new Set<string>();
+  const seen = { id: ["con_0", "usr_0", "key_0"], cursor: ["x"], session: ["urn:ietf:params:oauth:request_uri:none"] };
+  const keepAll = async (): Promise<void> => {
+    for (const path of [
+      "/v1/agents",
+      "/v1/issuers",
+      "/v1/credential-providers",
+      "/v1/operators",
+      "/v1/tenants",
+      "/v1/agents/keeper/keys",
+      "/v1/users",
+    ]) {
+      const { json } = await call("GET", `${path}?limit=500`, adminKey);
+      for (const item of (json["items"] ?? []) as readonly { readonly id?: string; readonly name?: string }[])
+        if (item.id !== undefined && !item.name?.startsWith("victim")) kept.add(item.id);
+    }
+  };
+  await keepAll();
+  ready = true;
+
+  const learn = (kind: keyof typeof seen, value: unknown): void => {
+    if (typeof value !== "string" || kept.has(value) || seen[kind].includes(value)) return;
+    seen[kind].push(value);
+    if (seen[kind].length > 100) seen[kind].splice(3, 1);
+  };
+
+  return {
+    server,
+    faults,
+    lines: () => lines,
+    furnish: async (): Promise<void> => {
+      await furnish();
+      await keepAll();
+    },
+    fill: (kind: string, at: number): string => {
+      if (kind === "endpoint") return endpointUrl;
+      const known = kind === "secret" ? secrets() : seen[kind as keyof typeof seen];
+      return known[at % known.length] ?? "";
+    },
+    authorization: (proof: Proof): readonly string[] => {
+      if (proof === "nothing") return [];
+      if (proof === "unknown") return [`Bearer sk_${"0123456789abcdef".repeat(4)}`];
+      if (proof === "nonsense") return ["Bearer \xff\t,;=", "Bearer", "Digest x"].slice(0, 1);
+      if (proof === "twice") return [`Bearer ${adminKey}`, `Bearer ${keys.agent ?? ""}`];
+      return [`Bearer ${keys[proof] ?? adminKey}`];
+    },
+    /** Remembers what an answer names, so that later requests may name it too; answers what it should not have said. */
+    hear: (operation: string | undefined, status: number, bytes: string, body: string): readonly string[] => {
+      const shows = operation !== undefined && showing.has(operation) && status < 300;
+      if (!shows && (found.test(bytes) || ourForms.test(bytes))) return [`a secret in an answer of ${status}`];
+      if (status >= 300 || !body.startsWith("{")) return [];
+      const answer = JSON.parse(Buffer.from(body, "latin1").toString("utf8")) as Record<string, unknown>;
+      learn("cursor", answer["nextCursor"]);
+      learn("session", answer["sessionUri"]);
+      for (const item of [answer, ...(Array.isArray(answer["items"]) ? (answer["items"] as unknown[]) : [])])
+        if (isObject(item)) learn("id", item["id"]);
+      return [];
+    },
+    /** In MiB. */
+    memory: (): number => {
+      const pid = server.pid();
+      const [, kib = "0"] = /VmRSS:\s+(\d+)/.exec(pid === undefined ? "" : readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
+      return Math.round(Number(kib) / 1024);
+    },
+    /** Whether the server does all that one comes to it for. */
+    works: async (): Promise<readonly number[]> => {
+      const name = `after-${randomBytes(4).toString("hex")}`;
+      const made = await call("POST", "/v1/agents", adminKey, { name });
+      const key = await call("POST", `/v1/agents/${name}/keys`, adminKey, {});
+      const token = await call("POST", "/v1/workload-tokens", String(key.json["apiKey"]), {});
+      const bearer = String(token.json["token"]);
+      const read = await call("POST", "/v1/credentials/api-key", bearer, { provider: "weather" });
+      const m2m = await call("POST", "/v1/credentials/oauth2", bearer, { provider: "machine", flow: "M2M" });
+      const gone = await call("DELETE", `/v1/agents/${name}`, adminKey);
+      return [made, key, token, read, m2m, gone].map(({ status }) => status);
+    },
+    close: async (): Promise<void> => {
+      await server.stop();
+      endpoint.closeAllConnections();
+      endpoint.close();
+      await issuer.stop();
+    },
+  };
+};
+
+export type Scene = Awaited<ReturnType<typeof openScene>>;
