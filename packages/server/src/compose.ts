@@ -5,6 +5,7 @@ import { openDb, type StoreAddress } from "./ground/db/index.ts";
 import { makeEgress } from "./ground/egress/index.ts";
 import { makeJobs } from "./ground/jobs/index.ts";
 import { type Clock, type Random, systemClock, systemRandom } from "./ground/kernel/index.ts";
+import { makeLimits } from "./ground/limits/index.ts";
 import { makeReplay } from "./ground/replay/index.ts";
 import {
   kekFrom,
@@ -36,6 +37,8 @@ export interface HouseSettings {
   readonly publicUrl: string;
   readonly secureCookies: boolean;
   readonly egressAllow: readonly string[];
+  /** What the default rate limits are multiplied by; left out, nobody is limited. */
+  readonly rateLimits?: number | "off";
   /** Replaces the admin key; without one, the first start makes one. */
   readonly adminKey?: string | undefined;
   /** For how many days audit events are kept; for ever where it is left out. */
@@ -68,6 +71,13 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
     const replay = makeReplay({ db, clock });
     jobs.add({ name: "changes.prune", every: 10 * 60_000, run: () => db.changes.prune() });
     jobs.add(replay.sweep);
+    const limits = makeLimits({
+      db,
+      clock,
+      scale: settings.rateLimits ?? "off",
+      onFailure: (error) => settings.onJobFailure?.("limits.share", error),
+    });
+    jobs.add(limits.prune);
 
     const tenants = makeTenants({
       db,
@@ -129,7 +139,7 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
     const tokens = makeTokens({ db, signing, tenants, clock, random });
     const standing = makeStanding({ db });
     const workloadTokens = makeWorkloadTokens({ db, audit, clock, users, issuers, standing, tokens });
-    const authn = makeAuthn({ audit, tenants, operators, agents, users, issuers, tokens, standing });
+    const authn = makeAuthn({ audit, limits, tenants, operators, agents, users, issuers, tokens, standing });
 
     const connections = makeConnections({ db, audit, clock, random, seal });
     const providers = makeProviders({
@@ -186,6 +196,7 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       seal,
       jobs,
       replay,
+      limits,
       audit,
       chain,
       tenants,
@@ -210,6 +221,7 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       /** Stops what runs in the background, then what it stands on. */
       close: async (): Promise<void> => {
         await jobs.close();
+        await limits.close();
         await vault.close();
         await egress.close();
         await audit.close().catch(() => undefined);

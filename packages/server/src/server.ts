@@ -4,8 +4,9 @@ import type { Config } from "./config/index.ts";
 import { freePort, makeHttp, makeLog } from "./front/http/index.ts";
 import { serveNative } from "./front/native/index.ts";
 import { servePages } from "./front/pages/index.ts";
-import { systemRandom } from "./ground/kernel/index.ts";
+import { anonymous, systemRandom } from "./ground/kernel/index.ts";
 import { masterKeyFile, masterKeyPath, oldMasterKeyFile, oldMasterKeyPath, SealBroken } from "./ground/seal/index.ts";
+import { defaultTenant } from "./identity/tenants/index.ts";
 
 /** A server that listens. */
 export interface Server {
@@ -74,17 +75,30 @@ export const openServer = async (settings: Config, tell: (text: string) => void 
     publicUrl: config.publicUrl,
     secureCookies: config.secureCookies,
     egressAllow: config.egressAllow,
+    rateLimits: config.rateLimits,
     adminKey: config.secrets.adminKey,
     auditRetentionDays: config.auditRetentionDays,
     onJobFailure: (job, error) => log.warn({ job, err: error }, "background work failed and will be tried again"),
     onProgress: (about, sentence) => log.info(about, sentence),
   });
   try {
-    const http = await makeHttp(config, { log, random: systemRandom, ping: () => house.tenants.ping(), isOpen: house.tenants.isOpen });
+    const http = await makeHttp(config, {
+      log,
+      random: systemRandom,
+      ping: () => house.tenants.ping(),
+      isOpen: house.tenants.isOpen,
+      rates: house.limits,
+      onLimited: ({ requestId, address }, limit) => {
+        const refused = { details: { reason: "rate_limited", limit } };
+        house.audit.refused(anonymous(defaultTenant, requestId, address), "request.refused", refused).catch(() => undefined);
+      },
+      waiting: house.db.waiting,
+    });
     await serveNative(http.app, house);
     await servePages(http.app, house);
     const address = await http.listen();
     house.jobs.start();
+    house.limits.start();
     log.info({ address, store: house.db.engine }, "listening");
     tell(greeting(config, address, house.madeAdminKey));
     return {

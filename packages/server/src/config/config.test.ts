@@ -26,6 +26,7 @@ test("with nothing set, the server is on loopback with the embedded store", () =
     dataDir: resolve(".legate"),
     database: { engine: "sqlite", path: resolve(".legate/legate.db") },
     egressAllow: [],
+    rateLimits: 1,
     trustedProxies: [],
     corsOrigins: [],
     logLevel: "info",

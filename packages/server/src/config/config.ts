@@ -20,6 +20,8 @@ export interface Config {
   readonly dataDir: string;
   readonly database: { readonly engine: "sqlite"; readonly path: string } | { readonly engine: "postgres"; readonly url: string };
   readonly egressAllow: readonly string[];
+  /** What the default rate limits are multiplied by. */
+  readonly rateLimits: number | "off";
   readonly trustedProxies: readonly string[];
   readonly corsOrigins: readonly string[];
   readonly tls?: { readonly certPath: string; readonly keyPath: string };
@@ -97,6 +99,7 @@ const combine = (given: Given, env: Environment, problems: string[]): Config => 
         ? { engine: "sqlite", path: join(dataDir, "legate.db") }
         : { engine: "postgres", url: given.databaseUrl },
     egressAllow: given.egressAllow ?? [],
+    rateLimits: given.rateLimits ?? 1,
     trustedProxies: given.trustedProxies ?? [],
     corsOrigins: given.corsOrigins ?? [],
     ...(tls && { tls }),

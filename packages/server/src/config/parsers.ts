@@ -132,6 +132,15 @@ export const masterKey = (text: string): Buffer => {
   return key;
 };
 
+/** What the default rate limits are multiplied by: `default` is 1. @throws Unfit */
+export const rateLimits = (text: string): number | "off" => {
+  if (text === "off") return "off";
+  if (text === "default") return 1;
+  const factor = /^\d{1,6}(\.\d{1,6})?$/.test(text) ? Number(text) : Number.NaN;
+  if (!(factor > 0)) throw new Unfit("be default, off, or a positive number that the default limits are multiplied by, such as 2 or 0.5");
+  return factor;
+};
+
 /** @throws Unfit */
 export const oneOf =
   <const T extends string>(...values: readonly T[]) =>

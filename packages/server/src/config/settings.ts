@@ -64,6 +64,12 @@ export const settings = {
     default: "none",
     parse: read.cidrsAndHosts,
   }),
+  rateLimits: setting({
+    name: "LEGATE_RATE_LIMITS",
+    sentence: "How often callers may ask: `default`, `off`, or a factor that every default limit is multiplied by, such as 2 or 0.5.",
+    default: "default",
+    parse: read.rateLimits,
+  }),
   trustedProxies: setting({
     name: "LEGATE_TRUSTED_PROXIES",
     sentence: "Addresses and CIDRs of proxies whose X-Forwarded-For is believed, parted by commas.",

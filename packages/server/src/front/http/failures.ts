@@ -42,6 +42,12 @@ export const retryAfter = ({ code, details }: Refusal): number | undefined => {
 export const setRefusalHeaders = (reply: FastifyReply, refusal: Refusal): void => {
   const seconds = retryAfter(refusal);
   if (seconds !== undefined) reply.header("retry-after", String(seconds));
+  if (refusal.code === "rate_limited" && typeof refusal.details["perMinute"] === "number") {
+    reply
+      .header("ratelimit-limit", String(refusal.details["perMinute"]))
+      .header("ratelimit-remaining", "0")
+      .header("ratelimit-reset", String(seconds));
+  }
   // RFC 9110 15.5.6: a 405 names the methods that are answered.
   if (refusal.code === "method_not_allowed" && Array.isArray(refusal.details["allow"]))
     reply.header("allow", refusal.details["allow"].join(", "));

@@ -22,8 +22,8 @@ const within = async (milliseconds: number, work: Promise<unknown>): Promise<voi
 
 /** `/livez`: the process answers. `/readyz`: it can serve, which it cannot without its store or while it closes. */
 export const serveHealth = (app: FastifyInstance, { ping, isDraining, patience }: Needs): void => {
-  app.get("/livez", { config: { operation: "livez", ofInstallation: true } }, () => ({ status: "ok" }));
-  app.get("/readyz", { config: { operation: "readyz", ofInstallation: true } }, async (request, reply) => {
+  app.get("/livez", { config: { operation: "livez", vital: true, ofInstallation: true } }, () => ({ status: "ok" }));
+  app.get("/readyz", { config: { operation: "readyz", vital: true, ofInstallation: true } }, async (request, reply) => {
     if (isDraining()) return reply.code(503).send({ status: "closing" });
     try {
       await within(patience, ping());

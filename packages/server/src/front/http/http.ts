@@ -5,8 +5,11 @@ import helmet from "@fastify/helmet";
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from "fastify";
 import type { Config } from "../../config/index.ts";
 import { type Random, Refusal } from "../../ground/kernel/index.ts";
+import type { Limits } from "../../ground/limits/index.ts";
 import { addressOf } from "./address.ts";
+import { boundWork } from "./bounds.ts";
 import { answerMalformed } from "./client-error.ts";
+import { guardConnections } from "./connections.ts";
 import { answerPlainly } from "./failures.ts";
 import { parseFields } from "./form.ts";
 import { serveFrontDoor } from "./front-door.ts";
@@ -14,6 +17,7 @@ import { serveHealth } from "./health.ts";
 import type { Log } from "./log.ts";
 import { refuseUnrouted } from "./methods.ts";
 import { countRequests } from "./metrics.ts";
+import { limitRates, type OnLimited } from "./rates.ts";
 import { startTelemetry, traceRequests } from "./telemetry.ts";
 import { refuseClosedTenants, stripTenant } from "./tenant-prefix.ts";
 import { isWellFormedUrl, malformedHeader } from "./well-formed.ts";
@@ -30,6 +34,12 @@ interface Parts {
   readonly ping: () => Promise<unknown>;
   /** Whether there is such a tenant, neither suspended nor deleted; left out, no tenant but the default one has addresses. */
   readonly isOpen?: (tenant: string) => Promise<boolean>;
+  /** Without them nobody is limited. */
+  readonly rates?: Pick<Limits, "takeUnproven" | "allowanceOf" | "allowanceAt" | "refused">;
+  /** Hears of each request that came to nothing because its address asks too often. */
+  readonly onLimited?: OnLimited;
+  /** How much work waits for the store. */
+  readonly waiting?: () => number;
 }
 
 const defaultLimits = {
@@ -49,6 +59,18 @@ const defaultLimits = {
   drain: 25_000,
   /** For the store to answer `/readyz`. */
   ping: 2_000,
+  /** Requests that are worked on at once, and those of one address among them. */
+  inFlight: 1_000,
+  inFlightFromOne: 500,
+  /** Pieces of work that wait for the store, beyond which no more is begun. */
+  queued: 1_000,
+  /** Open connections, and those of one address among them. */
+  connections: 10_000,
+  connectionsFromOne: 2_000,
+  /** Without any of an answer being taken by who asked for it. */
+  writeStall: 30_000,
+  /** Of answers that nobody has taken yet, in all; beyond it a stalled reader is cut off within two seconds. */
+  unread: 64 * 1024 * 1024,
 };
 
 /** The server: `app` takes the wires; `listen` and `close` are its life. */
@@ -69,7 +91,7 @@ const unreadable = "/-";
  */
 export const makeHttp = async (
   settings: HttpSettings,
-  { log, random, ping, isOpen = () => Promise.resolve(false) }: Parts,
+  { log, random, ping, isOpen = () => Promise.resolve(false), rates, onLimited = () => undefined, waiting = () => 0 }: Parts,
 ): Promise<Http> => {
   const limits = { ...defaultLimits, ...settings.limits };
   const secure = settings.publicUrl.startsWith("https:");
@@ -84,7 +106,12 @@ export const makeHttp = async (
     // Refused below, in our own words and with a request id.
     requireHostHeader: false,
   };
-  const tls = settings.tls && { cert: readFileSync(settings.tls.certPath), key: readFileSync(settings.tls.keyPath), ...server };
+  const tls = settings.tls && {
+    cert: readFileSync(settings.tls.certPath),
+    key: readFileSync(settings.tls.keyPath),
+    handshakeTimeout: limits.headersTimeout,
+    ...server,
+  };
   const app = fastify({
     ...(tls ? { https: tls } : { http: server }),
     loggerInstance: log as FastifyBaseLogger,
@@ -117,6 +144,8 @@ export const makeHttp = async (
   listener.closeIdleConnections = () => setTimeout(endIdle, limits.linger);
   // RFC 9110 10.1.1: an expectation that is not known may be left aside; Node would answer it in words of its own.
   listener.on("checkExpectation", (request, response) => listener.emit("request", request, response));
+  const unguard = guardConnections(listener, { ...limits, trustedProxies: settings.trustedProxies });
+  app.addHook("onClose", unguard);
   app.removeAllContentTypeParsers();
 
   app.addHook("onRequest", (request, reply, done) => {
@@ -128,7 +157,7 @@ export const makeHttp = async (
     traceRequests(app);
     app.addHook("onClose", () => telemetry.close());
   }
-  countRequests(app);
+  const metrics = countRequests(app);
   await app.register(helmet, {
     contentSecurityPolicy: {
       useDefaults: false,
@@ -145,11 +174,15 @@ export const makeHttp = async (
       credentials: false,
       methods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
       allowedHeaders: ["authorization", "content-type"],
-      exposedHeaders: ["x-request-id", "retry-after", "www-authenticate"],
+      exposedHeaders: ["x-request-id", "retry-after", "www-authenticate", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"],
       maxAge: 600,
       strictPreflight: false,
     });
   }
+  const bounds = boundWork(app, { ...limits, waiting });
+  metrics.watch({ ...bounds, waiting, limited: rates?.refused ?? (() => ({})) });
+  app.decorateRequest("caller", undefined);
+  if (rates) limitRates(app, { limits: rates, onLimited });
   app.addHook("onRequest", (request, _reply, done) => {
     if (malformed.has(request.raw)) {
       done(new Refusal("invalid_request", "The URL is not percent-encoded, well-formed UTF-8 without NUL."));

@@ -73,10 +73,12 @@ export const serveOn =
     app.route({
       method: op.method,
       url: op.path.slice(prefix.length).replaceAll(/\{(\w+)\}/g, ":$1"),
-      config: { operation: op.id },
+      config: { operation: op.id, proves: !op.rights.includes("anyone") },
       // Before the body is read: nobody learns what an operation takes, or makes us parse, without a right to it.
       onRequest: async (request) => {
-        asking.set(request, await prove(request, op.rights));
+        const who = await prove(request, op.rights);
+        asking.set(request, who);
+        request.caller = who;
       },
       handler: async (request, reply) => {
         const who = asking.get(request);

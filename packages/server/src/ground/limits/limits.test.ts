@@ -250,15 +250,7 @@ eachStore("replicas", (fresh) => {
     count(50, () => a.take(agentOf("acme", "agt_a")));
     await share();
     const rows = await ground.db.read.selectFrom("limit_counts").selectAll().where("used", ">", 0).execute();
-    expect(rows.map(({ tenant_id, used }) => [tenant_id, used]).sort()).toEqual(
-      shares
-        ? [
-            ["*", 50],
-            ["*", 500],
-            ["acme", 50],
-          ].sort()
-        : [],
-    );
+    expect(rows.map(({ tenant_id, used }) => `${tenant_id} ${used}`).toSorted()).toEqual(shares ? ["* 50", "* 500", "acme 50"] : []);
     expect(JSON.stringify(rows)).not.toContain("192.0.2");
     await close();
   });

@@ -2,6 +2,7 @@ import type { Right } from "@legate/contract";
 import { decodeJwt, decodeProtectedHeader } from "jose";
 import type { Audit } from "../../ground/audit/index.ts";
 import { anonymous, type Principal, Refusal } from "../../ground/kernel/index.ts";
+import type { Limits } from "../../ground/limits/index.ts";
 import { type Agents, isApiKey } from "../agents/index.ts";
 import type { Issuers } from "../issuers/index.ts";
 import type { Operators } from "../operators/index.ts";
@@ -11,6 +12,8 @@ import type { Users } from "../users/index.ts";
 
 interface Needs {
   readonly audit: Audit;
+  /** Hold every caller of every dialect, for all of them are proven here. Without them nobody is limited. */
+  readonly limits?: Pick<Limits, "mayGuess" | "guessed" | "take"> | undefined;
   readonly tenants: Pick<Tenants, "isOpen">;
   readonly operators: Pick<Operators, "byKey">;
   readonly agents: Pick<Agents, "holderOf">;
@@ -54,6 +57,23 @@ const jwtType = (text: string): string | undefined => {
   }
 };
 
+/** The no of a check, if it says no. */
+const refusalFrom = (check: () => void): Refusal | undefined => {
+  try {
+    check();
+    return undefined;
+  } catch (error) {
+    if (error instanceof Refusal) return error;
+    throw error;
+  }
+};
+
+/** What a credential that proved nothing was: keys are guessed, tokens mostly expire. */
+const guessOf = (authorization: string | undefined): "key" | "token" => {
+  const [, text] = /^Bearer +(\S+)/i.exec(authorization ?? "") ?? [];
+  return text !== undefined && (isApiKey(text) || jwtType(text) === undefined) ? "key" : "token";
+};
+
 const issuerIn = (jwt: string): string => {
   try {
     const { iss } = decodeJwt(jwt);
@@ -88,7 +108,7 @@ const from = (tenant: string, proof: Proof) => {
   return { tenant, requestId: proof.requestId, ...(proof.address !== undefined && { address: proof.address }) };
 };
 
-export const makeAuthn = ({ audit, tenants, operators, agents, users, issuers, tokens, standing }: Needs) => {
+export const makeAuthn = ({ audit, limits, tenants, operators, agents, users, issuers, tokens, standing }: Needs) => {
   const nobody = (tenant: string, proof: Proof): Principal => anonymous(tenant, proof.requestId, proof.address);
 
   const refused = (
@@ -166,13 +186,35 @@ export const makeAuthn = ({ audit, tenants, operators, agents, users, issuers, t
     return byUserToken(token, proof);
   };
 
+  /** Remembers that somebody is limited, and says so also where the store cannot be written. */
+  const limited = async (who: Principal, refusal: Refusal): Promise<never> => {
+    await refused(who, { details: { reason: refusal.code, limit: refusal.details["limit"] } }).catch(() => undefined);
+    throw refusal;
+  };
+
+  /** Looks at a credential only where its address has not guessed too often, and counts those that are none. */
+  const identifyGuarded = async (proof: Proof, rights: readonly Right[]): Promise<Principal> => {
+    const { address, authorization } = proof;
+    if (!limits || address === undefined) return identify(bearer(authorization), proof, rights);
+    const over = refusalFrom(() => limits.mayGuess(address));
+    if (over) return limited(nobody(proof.tenant ?? defaultTenant, proof), over);
+    try {
+      return await identify(bearer(authorization), proof, rights);
+    } catch (error) {
+      if (error instanceof Refusal && error.code === "unauthenticated") limits.guessed(address, guessOf(authorization));
+      throw error;
+    }
+  };
+
   return {
     /**
-     * Who asks, proven, and with one of these rights.
-     * @throws Refusal unauthenticated, forbidden, agent_suspended, user_suspended
+     * Who asks, proven, with one of these rights and within the limits that hold them.
+     * @throws Refusal unauthenticated, forbidden, agent_suspended, user_suspended, rate_limited
      */
     prove: async (proof: Proof, rights: readonly Right[]): Promise<Principal> => {
-      const who = await identify(bearer(proof.authorization), proof, rights);
+      const who = await identifyGuarded(proof, rights);
+      const over = limits && refusalFrom(() => limits.take(who));
+      if (over) return limited(who, over);
       if (rightsOf(who).some((right) => rights.includes(right))) return who;
       await refused(who, { details: { reason: "forbidden" } });
       throw new Refusal("forbidden", "This credential may not do that.", { needs: rights });
