@@ -88,6 +88,14 @@ export const makeMasterKey = ({ db, kek, tell }: Needs & { readonly tell: Tell }
     }
   };
 
+  /** Whether the former key is needed still; where it is not, that is said once. */
+  const isOldNeeded = async (): Promise<boolean> => {
+    const { oldKeyNeeded } = await state();
+    if (!oldKeyNeeded && !saidUnneeded) tell({ masterKey: kek.id }, "the old master key is no longer needed: take it away");
+    saidUnneeded = !oldKeyNeeded;
+    return oldKeyNeeded;
+  };
+
   return {
     state,
 
@@ -95,13 +103,7 @@ export const makeMasterKey = ({ db, kek, tell }: Needs & { readonly tell: Tell }
     job: {
       name: "master_key.rewrap",
       every: 5_000,
-      isNeeded: async () => {
-        if (kek.also === undefined || (await masterKeysTable.newest(db.read)) !== kek.id) return false;
-        const { oldKeyNeeded } = await state();
-        if (!oldKeyNeeded && !saidUnneeded) tell({ masterKey: kek.id }, "the old master key is no longer needed: take it away");
-        saidUnneeded = !oldKeyNeeded;
-        return oldKeyNeeded;
-      },
+      isNeeded: async () => kek.also !== undefined && (await masterKeysTable.newest(db.read)) === kek.id && isOldNeeded(),
       run: async (signal) => {
         const { also } = kek;
         if (also === undefined) return;
@@ -129,6 +131,7 @@ export const makeMasterKey = ({ db, kek, tell }: Needs & { readonly tell: Tell }
           { masterKey: kek.id, ...(await state()) },
           signal.aborted ? "wrapping was interrupted and will go on" : "all keys are wrapped",
         );
+        await isOldNeeded();
       },
     } satisfies Job,
   };
