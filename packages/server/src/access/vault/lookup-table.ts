@@ -61,7 +61,8 @@ const foundBy = (db: Handle, asked: Asked, scopesKey: string | undefined) =>
     ])
     .where("p.tenant_id", "=", asked.tenant)
     .where("p.vault", "=", asked.vault)
-    .where("p.name", "=", asked.provider);
+    .where("p.name", "=", asked.provider)
+    .limit(1);
 
 type Found = Awaited<ReturnType<ReturnType<typeof foundBy>["execute"]>>[number];
 const findByOwnScopes = prepared<Asked, Found>((db, asked) => foundBy(db, asked, undefined));

@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { IncomingMessage } from "node:http";
 import cors from "@fastify/cors";
-import helmet from "@fastify/helmet";
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from "fastify";
 import type { Config } from "../../config/index.ts";
 import { type Random, Refusal } from "../../ground/kernel/index.ts";
@@ -18,6 +17,7 @@ import type { Log } from "./log.ts";
 import { refuseUnrouted } from "./methods.ts";
 import { countRequests } from "./metrics.ts";
 import { limitRates, type OnLimited } from "./rates.ts";
+import { securityHeaders } from "./security-headers.ts";
 import { startTelemetry, traceRequests } from "./telemetry.ts";
 import { refuseClosedTenants, stripTenant } from "./tenant-prefix.ts";
 import { isWellFormedUrl, malformedHeader } from "./well-formed.ts";
@@ -148,8 +148,9 @@ export const makeHttp = async (
   app.addHook("onClose", unguard);
   app.removeAllContentTypeParsers();
 
+  const constant = { ...securityHeaders(secure), "cache-control": "no-store" };
   app.addHook("onRequest", (request, reply, done) => {
-    reply.header("x-request-id", request.id).header("cache-control", "no-store");
+    reply.headers(constant).header("x-request-id", request.id);
     done();
   });
   if (settings.telemetry) {
@@ -158,16 +159,6 @@ export const makeHttp = async (
     app.addHook("onClose", () => telemetry.close());
   }
   const metrics = countRequests(app);
-  await app.register(helmet, {
-    contentSecurityPolicy: {
-      useDefaults: false,
-      directives: { defaultSrc: ["'none'"], baseUri: ["'none'"], formAction: ["'none'"], frameAncestors: ["'none'"] },
-    },
-    strictTransportSecurity: secure && { maxAge: 31_536_000, includeSubDomains: false },
-    referrerPolicy: { policy: "no-referrer" },
-    crossOriginResourcePolicy: { policy: "same-origin" },
-    xFrameOptions: { action: "deny" },
-  });
   if (settings.corsOrigins.length > 0) {
     await app.register(cors, {
       origin: [...settings.corsOrigins],

@@ -98,16 +98,28 @@ eachStore("what is remembered", (fresh) => {
     expect((await get("a"))?.read).toBe(1);
   });
 
-  test("is never more than was allowed, and the oldest goes first", async () => {
+  test("is what was read last, never more than twice what was allowed, and the oldest goes first", async () => {
+    const { db, get, reads } = await openCache(await fresh(), 3);
+    for (const id of ["a", "b", "c", "d", "e", "f"]) await get(id);
+    for (const id of ["f", "e", "d", "c"]) await get(id);
+    expect(reads()).toBe(6);
+    for (const id of ["g", "h", "i", "j"]) await get(id);
+    expect(reads()).toBe(10);
+    await get("f");
+    expect(reads()).toBe(11);
+    // What went to make room left no tag behind that could reach another.
+    await change(db, "agent", "f");
+    for (const id of ["h", "i", "j"]) await get(id);
+    expect(reads()).toBe(11);
+    await get("f");
+    expect(reads()).toBe(12);
+  });
+
+  test("is forgotten by a change however long ago it was read", async () => {
     const { db, get, reads } = await openCache(await fresh(), 3);
     for (const id of ["a", "b", "c", "d"]) await get(id);
-    for (const id of ["b", "c", "d"]) await get(id);
-    expect(reads()).toBe(4);
+    await change(db, "agent", "a");
     await get("a");
-    expect(reads()).toBe(5);
-    // What went to make room left no tag behind that could reach another.
-    await change(db, "agent", "b");
-    for (const id of ["c", "d", "a"]) await get(id);
     expect(reads()).toBe(5);
   });
 });

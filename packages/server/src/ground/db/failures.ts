@@ -11,6 +11,20 @@ export const isUniqueViolation = (error: unknown): boolean => {
   return code === "23505" || code === "SQLITE_CONSTRAINT_UNIQUE" || code === "SQLITE_CONSTRAINT_PRIMARYKEY";
 };
 
+/** Whether SQLite could not have a file because another process has it. */
+export const isBusy = (error: unknown): boolean => codeOf(error).startsWith("SQLITE_BUSY");
+
+/** A SQLite file that is no store, a damaged one, or one that cannot be opened. */
+export class StoreBroken extends Error {}
+
+/** What keeps a SQLite store from being opened, said plainly; what is not about the file is left as it is. */
+export const asBroken = (error: unknown, path: string): unknown => {
+  const why = error instanceof Refusal ? error.cause : error;
+  if (!(why instanceof Error) || (why.name !== "SqliteError" && !why.message.startsWith("ConnectionFailed"))) return error;
+  const said = why.message.startsWith("ConnectionFailed") ? "it, or its folder, cannot be opened for writing" : why.message;
+  return new StoreBroken(`The store ${path} cannot be used: ${said}.`, { cause: why });
+};
+
 /** Whether a PostgreSQL transaction may simply be run again: serialization failure or deadlock. */
 export const isWorthRetrying = (error: unknown): boolean => codeOf(error) === "40001" || codeOf(error) === "40P01";
 

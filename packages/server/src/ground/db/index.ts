@@ -1,9 +1,9 @@
 /** Owns the store: SQLite or PostgreSQL behind one set of queries, its schema, its transactions, and the feed of changes between replicas. */
 export { makeCache, type Tag } from "./cache.ts";
 export type { Change, ChangeKind, Changes } from "./changes.ts";
-export { isUniqueViolation } from "./failures.ts";
+export { isUniqueViolation, StoreBroken } from "./failures.ts";
 export { type Db, lockSqliteFolder, openDb, type StoreAddress, StoreInUse } from "./open.ts";
 export { legatesConnected } from "./postgres-pool.ts";
 export { prepared } from "./prepared.ts";
-export { checkSqliteStore, copyAtRest, copySqliteStore, replaceSqliteStore, StoreBroken } from "./sqlite-copy.ts";
+export { checkSqliteStore, copyAtRest, copySqliteStore, replaceSqliteStore } from "./sqlite-copy.ts";
 export type { Handle, Row, Tables } from "./tables.ts";

@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Kysely, PostgresDialect } from "kysely";
 import { type Changes, makeHearing, ownChanges } from "./changes.ts";
-import { isWorthRetrying } from "./failures.ts";
+import { asBroken, isBusy, isWorthRetrying } from "./failures.ts";
 import { makeGroupCommit } from "./group-commit.ts";
 import { migrate } from "./migrate.ts";
 import { openPostgresFeed } from "./postgres-feed.ts";
@@ -40,19 +40,25 @@ export class StoreInUse extends Error {}
 /**
  * Keeps every other process from the SQLite store in this folder. Held as long as the process lives; the operating system frees it even after
  * kill -9.
- * @throws StoreInUse
+ * @throws StoreInUse; StoreBroken where the folder cannot be written
  */
 export const lockSqliteFolder = (folder: string): { close(): void } => {
-  const lock = openSqliteConnection(join(folder, "lock.db"));
+  const path = join(folder, "lock.db");
+  let lock: SqliteConnection | undefined;
   try {
+    lock = openSqliteConnection(path);
     lock.exec("pragma busy_timeout = 0");
     lock.exec("begin exclusive");
     return lock;
   } catch (error) {
-    lock.close();
+    lock?.close();
+    if (!isBusy(error)) throw asBroken(error, path);
     throw new StoreInUse("Another Legate process is using this data directory.", { cause: error });
   }
 };
+
+/** To each of the two connections. */
+const pageCacheKiB = 32 * 1024;
 
 const openSqlite = async (path: string): Promise<Db> => {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
@@ -64,6 +70,8 @@ const openSqlite = async (path: string): Promise<Db> => {
     connection.exec("pragma busy_timeout = 5000");
     connection.exec("pragma journal_mode = wal");
     connection.exec("pragma synchronous = full");
+    // Pages that are read again and again stay in memory; taken only as they are used.
+    connection.exec(`pragma cache_size = -${pageCacheKiB}`);
     return connection;
   };
   const closeAll = () => {
@@ -91,7 +99,7 @@ const openSqlite = async (path: string): Promise<Db> => {
     };
   } catch (error) {
     closeAll();
-    throw error;
+    throw asBroken(error, path);
   }
 };
 
@@ -157,7 +165,7 @@ const openPostgres = async (url: string): Promise<Db> => {
 
 /**
  * Opens the store and brings its schema up to date.
- * @throws StoreInUse when another process has the SQLite file
+ * @throws StoreInUse when another process has the SQLite file; StoreBroken when it cannot be used
  */
 export const openDb = (address: StoreAddress): Promise<Db> =>
   address.engine === "sqlite" ? openSqlite(address.path) : openPostgres(address.url);

@@ -90,3 +90,29 @@ test("a closed connection runs nothing", () => {
   other.close();
   expect(() => other.run("select 1", [])).toThrow(/closed/);
 });
+
+describe("a statement that answers at most one row", () => {
+  const one = (value: string) => connection.run("select value from t where value = ? order by id limit ?", [value, 1]).rows;
+
+  test("answers it, or none, again and again", () => {
+    store("twice");
+    store("twice");
+    for (let round = 0; round < 3; round += 1) {
+      expect(one("twice")).toEqual([{ value: "twice" }]);
+      expect(one("nowhere")).toEqual([]);
+    }
+  });
+
+  test("leaves nothing open behind it: a transaction can end, and the table can go", () => {
+    connection.exec("create table gone (value)");
+    connection.run("insert into gone (value) values (?), (?)", [1, 2]);
+    connection.exec("begin");
+    expect(connection.run("select value from gone order by value limit ?", [1]).rows).toEqual([{ value: 1 }]);
+    connection.exec("commit");
+    connection.exec("drop table gone");
+  });
+
+  test("answers as many as it is told where that is more than one", () => {
+    expect(connection.run("select value from t where value = ? limit ?", ["twice", 2]).rows).toHaveLength(2);
+  });
+});

@@ -1,9 +1,7 @@
 import { closeSync, constants, copyFileSync, existsSync, fsyncSync, linkSync, openSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
+import { StoreBroken } from "./failures.ts";
 import { openSqliteConnection } from "./sqlite-connection.ts";
-
-/** A file that is no store, or no whole one. */
-export class StoreBroken extends Error {}
 
 /** Brings a file, or what a folder holds by name, to disk. */
 export const syncToDisk = (path: string): void => {

@@ -3,4 +3,5 @@ export { type Clock, type Random, systemClock, systemRandom } from "./guests.ts"
 export { jsonFault } from "./json-fault.ts";
 export { type Page, type PageAsk, type Place, pageFrom, placeOf } from "./page.ts";
 export { type ActingAgent, anonymous, type OperatorRole, type Principal } from "./principal.ts";
+export { makeRecent, type Recent } from "./recent.ts";
 export { Refusal } from "./refusal.ts";

@@ -22,7 +22,7 @@ export interface KeyHolder {
 }
 
 const byHash = prepared<{ hash: string }, Row<"agent_keys">>((db, { hash }) =>
-  db.selectFrom("agent_keys").selectAll().where("hash", "=", hash),
+  db.selectFrom("agent_keys").selectAll().where("hash", "=", hash).limit(1),
 );
 
 /** The statements of agents' API keys. */

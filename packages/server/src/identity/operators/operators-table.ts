@@ -24,7 +24,8 @@ const byKey = prepared<{ hash: string }, HolderRow>((db, { hash }) =>
     .innerJoin("tenants as t", "t.id", "o.tenant_id")
     .selectAll("o")
     .select("t.status as tenant_status")
-    .where("o.key_hash", "=", hash),
+    .where("o.key_hash", "=", hash)
+    .limit(1),
 );
 
 /** Whom a presented key belongs to, and whether their tenant is open. */

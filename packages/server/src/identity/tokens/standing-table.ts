@@ -33,7 +33,8 @@ const read = prepared<{ tenant: string; agent: string; user: string }, StandingR
       "u.epoch as user_epoch",
     ])
     .where("a.tenant_id", "=", tenant)
-    .where("a.id", "=", agent),
+    .where("a.id", "=", agent)
+    .limit(1),
 );
 
 /** An agent as whoever mints for it needs to know it. */
@@ -62,7 +63,8 @@ const actorsBy = (column: "a.id" | "a.name") =>
       ])
       .where("a.tenant_id", "=", tenant)
       .where(column, "=", ref)
-      .where("a.deleted_at", "is", null),
+      .where("a.deleted_at", "is", null)
+      .limit(1),
   );
 const actorById = actorsBy("a.id");
 const actorByName = actorsBy("a.name");

@@ -1,6 +1,6 @@
 import type { Audit } from "../../ground/audit/index.ts";
 import type { Db } from "../../ground/db/index.ts";
-import { type Clock, type Principal, Refusal } from "../../ground/kernel/index.ts";
+import { type Clock, makeRecent, type Principal, Refusal } from "../../ground/kernel/index.ts";
 import type { Issuers } from "../issuers/index.ts";
 import type { User, Users } from "../users/index.ts";
 import { kinds } from "./kinds.ts";
@@ -42,13 +42,14 @@ interface Kept {
 
 export type WorkloadTokens = ReturnType<typeof makeWorkloadTokens>;
 
-/** Tokens kept for handing out again at most; the oldest go first. */
-const remembered = 10_000;
+/** Tokens kept for handing out again at least; up to twice as many. */
+const remembered = 5_000;
 /** A token is handed out again until a third of its life is spent. */
-const freshFor = (kinds.workload.seconds * 1000 * 2) / 3;
+const life = kinds.workload.seconds * 1000;
+const freshFor = (life * 2) / 3;
 
 export const makeWorkloadTokens = ({ db, audit, clock, users, issuers, standing, tokens }: Needs) => {
-  const kept = new Map<string, Kept>();
+  const kept = makeRecent<Kept>(remembered);
   let keysChanged = 0;
   // What a revoked key signed must not be handed out again. Keys change once a month, so all are forgotten.
   db.changes.subscribe((change) => {
@@ -110,15 +111,14 @@ export const makeWorkloadTokens = ({ db, audit, clock, users, issuers, standing,
       const key = JSON.stringify([who.tenant, agent.id, user?.id ?? null, caller]);
       const epochs = `${tenantEpoch}/${agent.epoch}/${user?.epoch ?? ""}`;
       const young = db.changes.isCurrent() ? kept.get(key) : undefined;
-      if (young && young.epochs === epochs && young.expiresAt - clock() > freshFor) return answer(young.token, young.expiresAt);
+      const left = young === undefined ? 0 : young.expiresAt - clock();
+      // More left than any has: it was made while the clock ran ahead.
+      if (young && young.epochs === epochs && left > freshFor && left <= life) return answer(young.token, young.expiresAt);
 
       const keysBefore = keysChanged;
       const { token, expiresAt } = await tokens.mintWorkload(who.tenant, { agent, user, tenantEpoch });
       await audit.note(who, "workload_token.minted", { agent: agent.id, user: user?.id, details: { proven: user?.proven ?? false } });
-      if (keysChanged !== keysBefore) return answer(token, expiresAt);
-      if (kept.size >= remembered) kept.delete(kept.keys().next().value ?? "");
-      kept.delete(key);
-      kept.set(key, { token, expiresAt, epochs });
+      if (keysChanged === keysBefore) kept.set(key, { token, expiresAt, epochs });
       return answer(token, expiresAt);
     },
   };

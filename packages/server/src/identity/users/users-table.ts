@@ -14,7 +14,7 @@ const toUser = (row: Row<"users">): User => ({
 });
 
 const bySubject = prepared<{ tenant: string; issuer: string; subject: string }, Row<"users">>((db, { tenant, issuer, subject }) =>
-  db.selectFrom("users").selectAll().where("tenant_id", "=", tenant).where("issuer", "=", issuer).where("subject", "=", subject),
+  db.selectFrom("users").selectAll().where("tenant_id", "=", tenant).where("issuer", "=", issuer).where("subject", "=", subject).limit(1),
 );
 
 /** The statements of this room; each takes the tenant first, and none exists without it. */

@@ -1,0 +1,32 @@
+import { expect, test } from "vitest";
+import { makeRecent } from "./recent.ts";
+
+const filled = (most: number, upTo: number) => {
+  const recent = makeRecent<number>(most);
+  for (let n = 0; n < upTo; n += 1) recent.set(`k${n}`, n);
+  return recent;
+};
+
+test("the last ones set are there, the oldest are gone", () => {
+  const recent = filled(10, 100);
+  for (let n = 90; n < 100; n += 1) expect(recent.get(`k${n}`)).toBe(n);
+  for (let n = 0; n < 79; n += 1) expect(recent.get(`k${n}`)).toBeUndefined();
+});
+
+test("what is read stays", () => {
+  const recent = makeRecent<number>(10);
+  recent.set("kept", 1);
+  for (let n = 0; n < 200; n += 1) {
+    recent.set(`k${n}`, n);
+    expect(recent.get("kept")).toBe(1);
+  }
+});
+
+test("what is deleted or cleared is gone, of whichever generation", () => {
+  const recent = filled(10, 15);
+  recent.delete("k3");
+  recent.delete("k14");
+  expect([recent.get("k3"), recent.get("k14"), recent.get("k4")]).toEqual([undefined, undefined, 4]);
+  recent.clear();
+  expect(recent.get("k4")).toBeUndefined();
+});
