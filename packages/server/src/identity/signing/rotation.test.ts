@@ -131,6 +131,22 @@ eachStore("signing keys changed by hand", (fresh) => {
     await ground.db.close();
   });
 
+  test("two replicas that need a tenant's first key at the same moment make one", async () => {
+    const { hand, address, ground, signing } = await open();
+    if (ground.db.engine === "postgres") {
+      const elsewhere = await openGround(address, hand.clock);
+      const replica = makeSigning(elsewhere);
+      for (let n = 0; n < 10; n += 1) {
+        const tenant = `t${n}`;
+        await ground.db.write((tx) => tx.insertInto("tenants").values({ id: tenant, status: "active", epoch: 0, created_at: 0 }).execute());
+        const kids = await Promise.all([signing, replica].map(async (each) => kidOf(await each.sign(tenant, "test+jwt", {}))));
+        expect(new Set(kids).size).toBe(1);
+      }
+      await elsewhere.db.close();
+    }
+    await ground.db.close();
+  });
+
   test("a private half is erased an hour after its key has left the set; the public half stays for ever", async () => {
     const { hand, ground, signing, kid, kept } = await open();
     const first = await kid();

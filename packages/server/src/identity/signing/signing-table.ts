@@ -17,6 +17,15 @@ export const signingTable = {
       .orderBy("id")
       .execute(),
 
+  /** Lets one transaction at a time decide on a tenant's keys: it holds the tenant's row. */
+  lock: async (tx: Handle, tenant: string): Promise<void> => {
+    await tx
+      .updateTable("tenants")
+      .set((eb) => ({ epoch: eb.ref("epoch") }))
+      .where("id", "=", tenant)
+      .execute();
+  },
+
   byId: (db: Handle, tenant: string, id: string): Promise<KeyRow | undefined> => of(db, tenant).where("id", "=", id).executeTakeFirst(),
 
   /** Newest first, after `place`. */

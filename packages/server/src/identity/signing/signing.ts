@@ -74,7 +74,6 @@ export const makeSigning = ({ db, audit, seal, clock, random }: Needs) => {
       expires_at: next ? next.signs_from + publishedAfter : signsFrom + withoutSuccessor,
     });
     await audit.record(tx, who, "signing_key.created", { target: id, details: { signsFrom } });
-    await db.changes.announce(tx, who.tenant, "signing_key", id);
     return id;
   };
 
@@ -82,8 +81,10 @@ export const makeSigning = ({ db, audit, seal, clock, random }: Needs) => {
     db,
     seal,
     clock,
+    // Nobody need be told: the clock tells every replica when to look, and one that has not looked yet will find it.
     prepare: (tenant) =>
       db.write(async (tx) => {
+        await signingTable.lock(tx, tenant);
         const now = clock();
         const rows = await signingTable.live(tx, tenant, now);
         if (!isKeyDue(rows, now, signsFromOf)) return rows;
@@ -151,9 +152,14 @@ export const makeSigning = ({ db, audit, seal, clock, random }: Needs) => {
     /** Has the next key sign as soon as every cached key set holds it: the one that is published already, else one that is made now. */
     rotate: (who: Principal): Promise<PublicSigningKey> =>
       db.write(async (tx) => {
+        await signingTable.lock(tx, who.tenant);
         const now = clock();
         const { next } = rolesOf(await signingTable.live(tx, who.tenant, now), now, signsFromOf);
-        if (!next) return shownOne(tx, who.tenant, await make(tx, who, now + publishedBeforeByHand));
+        if (!next) {
+          const id = await make(tx, who, now + publishedBeforeByHand);
+          await db.changes.announce(tx, who.tenant, "signing_key", id);
+          return shownOne(tx, who.tenant, id);
+        }
         // Never later than it would have signed anyway.
         const signsFrom = Math.min(next.signs_from, Math.max(now, next.created_at + publishedBeforeByHand));
         await signingTable.setTimes(tx, who.tenant, next.id, {
@@ -172,6 +178,7 @@ export const makeSigning = ({ db, audit, seal, clock, random }: Needs) => {
      */
     revoke: (who: Principal, id: string): Promise<PublicSigningKey> =>
       db.write(async (tx) => {
+        await signingTable.lock(tx, who.tenant);
         const now = clock();
         const { current, next } = rolesOf(await signingTable.live(tx, who.tenant, now), now, signsFromOf);
         if (!(await signingTable.revoke(tx, who.tenant, id, now))) return shownOne(tx, who.tenant, id);
