@@ -161,6 +161,16 @@ export const blocksTable = {
     return rows.map(toBlock);
   },
 
+  block: async (db: Handle, tenant: string, number: number): Promise<Block | undefined> => {
+    const row = await db
+      .selectFrom("audit_blocks")
+      .selectAll()
+      .where("tenant_id", "=", tenant)
+      .where("number", "=", number)
+      .executeTakeFirst();
+    return row && toBlock(row);
+  },
+
   /** When blocks end, from a number on, in order. */
   ends: async (
     db: Handle,

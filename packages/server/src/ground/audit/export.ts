@@ -35,7 +35,17 @@ const checkpointLine = ({ token }: Pick<Checkpoint, "token">) => canonical({ typ
 
 /** Writes a tenant's chain as JSON lines that prove themselves; docs/guides/audit.md describes each. */
 export const makeExport = ({ db, clock, signer, sealer, checkpoints }: Needs) => {
-  const headerLine = async (tenant: string, { from, to }: ExportAsk): Promise<string> =>
+  /** Every key there ever was, as JSON Web Keys (RFC 7517). */
+  const keysOf = async (tenant: string) =>
+    (await signer.publicKeys(tenant)).map(({ id, publicJwk, revokedAt }) => ({
+      ...publicJwk,
+      kid: id,
+      alg: "ES256",
+      use: "sig",
+      revokedAt: revokedAt === undefined ? undefined : moment(revokedAt),
+    }));
+
+  const headerLine = (tenant: string, { from, to }: ExportAsk, keys: object): string =>
     canonical({
       type: "header",
       version: 1,
@@ -44,13 +54,7 @@ export const makeExport = ({ db, clock, signer, sealer, checkpoints }: Needs) =>
       exportedAt: moment(clock()),
       from: from === undefined ? undefined : moment(from),
       to: to === undefined ? undefined : moment(to),
-      keys: (await signer.publicKeys(tenant)).map(({ id, publicJwk, revokedAt }) => ({
-        ...publicJwk,
-        kid: id,
-        alg: "ES256",
-        use: "sig",
-        revokedAt: revokedAt === undefined ? undefined : moment(revokedAt),
-      })),
+      keys,
     });
 
   const eventLines = async (tenant: string, sealed: NonNullable<Block["events"]>): Promise<readonly string[]> => {
@@ -64,8 +68,7 @@ export const makeExport = ({ db, clock, signer, sealer, checkpoints }: Needs) =>
   /** A block with its events. Retention may have cut it since it was read: then it is read again. */
   const linesOf = async (tenant: string, previous: string, read: Block): Promise<readonly string[]> => {
     const events = read.events && (await eventLines(tenant, read.events));
-    const [block] =
-      events?.length === read.count || !events ? [read] : await blocksTable.blocks(db.read, tenant, read.number, read.number, 1);
+    const block = events?.length === read.count || !events ? read : await blocksTable.block(db.read, tenant, read.number);
     if (!block?.events) return [blockLine(tenant, previous, block ?? read)];
     return [blockLine(tenant, previous, block), ...(events ?? [])];
   };
@@ -82,9 +85,10 @@ export const makeExport = ({ db, clock, signer, sealer, checkpoints }: Needs) =>
 
     // What happens from here on is not waited for.
     const to = Math.min(ask.to ?? Number.MAX_SAFE_INTEGER, clock() + 1);
-    yield piece([await headerLine(tenant, ask)]);
     await sealer.seal(tenant);
     await checkpoints.take(tenant).catch(() => undefined);
+    const keys = await keysOf(tenant);
+    yield piece([headerLine(tenant, ask, keys)]);
 
     const first = ask.from === undefined ? 1 : await blocksTable.firstSince(db.read, tenant, ask.from);
     const cut = await checkpointsTable.last(db.read, tenant, Number.MAX_SAFE_INTEGER, true);
@@ -125,6 +129,10 @@ export const makeExport = ({ db, clock, signer, sealer, checkpoints }: Needs) =>
     const unsealed = waiting.flatMap(({ event }) => (event && event.at >= (ask.from ?? 0) ? [unsealedLine(tenant, event)] : []));
     if (unsealed.length > 0) yield piece(unsealed);
     told.unsealed = unsealed.length;
+    // The first of all signatures makes a key, and a key may have been changed for another meanwhile.
+    await checkpoints.overExport(tenant, 0, beforeAll, {});
+    const now = await keysOf(tenant);
+    if (canonical(now) !== canonical(keys)) yield piece([canonical({ type: "keys", keys: now })]);
     const token = await checkpoints.overExport(tenant, next - 1, previous, { sha256: hash.digest("hex"), ...told });
     yield `${canonical({ type: "end", token })}\n`;
   };

@@ -25,7 +25,7 @@ export const makeRetention = ({ db, clock, checkpoints, days }: Needs) => {
     let [low, high] = [1, head + 1];
     while (low < high) {
       const middle = Math.floor((low + high) / 2);
-      const [block] = await blocksTable.blocks(db.read, tenant, middle, middle, 1);
+      const block = await blocksTable.block(db.read, tenant, middle);
       if (block && !block.events) low = middle + 1;
       else high = middle;
     }
