@@ -4,9 +4,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { everyItem, verifyAudit } from "./durability/written.ts";
 import { say, times } from "./replicas/extent.ts";
+import { adminKey } from "./replicas/server-process.ts";
 
-const adminKey = "op_durability_0123456789abcdef0123456789";
 const rounds = times(5, 100);
 const writes = 1_000;
 
@@ -42,19 +43,6 @@ const create = async (url: string, name: string): Promise<boolean> => {
   return answer.status === 201;
 };
 
-/** Every item of a list, page by page. */
-const all = async <T>(url: string, path: string): Promise<readonly T[]> => {
-  const items: T[] = [];
-  let cursor: string | undefined;
-  do {
-    const answer = await fetch(`${url}${path}?limit=500${cursor === undefined ? "" : `&cursor=${cursor}`}`, { headers });
-    const page = (await answer.json()) as { items: T[]; nextCursor?: string };
-    items.push(...page.items);
-    cursor = page.nextCursor;
-  } while (cursor !== undefined);
-  return items;
-};
-
 describe("what was acknowledged survives kill -9", () => {
   const directory = mkdtempSync(join(tmpdir(), "legate-durability-"));
   afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -79,13 +67,14 @@ describe("what was acknowledged survives kill -9", () => {
       expect(acknowledged.size - before).toBeLessThan(writes);
     }
     const { child, url } = await start({ LEGATE_DATA_DIR: directory });
-    const stored = new Map((await all<{ id: string; name: string }>(url, "/v1/agents")).map(({ id, name }) => [name, id]));
+    const stored = new Map((await everyItem<{ id: string; name: string }>(url, "/v1/agents")).map(({ id, name }) => [name, id]));
     expect([...acknowledged].filter((name) => !stored.has(name))).toEqual([]);
     const audited = new Set(
-      (await all<{ action: string; target?: string }>(url, "/v1/audit-events")).map(({ action, target }) => `${action} ${target}`),
+      (await everyItem<{ action: string; target?: string }>(url, "/v1/audit-events")).map(({ action, target }) => `${action} ${target}`),
     );
     expect([...stored.values()].filter((id) => !audited.has(`agent.created ${id}`))).toEqual([]);
     expect([...audited].filter((event) => event.startsWith("agent.created"))).toHaveLength(stored.size);
+    await verifyAudit(url);
     expect(await stop(child, "SIGTERM")).toBe(0);
     say("kill -9 in writes", { rounds, acknowledged: acknowledged.size, stored: stored.size });
   }, 1_800_000);
@@ -117,7 +106,7 @@ describe("a data directory", () => {
     const answered = (await Promise.allSettled(sent)).filter((result) => result.status === "fulfilled" && result.value).length;
     expect(await code).toBe(0);
     first = await start({ LEGATE_DATA_DIR: directory });
-    const stored = (await all<{ name: string }>(first.url, "/v1/agents")).filter(({ name }) => name.startsWith("late-"));
+    const stored = (await everyItem<{ name: string }>(first.url, "/v1/agents")).filter(({ name }) => name.startsWith("late-"));
     expect(stored.length).toBeGreaterThanOrEqual(answered);
     expect(answered).toBeGreaterThan(0);
   });

@@ -6,7 +6,7 @@ import { openSqliteConnection } from "../../packages/server/src/ground/db/sqlite
 import { diceOf, say, seed, times } from "../replicas/extent.ts";
 import { adminKey, serverProcess } from "../replicas/server-process.ts";
 import { buildDiskLayer, canBuildDiskLayer, filesBelow, losePower } from "./remembered-disk.ts";
-import { everyItem } from "./written.ts";
+import { everyItem, verifyAudit } from "./written.ts";
 
 const writers = 16;
 
@@ -80,6 +80,7 @@ describe.skipIf(!canBuildDiskLayer)(`power loss${canBuildDiskLayer ? "" : " (dis
     const stored = new Map((await everyItem<{ id: string; name: string }>(server.url, "/v1/agents")).map(({ id, name }) => [name, id]));
     const events = await everyItem<{ action: string; target?: string }>(server.url, "/v1/audit-events");
     const audited = new Set(events.filter(({ action }) => action === "agent.created").map(({ target }) => target));
+    await verifyAudit(server.url);
     expect(await server.stop()).toBe(0);
     expect([...acknowledged].filter((name) => !stored.has(name))).toEqual([]);
     expect([...stored.values()].filter((id) => !audited.has(id))).toEqual([]);

@@ -90,6 +90,21 @@ const subjects: Readonly<Record<string, { readonly needs: string; readonly make:
       return { uses: [look(textOf(made, "adminKey"))], end: (at) => asAdmin("POST", `${at}/v1/tenants/${name}/suspend`, {}) };
     },
   },
+  "a deleted tenant": {
+    needs: "deleteTenant",
+    make: async (url, name) => {
+      const made = await asAdmin("POST", `${url}/v1/tenants`, { name });
+      return { uses: [look(textOf(made, "adminKey"))], end: (at) => asAdmin("DELETE", `${at}/v1/tenants/${name}`) };
+    },
+  },
+  "a revoked user": {
+    needs: "revokeUser",
+    make: async (url, name) => {
+      await asAdmin("POST", `${url}/v1/agents`, { name });
+      const { token, user } = await tokenFor(url, name, "alice");
+      return { uses: [spend(token)], end: (at) => asAdmin("POST", `${at}/v1/users/${user?.id}/revoke`, {}) };
+    },
+  },
 };
 
 onPostgres("what is taken back on one replica", () => {
