@@ -90,6 +90,9 @@ const accepted: readonly (readonly [what: string, env: Env, expected: object])[]
     { LEGATE_CORS_ORIGINS: "https://a.example,http://localhost:3000" },
     { corsOrigins: ["https://a.example", "http://localhost:3000"] },
   ],
+  ["rate limits of a factor", { LEGATE_RATE_LIMITS: "0.5" }, { rateLimits: 0.5 }],
+  ["the rate limits as they are", { LEGATE_RATE_LIMITS: "default" }, { rateLimits: 1 }],
+  ["no rate limits", { LEGATE_RATE_LIMITS: "off" }, { rateLimits: "off" }],
   ["log level", { LEGATE_LOG_LEVEL: "debug" }, { logLevel: "debug" }],
   [
     "spans are sent where OpenTelemetry's own variables say",
@@ -110,6 +113,9 @@ test.each(accepted)("accepted: %s", (_, env, expected) => {
 const refused: readonly (readonly [env: Env, problem: RegExp])[] = [
   ...["-1", "65536", "8700.0", "1e3", "http", "0x10", "999999"].map(
     (LEGATE_PORT) => [{ LEGATE_PORT }, /^LEGATE_PORT must be a whole/] as const,
+  ),
+  ...["0", "-1", "0.0", "on", "1e9", "2x", ".5", "Infinity", "NaN"].map(
+    (LEGATE_RATE_LIMITS) => [{ LEGATE_RATE_LIMITS }, /^LEGATE_RATE_LIMITS must be default, off, or a positive number/] as const,
   ),
   ...["http://x", "a b", "host:80", "1.2.3", "256.0.0.1", "-x", "a..b", "host/path"].map(
     (LEGATE_HOST) => [{ LEGATE_HOST }, /^LEGATE_HOST must be a host name/] as const,

@@ -136,7 +136,7 @@ export const masterKey = (text: string): Buffer => {
 export const rateLimits = (text: string): number | "off" => {
   if (text === "off") return "off";
   if (text === "default") return 1;
-  const factor = /^\d{1,6}(\.\d{1,6})?$/.test(text) ? Number(text) : Number.NaN;
+  const factor = /^\d{1,9}(\.\d{1,6})?$/.test(text) ? Number(text) : Number.NaN;
   if (!(factor > 0)) throw new Unfit("be default, off, or a positive number that the default limits are multiplied by, such as 2 or 0.5");
   return factor;
 };

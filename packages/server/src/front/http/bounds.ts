@@ -64,15 +64,16 @@ export const boundWork = (app: FastifyInstance, { inFlight: most, inFlightFromOn
     inFlight += 1;
     from.set(place, taken + 1);
     request.place = place;
+    // One that hung up before its work began may never be answered at all.
     reply.raw.once("close", () => {
-      // One that hung up before its work began may never be answered at all.
-      if (request.place !== undefined) setTimeout(leave, reply.raw.writableFinished ? 0 : patience, request).unref();
+      if (request.place !== undefined) setTimeout(leave, patience, request).unref();
     });
     done();
   });
-  app.addHook("onSend", (request, _reply, payload, done) => {
+  app.addHook("onSend", (request, reply, payload, done) => {
     // What streams is at work until its last byte.
-    if (!isStream(payload)) leave(request);
+    if (isStream(payload) && !reply.raw.closed) reply.raw.once("close", () => leave(request));
+    else leave(request);
     done(null, payload);
   });
 

@@ -7,7 +7,7 @@ interface Needs {
   readonly connections: number;
   /** The same of one address. Trusted proxies speak for many and are not held to it. */
   readonly connectionsFromOne: number;
-  /** Milliseconds: how long an answer may wait without any of it being taken. */
+  /** Milliseconds: how long an answer may wait without a sip of it being taken. */
   readonly writeStall: number;
   /** Bytes of answers that wait in this process, all together; beyond them whoever takes nothing for two seconds is cut off. */
   readonly unread: number;
@@ -18,6 +18,23 @@ interface Needs {
 const every = 1_000;
 /** Looks without progress before a stalled reader is cut off while memory is short. */
 const short = 2;
+
+/** Bytes that must be taken in the time of a stall: who takes a byte now and then takes nothing. */
+const sip = 16_384;
+
+/** What Node keeps of a socket beyond its documented fields: how far it has come within one long write. */
+interface Inside {
+  readonly _bytesDispatched?: number;
+  readonly _handle?: { readonly writeQueueSize?: number } | null;
+}
+
+/** How many bytes the other side has taken, as far as can be told; without the inner fields, only by whole writes. */
+const takenOf = (socket: Socket): number => {
+  const { _bytesDispatched: handed, _handle: handle } = socket as unknown as Inside;
+  return handed !== undefined && handle?.writeQueueSize !== undefined
+    ? handed - handle.writeQueueSize
+    : (socket.bytesWritten ?? 0) - socket.writableLength;
+};
 
 const listOf = (cidrs: readonly string[]): BlockList => {
   const list = new BlockList();
@@ -69,10 +86,11 @@ export const guardConnections = (server: Server, needs: Needs): (() => void) => 
     for (const socket of writers.keys()) waiting += socket.writableLength;
     const most = waiting > unread ? short : Math.ceil(writeStall / every);
     for (const [socket, seen] of writers) {
-      const taken = (socket.bytesWritten ?? 0) - socket.writableLength;
-      if (socket.writableLength === 0 || taken !== seen.taken) seen.looks = 0;
-      else if ((seen.looks += 1) >= most) socket.destroy();
-      seen.taken = taken;
+      const taken = takenOf(socket);
+      if (socket.writableLength === 0 || taken - seen.taken >= sip) {
+        seen.taken = taken;
+        seen.looks = 0;
+      } else if ((seen.looks += 1) >= most) socket.destroy();
     }
   }, every).unref();
   return () => clearInterval(look);

@@ -13,7 +13,11 @@ export const closeAll = async (): Promise<void> => {
 };
 
 /** A server with one wire that reads JSON, one that reads forms, and a log that is kept. */
-export const open = async (more: Partial<HttpSettings> = {}, ping: () => Promise<unknown> = () => Promise.resolve()) => {
+export const open = async (
+  more: Partial<HttpSettings> = {},
+  ping: () => Promise<unknown> = () => Promise.resolve(),
+  parts: Partial<Parameters<typeof makeHttp>[1]> = {},
+) => {
   const lines: string[] = [];
   const log = makeLog(
     "info",
@@ -24,7 +28,7 @@ export const open = async (more: Partial<HttpSettings> = {}, ping: () => Promise
       },
     }),
   );
-  const http = await makeHttp({ ...settings, ...more }, { log, random: systemRandom, ping });
+  const http = await makeHttp({ ...settings, ...more }, { log, random: systemRandom, ping, ...parts });
   opened.push(http);
   const { app } = http;
   await app.register((scope: FastifyInstance, _options, done) => {

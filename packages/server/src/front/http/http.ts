@@ -67,6 +67,8 @@ const defaultLimits = {
   /** Open connections, and those of one address among them. */
   connections: 10_000,
   connectionsFromOne: 2_000,
+  /** Connections that arrived and are not open yet. */
+  backlog: 4_096,
   /** Without any of an answer being taken by who asked for it. */
   writeStall: 30_000,
   /** Of answers that nobody has taken yet, in all; beyond it a stalled reader is cut off within two seconds. */
@@ -215,7 +217,8 @@ export const makeHttp = async (
 
   return {
     app,
-    listen: () => app.listen({ host: settings.host, port: settings.port }),
+    // Connections that arrive at once wait for their turn instead of being reset.
+    listen: () => app.listen({ host: settings.host, port: settings.port, backlog: limits.backlog }),
     close: async () => {
       draining = true;
       const late = setTimeout(() => {
