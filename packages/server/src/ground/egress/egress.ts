@@ -20,6 +20,8 @@ export interface EgressLimits {
   readonly headerBytes: number;
   /** Counted after decompression. */
   readonly bodyBytes: number;
+  /** Requests that one origin may keep waiting at once: one that hangs takes this much of the process, and no more. */
+  readonly perOrigin: number;
 }
 
 export interface Egress {
@@ -41,7 +43,14 @@ export interface Egress {
   close(): Promise<void>;
 }
 
-const defaults: EgressLimits = { totalMs: 20_000, connectMs: 5_000, idleMs: 10_000, headerBytes: 16_384, bodyBytes: 1_048_576 };
+const defaults: EgressLimits = {
+  totalMs: 20_000,
+  connectMs: 5_000,
+  idleMs: 10_000,
+  headerBytes: 16_384,
+  bodyBytes: 1_048_576,
+  perOrigin: 256,
+};
 const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 const mostRedirects = 3;
 /** All that follows a redirect to another origin: a header that is not here may be a credential. */
@@ -77,6 +86,19 @@ export const makeEgress = (settings: EgressSettings, parts: { lookup?: Lookup; l
   const door = makeDoor(allowed, lookup, limits);
 
   let closing: Promise<void> | undefined;
+  const waiting = new Map<string, number>();
+
+  /** Takes a place among those who wait for an origin, and answers how to give it back. */
+  const queueAt = (origin: string): (() => void) => {
+    const before = waiting.get(origin) ?? 0;
+    if (before >= limits.perOrigin) throw new EgressFailed("crowded", `Too many requests wait for ${origin} already.`);
+    waiting.set(origin, before + 1);
+    return () => {
+      const left = (waiting.get(origin) ?? 1) - 1;
+      if (left === 0) waiting.delete(origin);
+      else waiting.set(origin, left);
+    };
+  };
 
   const send = async (given: string | URL, init: RequestInit, signal: AbortSignal): Promise<Response> => {
     let url = inspect(given, allowed);
@@ -112,6 +134,7 @@ export const makeEgress = (settings: EgressSettings, parts: { lookup?: Lookup; l
   return {
     fetch: async (given, init = {}) => {
       init.signal?.throwIfAborted();
+      const leave = queueAt(URL.canParse(String(given)) ? new URL(given).origin : "nowhere");
       const clock = new AbortController();
       const timer = setTimeout(() => clock.abort(), limits.totalMs);
       try {
@@ -123,6 +146,7 @@ export const makeEgress = (settings: EgressSettings, parts: { lookup?: Lookup; l
         throw failure(thrown, where);
       } finally {
         clearTimeout(timer);
+        leave();
       }
     },
 

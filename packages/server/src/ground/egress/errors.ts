@@ -12,8 +12,11 @@ export class EgressBlocked extends Error {
   }
 }
 
-/** What went wrong on the way: name resolution, the connection or its TLS, the time, the size, or a redirect that is not followed. */
-export type FailedReason = "dns" | "network" | "timeout" | "too_large" | "redirect";
+/**
+ * What went wrong on the way: name resolution, the connection or its TLS, the time, the size, or a redirect that is not followed; or it was not sent
+ * at all, because too many requests wait for the same origin.
+ */
+export type FailedReason = "dns" | "network" | "timeout" | "too_large" | "redirect" | "crowded";
 
 /** The request was allowed and came to nothing. Carries no cause: a parser's error holds what the other side sent. */
 export class EgressFailed extends Error {
