@@ -61,7 +61,7 @@ const queryOf = (query: Query = {}): string => {
 const keyFor = (operation: Operation, settings: Settings): string | undefined => {
   const may = (...rights: readonly string[]) => operation.rights.some((right) => rights.includes(right));
   if (settings.agentKey !== undefined && may("agent")) return settings.agentKey;
-  if (settings.operatorKey !== undefined && may("admin", "operator", "auditor")) return settings.operatorKey;
+  if (settings.operatorKey !== undefined && may("installation-admin", "admin", "operator", "auditor")) return settings.operatorKey;
   if (may("anyone")) return undefined;
   const needed = may("agent")
     ? "an `agentKey` or `operatorKey`"

@@ -16,10 +16,13 @@ afterEach(async () => {
 
 describe("the client", () => {
   it("has a method for every operation of the contract, each asking that operation", async () => {
+    // A stream is read as it comes, by whoever fetches it.
+    const called = Object.values(operations).filter((operation) => !("streams" in operation));
     const methods = [client.agents, client.keys, client.users, client.issuers, client.providers, client.workloadTokens]
       .concat([client.credentials, client.authorizations, client.connections, client.auditEvents] as never)
+      .concat([client.tenants, client.operators, client.signingKeys, client.dataKeys, client.masterKey, client.peppers] as never)
       .flatMap((noun) => Object.entries(noun).filter(([name]) => name !== "pages" && name !== "all"));
-    expect(methods).toHaveLength(Object.keys(operations).length);
+    expect(methods).toHaveLength(called.length);
     for (const [, method] of methods) {
       // Each takes names first and a body or query after; what is wrong with them is the server's to say.
       await (method as (...args: unknown[]) => Promise<unknown>)("abc", "def", {}, {}).catch(() => undefined);
@@ -27,7 +30,7 @@ describe("the client", () => {
     await client.agents.create({ name: "abc" }).catch(() => undefined);
     await client.credentials.apiKey({ provider: "p" }, { bearer: "wat.x" }).catch(() => undefined);
     await client.credentials.oauth2({ provider: "p" }, { bearer: "wat.x" }).catch(() => undefined);
-    expect(new Set(fake.seen.map((seen) => seen.id))).toEqual(new Set(Object.keys(operations)));
+    expect(new Set(fake.seen.map((seen) => seen.id))).toEqual(new Set<string>(called.map(({ id }) => id)));
   });
 
   it("reads a list page by page, each fetched when it is asked for, and item by item", async () => {

@@ -20,6 +20,8 @@ const brokers = new WeakMap<LegateClient, Broker>();
  * ```
  */
 export class LegateClient {
+  readonly tenants: Nouns["tenants"];
+  readonly operators: Nouns["operators"];
   readonly agents: Nouns["agents"];
   readonly keys: Nouns["keys"];
   readonly users: Nouns["users"];
@@ -29,6 +31,10 @@ export class LegateClient {
   readonly credentials: Nouns["credentials"];
   readonly authorizations: Nouns["authorizations"];
   readonly connections: Nouns["connections"];
+  readonly signingKeys: Nouns["signingKeys"];
+  readonly dataKeys: Nouns["dataKeys"];
+  readonly masterKey: Nouns["masterKey"];
+  readonly peppers: Nouns["peppers"];
   readonly auditEvents: Nouns["auditEvents"];
   /** Asks any operation of the contract; every method is this with its operation filled in. */
   readonly call: Call;
@@ -40,6 +46,8 @@ export class LegateClient {
     this.#settings = settingsFrom(options);
     this.call = makeCall(this.#settings);
     const nouns = makeNouns(this.call);
+    this.tenants = nouns.tenants;
+    this.operators = nouns.operators;
     this.agents = nouns.agents;
     this.keys = nouns.keys;
     this.users = nouns.users;
@@ -49,6 +57,10 @@ export class LegateClient {
     this.credentials = nouns.credentials;
     this.authorizations = nouns.authorizations;
     this.connections = nouns.connections;
+    this.signingKeys = nouns.signingKeys;
+    this.dataKeys = nouns.dataKeys;
+    this.masterKey = nouns.masterKey;
+    this.peppers = nouns.peppers;
     this.auditEvents = nouns.auditEvents;
     brokers.set(this, makeBroker(this.#settings, this.call));
   }

@@ -42,6 +42,30 @@ type WithBearer = CallOptions & { readonly bearer: string };
 
 /** Every operation of the contract as a method, grouped by noun. */
 export const makeNouns = (call: Call) => ({
+  /** For an admin of tenant `default`. */
+  tenants: {
+    /** The key in the answer is shown this once. */
+    create: (body: BodyOf<Ops["createTenant"]>, options?: CallOptions) => call(operations.createTenant, { ...options, body }),
+    get: (name: string, options?: CallOptions) => call(operations.getTenant, { ...options, params: { name } }),
+    delete: async (name: string, options?: CallOptions): Promise<void> => {
+      await call(operations.deleteTenant, { ...options, params: { name } });
+    },
+    suspend: (name: string, options?: CallOptions) => call(operations.suspendTenant, { ...options, params: { name } }),
+    resume: (name: string, options?: CallOptions) => call(operations.resumeTenant, { ...options, params: { name } }),
+    ...list((query: QueryOf<Ops["listTenants"]>, options) => call(operations.listTenants, { ...options, query })),
+  },
+  operators: {
+    /** The key in the answer is shown this once. */
+    create: (body: BodyOf<Ops["createOperator"]>, options?: CallOptions) => call(operations.createOperator, { ...options, body }),
+    get: (id: string, options?: CallOptions) => call(operations.getOperator, { ...options, params: { id } }),
+    update: (id: string, body: BodyOf<Ops["updateOperator"]>, options?: CallOptions) =>
+      call(operations.updateOperator, { ...options, params: { id }, body }),
+    delete: async (id: string, options?: CallOptions): Promise<void> => {
+      await call(operations.deleteOperator, { ...options, params: { id } });
+    },
+    rotateKey: (id: string, options?: CallOptions) => call(operations.rotateOperatorKey, { ...options, params: { id } }),
+    ...list((query: QueryOf<Ops["listOperators"]>, options) => call(operations.listOperators, { ...options, query })),
+  },
   agents: {
     create: (body: BodyOf<Ops["createAgent"]>, options?: CallOptions) => call(operations.createAgent, { ...options, body }),
     get: (name: string, options?: CallOptions) => call(operations.getAgent, { ...options, params: { name } }),
@@ -53,6 +77,8 @@ export const makeNouns = (call: Call) => ({
     suspend: (name: string, options?: CallOptions) => call(operations.suspendAgent, { ...options, params: { name } }),
     resume: (name: string, options?: CallOptions) => call(operations.resumeAgent, { ...options, params: { name } }),
     revoke: (name: string, options?: CallOptions) => call(operations.revokeAgent, { ...options, params: { name } }),
+    /** What a revocation would kill. */
+    impact: (name: string, options?: CallOptions) => call(operations.getAgentImpact, { ...options, params: { name } }),
     ...list((query: QueryOf<Ops["listAgents"]>, options) => call(operations.listAgents, { ...options, query })),
   },
   keys: {
@@ -69,6 +95,9 @@ export const makeNouns = (call: Call) => ({
     get: (id: string, options?: CallOptions) => call(operations.getUser, { ...options, params: { id } }),
     suspend: (id: string, options?: CallOptions) => call(operations.suspendUser, { ...options, params: { id } }),
     resume: (id: string, options?: CallOptions) => call(operations.resumeUser, { ...options, params: { id } }),
+    revoke: (id: string, options?: CallOptions) => call(operations.revokeUser, { ...options, params: { id } }),
+    /** What a revocation would kill. */
+    impact: (id: string, options?: CallOptions) => call(operations.getUserImpact, { ...options, params: { id } }),
     ...list((query: QueryOf<Ops["listUsers"]>, options) => call(operations.listUsers, { ...options, query })),
   },
   issuers: {
@@ -79,6 +108,8 @@ export const makeNouns = (call: Call) => ({
     delete: async (name: string, options?: CallOptions): Promise<void> => {
       await call(operations.deleteIssuer, { ...options, params: { name } });
     },
+    /** What its removal would kill. */
+    impact: (name: string, options?: CallOptions) => call(operations.getIssuerImpact, { ...options, params: { name } }),
     ...list((query: QueryOf<Ops["listIssuers"]>, options) => call(operations.listIssuers, { ...options, query })),
   },
   providers: {
@@ -90,6 +121,13 @@ export const makeNouns = (call: Call) => ({
     delete: async (name: string, query: InVault = {}, options?: CallOptions): Promise<void> => {
       await call(operations.deleteProvider, { ...options, params: { name }, query });
     },
+    suspend: (name: string, query: InVault = {}, options?: CallOptions) =>
+      call(operations.suspendProvider, { ...options, params: { name }, query }),
+    resume: (name: string, query: InVault = {}, options?: CallOptions) =>
+      call(operations.resumeProvider, { ...options, params: { name }, query }),
+    /** What a revocation would kill. */
+    impact: (name: string, query: InVault = {}, options?: CallOptions) =>
+      call(operations.getProviderImpact, { ...options, params: { name }, query }),
     ...list((query: QueryOf<Ops["listProviders"]>, options) => call(operations.listProviders, { ...options, query })),
   },
   workloadTokens: {
@@ -112,7 +150,27 @@ export const makeNouns = (call: Call) => ({
     delete: async (id: string, options?: CallOptions): Promise<void> => {
       await call(operations.deleteConnection, { ...options, params: { id } });
     },
+    /** What a revocation would kill. */
+    impact: (id: string, options?: CallOptions) => call(operations.getConnectionImpact, { ...options, params: { id } }),
     ...list((query: QueryOf<Ops["listConnections"]>, options) => call(operations.listConnections, { ...options, query })),
+  },
+  signingKeys: {
+    rotate: (options?: CallOptions) => call(operations.rotateSigningKey, { ...options }),
+    revoke: (id: string, options?: CallOptions) => call(operations.revokeSigningKey, { ...options, params: { id } }),
+    ...list((query: QueryOf<Ops["listSigningKeys"]>, options) => call(operations.listSigningKeys, { ...options, query })),
+  },
+  dataKeys: {
+    rotate: (options?: CallOptions) => call(operations.rotateDataKey, { ...options }),
+    ...list((query: QueryOf<Ops["listDataKeys"]>, options) => call(operations.listDataKeys, { ...options, query })),
+  },
+  /** For an admin of tenant `default`. */
+  masterKey: {
+    get: (options?: CallOptions) => call(operations.getMasterKey, { ...options }),
+  },
+  /** For an admin of tenant `default`. */
+  peppers: {
+    rotate: (options?: CallOptions) => call(operations.rotatePepper, { ...options }),
+    ...list((query: QueryOf<Ops["listPeppers"]>, options) => call(operations.listPeppers, { ...options, query })),
   },
   auditEvents: {
     ...list((query: QueryOf<Ops["listAuditEvents"]>, options) => call(operations.listAuditEvents, { ...options, query })),
