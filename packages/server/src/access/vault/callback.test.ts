@@ -200,22 +200,36 @@ eachStore("a consent in the browser", (fresh) => {
   });
 
   test("agent or user suspended meanwhile, even if resumed: the URL is refused, the callback stores nothing", async () => {
-    const { begin, throughProvider, arrive, sessions, agents, users, agent, alice, stored, connections } = await open({ binding: "none" });
+    const { begin, throughProvider, arrive, sessions, agents, users, agent, alice, stored, connections, vault, db } = await open({
+      binding: "none",
+    });
+    /** As one that was begun at the very moment, which the suspension did not see: its epochs tell. */
+    const reopen = (id: string) =>
+      db.write((tx) => tx.updateTable("authorization_sessions").set({ state: "pending", reason: null }).where("id", "=", id).execute());
     const one = await begin({});
     const browser = openBrowser();
     const back = await throughProvider(one.id, browser);
     const calls = upstream.tokenCalls();
     await users.suspend(admin, alice.id);
-    expect(await refusalOf(sessions.visit(nobody, one.id))).toBe("user_suspended");
+    expect(await stored(one.id)).toMatchObject({ state: "failed", reason: "user_suspended" });
+    expect(await refusalOf(sessions.visit(nobody, one.id))).toBe("authorization_failed user_suspended");
     await users.resume(admin, alice.id);
+    expect(await refusalOf(arrive(back, browser))).toBe("authorization_failed user_suspended");
+    await reopen(one.id);
+    expect(await refusalOf(sessions.visit(nobody, one.id))).toBe("user_suspended");
     expect(await refusalOf(arrive(back, browser))).toBe("user_suspended");
     expect(await stored(one.id)).toMatchObject({ state: "failed", reason: "user_suspended" });
+    await reopen(one.id);
+    const now = { ...all.who, user: { id: alice.id, epoch: 2 } };
+    expect(await refusalOf(vault.oauth2(now, { provider: "git", sessionUri: one.uri }))).toBe("authorization_failed user_suspended");
+    expect(await stored(one.id)).toMatchObject({ state: "failed" });
 
-    const two = await begin({}, { ...all.who, user: { id: alice.id, epoch: 2 } });
+    const two = await begin({}, now);
     const again = await throughProvider(two.id, browser);
     await agents.suspend(admin, agent.id);
-    expect(await refusalOf(sessions.visit(nobody, two.id))).toBe("agent_suspended");
+    expect(await refusalOf(sessions.visit(nobody, two.id))).toBe("authorization_failed agent_suspended");
     await agents.resume(admin, agent.id);
+    await reopen(two.id);
     expect(await refusalOf(sessions.visit(nobody, two.id))).toBe("agent_suspended");
     expect(await refusalOf(arrive(again, browser))).toBe("agent_suspended");
     expect(upstream.tokenCalls()).toEqual(calls);

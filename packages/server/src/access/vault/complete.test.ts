@@ -214,19 +214,53 @@ eachStore("completing a consent", (fresh) => {
   });
 
   test("an exchange that comes back after its session was given up stores nothing", async () => {
-    const { sessions, agent, hand, connections, vault, who } = await open();
-    const { uri } = await authorized(all);
+    const { sessions, agent, connections, db } = await open();
+    const { uri, id } = await authorized(all);
     upstream.slowTokens(400);
     try {
       const late = refusalOf(sessions.complete(asAgent(agent), { sessionUri: uri, userId: "alice" }));
       await new Promise((done) => setTimeout(done, 150));
-      hand.forward(45_000);
-      expect(await refusalOf(vault.oauth2(who, { provider: "git", sessionUri: uri }))).toBe("authorization_failed interrupted");
+      // As another process does, that knows nothing of this exchange but when it began.
+      await db.write((tx) =>
+        tx.updateTable("authorization_sessions").set({ state: "failed", reason: "interrupted" }).where("id", "=", id).execute(),
+      );
       expect(await late).toBe("authorization_failed interrupted");
     } finally {
       upstream.slowTokens(0);
     }
     expect(await connections()).toEqual([]);
+  });
+
+  test("a clock that jumps an hour either way in the middle of an exchange does not lose what the provider gives", async () => {
+    const { sessions, agent, hand, vault, who, connections } = await open();
+    upstream.slowTokens(400);
+    try {
+      for (const jump of [3_600_000, -3_600_000]) {
+        const { uri } = await authorized(all);
+        const late = sessions.complete(asAgent(agent), { sessionUri: uri, userId: "alice" });
+        await new Promise((done) => setTimeout(done, 150));
+        hand.forward(jump);
+        expect(await vault.oauth2(who, { provider: "git", sessionUri: uri.slice(0, -48) })).toMatchObject({ status: "pending" });
+        expect(await late).toMatchObject({ scopes: ["read"] });
+        expect(await vault.oauth2(who, { provider: "git", sessionUri: uri.slice(0, -48) })).toMatchObject({ status: "ready" });
+        for (const { id } of await connections()) await vault.revokeConnection(admin, id);
+      }
+    } finally {
+      upstream.slowTokens(0);
+    }
+  });
+
+  test("an exchange that began in the future, before the clock was set back, does not hang for an hour", async () => {
+    const { vault, who, hand, db } = await open();
+    const { id, plain } = await authorized(all);
+    await db.write((tx) =>
+      tx
+        .updateTable("authorization_sessions")
+        .set({ state: "exchanging", exchanging_since: hand.clock() + 3_600_000 })
+        .where("id", "=", id)
+        .execute(),
+    );
+    expect(await refusalOf(vault.oauth2(who, { provider: "git", sessionUri: plain }))).toBe("authorization_failed interrupted");
   });
 
   test("suspended before the application completes, or while the provider is asked: nothing is stored", async () => {
@@ -238,14 +272,16 @@ eachStore("completing a consent", (fresh) => {
       const under = refusalOf(sessions.complete(asAgent(agent), { sessionUri: one.uri, userId: "alice" }));
       await new Promise((done) => setTimeout(done, 150));
       await users.suspend(admin, alice.id);
-      expect(await under).toBe("user_suspended");
+      expect(await under).toBe("authorization_failed user_suspended");
     } finally {
       upstream.slowTokens(0);
     }
     expect(await stored(one.id)).toMatchObject({ state: "failed", reason: "user_suspended" });
     await agents.suspend(admin, agent.id);
     const calls = upstream.tokenCalls();
-    expect(await refusalOf(sessions.complete(admin, { sessionUri: two.uri, userId: "alice" }))).toBe("agent_suspended");
+    expect(await refusalOf(sessions.complete(admin, { sessionUri: two.uri, userId: "alice" }))).toMatch(
+      /^authorization_failed (user|agent)_suspended$/,
+    );
     expect(upstream.tokenCalls()).toEqual(calls);
     expect(await connections()).toEqual([]);
   });

@@ -173,10 +173,10 @@ export const makeOauth2 = ({ db, audit, clock, seal, agents, providers, standing
   };
 
   const begin = async (who: Principal, ask: Oauth2Ask, key: UserKey, requestedScopes: readonly string[]): Promise<Oauth2Answer> => {
-    const provider = await providers.byId(db.read, key.tenant, key.provider);
-    if (!provider) throw unknownProvider(ask.provider);
-    if (provider.status !== "active") throw suspended(provider.name);
     const begun = await db.write(async (tx) => {
+      const provider = await providers.byId(tx, key.tenant, key.provider);
+      if (!provider) throw unknownProvider(ask.provider);
+      if (provider.status !== "active") throw suspended(provider.name);
       const agent = await agents.byId(tx, key.tenant, key.agent);
       if (!agent) throw new Refusal("unauthenticated", "The agent of this workload token is gone.");
       const { returnUrl, customState, customParameters = {}, forceAuthentication: forced = false } = ask;

@@ -427,4 +427,151 @@ eachStore("renewing tokens", (fresh) => {
     await expect(vault.oauth2(who, git)).resolves.toMatchObject({ accessToken: "at-2" });
     await expect(vault.oauth2(who, git)).resolves.toMatchObject({ accessToken: "at-3" });
   });
+
+  test("a lease that ends later than any could was taken before the clock was set back, and holds nobody up", async () => {
+    const { needs, who, store, hand, script, setLease } = await furnished();
+    await store(bearer("at-1", { refreshToken: "rt-1", ...inTime }));
+    hand.forward(2 * hour);
+    script.onRefresh = () => Promise.resolve(bearer("at-2", inTime));
+    let waited = 0;
+    const vault = makeVault({ ...needs, pause: (ms) => Promise.resolve((waited += ms)) });
+    // Another replica's clock may be ahead by as much as a lease is long.
+    await setLease("ahead", hand.clock() + 90_000);
+    await expect(vault.oauth2(who, git)).rejects.toMatchObject({ code: "provider_unavailable" });
+    expect(script.refreshes).toHaveLength(0);
+    waited = 0;
+    await setLease("the dead", hand.clock() + hour + 45_000);
+    await expect(vault.oauth2(who, git)).resolves.toMatchObject({ accessToken: "at-2" });
+    expect(waited).toBe(0);
+    expect(script.refreshes).toHaveLength(1);
+  });
+
+  test("a clock set forward an hour and back loses no grant, and serves no token for longer than it lives", async () => {
+    const { vault, who, alone, store, hand, script, row } = await furnished();
+    await store(bearer("at-1", { refreshToken: "rt-1", ...inTime }));
+    let given = 1;
+    script.onRefresh = ({ refreshToken }) => {
+      expect(refreshToken).toBe(`rt-${given}`);
+      given += 1;
+      return Promise.resolve(bearer(`at-${given}`, { refreshToken: `rt-${given}`, ...inTime }));
+    };
+    hand.forward(hour);
+    await expect(vault.oauth2(who, git)).resolves.toMatchObject({ accessToken: "at-2" });
+    hand.forward(-hour);
+    // Had an hour from now, it would be believed until two hours from now.
+    await expect(vault.oauth2(who, git)).resolves.toMatchObject({ accessToken: "at-3" });
+    await expect(vault.oauth2(who, git)).resolves.toMatchObject({ accessToken: "at-3" });
+    await expect(row()).resolves.toMatchObject({ state: "active", lease_until: 0 });
+
+    hand.forward(hour);
+    let own = 0;
+    script.onClient = () => Promise.resolve(bearer(`own-${(own += 1)}`, inTime));
+    await vault.oauth2(alone, git);
+    hand.forward(-hour);
+    await expect(vault.oauth2(alone, git)).resolves.toMatchObject({ accessToken: "own-2" });
+    await expect(vault.oauth2(alone, git)).resolves.toMatchObject({ accessToken: "own-2" });
+  });
+
+  test("a token had in the future is served while its provider is away, or where it cannot be renewed", async () => {
+    const { vault, who, store, hand, script } = await furnished();
+    script.onRefresh = () => Promise.reject(new UpstreamUnavailable("network"));
+    hand.forward(hour);
+    await store(bearer("at-1", { refreshToken: "rt-1", ...inTime }));
+    hand.forward(-hour);
+    await expect(vault.oauth2(who, git)).resolves.toMatchObject({ accessToken: "at-1" });
+    hand.forward(hour);
+    await store(bearer("at-2", inTime));
+    hand.forward(-hour);
+    await expect(vault.oauth2(who, git)).resolves.toMatchObject({ accessToken: "at-2" });
+    expect(script.refreshes).toHaveLength(1);
+  });
+
+  test("a process that died with the provider's answer leaves a grant that the provider calls dead: consent again, and the record says why", async () => {
+    const { vault, who, store, hand, script, row, setLease, events } = await furnished();
+    await store(bearer("at-1", { refreshToken: "rt-1", ...inTime }));
+    hand.forward(2 * hour);
+    await setLease("the dead", hand.clock() + 45_000);
+    hand.forward(45_000);
+    script.onRefresh = () => Promise.reject(new UpstreamRefused("invalid_grant"));
+    await expect(vault.oauth2(who, git)).resolves.toMatchObject({ status: "pending" });
+    await expect(row()).resolves.toMatchObject({ state: "needs_consent", sealed_tokens: null });
+    await expect(events("connection.lapsed")).resolves.toMatchObject([{ details: { cause: "an earlier refresh was interrupted" } }]);
+  });
+
+  test("a provider suspended in the middle of a refresh: the caller is refused, what it gave is kept, and is served once resumed", async () => {
+    const { vault, who, alone, store, hand, script, row, providers } = await furnished();
+    const admin = adminOf("acme");
+    await store(bearer("at-1", { refreshToken: "rt-1", ...inTime }));
+    hand.forward(2 * hour);
+    const slow = held();
+    script.onRefresh = slow.onRefresh;
+    const asked = vault.oauth2(who, git);
+    await slow.asked;
+    await providers.suspend(admin, undefined, "git");
+    slow.answer(bearer("at-2", { refreshToken: "rt-2", ...inTime }));
+    await expect(asked).rejects.toMatchObject({ code: "provider_suspended" });
+    await expect(row()).resolves.toMatchObject({ version: 2, state: "active" });
+    await expect(vault.oauth2(who, git)).rejects.toMatchObject({ code: "provider_suspended" });
+    hand.forward(2 * hour);
+    await expect(vault.oauth2(who, git)).rejects.toMatchObject({ code: "provider_suspended" });
+    await expect(vault.oauth2(alone, git)).rejects.toMatchObject({ code: "provider_suspended" });
+    expect([script.refreshes.length, script.clients.length]).toEqual([1, 0]);
+    await providers.resume(admin, undefined, "git");
+    script.onRefresh = ({ refreshToken }) => Promise.resolve(bearer(`from ${refreshToken}`, inTime));
+    await expect(vault.oauth2(who, git)).resolves.toMatchObject({ accessToken: "from rt-2" });
+  });
+
+  test("whose leave to use the provider is taken in the middle of a refresh is refused", async () => {
+    const { vault, who, store, hand, script, providers, agent } = await furnished();
+    await agent("acme", "other");
+    await store(bearer("at-1", { refreshToken: "rt-1", ...inTime }));
+    hand.forward(2 * hour);
+    const slow = held();
+    script.onRefresh = slow.onRefresh;
+    const asked = vault.oauth2(who, git);
+    await slow.asked;
+    await providers.update(adminOf("acme"), undefined, "git", { agents: ["other"] });
+    slow.answer(bearer("at-2", { refreshToken: "rt-2", ...inTime }));
+    await expect(asked).rejects.toMatchObject({ code: "provider_unknown" });
+  });
+
+  test("nothing is stored for an agent that is revoked, or a provider that is removed, while its first token is asked for", async () => {
+    const { vault, alone, script, row, agents, providers, agent } = await furnished();
+    const admin = adminOf("acme");
+    const other = acting("acme", await agent("acme", "other"));
+    for (const [who, end] of [
+      [alone, () => agents.revoke(admin, "scout")],
+      [other, () => providers.remove(admin, undefined, "git")],
+    ] as const) {
+      const slow = held();
+      script.onClient = slow.onRefresh;
+      const asked = vault.oauth2(who, git);
+      await slow.asked;
+      await end();
+      slow.answer(bearer("late", inTime));
+      script.onClient = () => Promise.resolve(bearer("again", inTime));
+      await expect(asked).rejects.toMatchObject({ code: expect.stringMatching(/^(agent_suspended|provider_unknown)$/) });
+      await expect(row()).resolves.toBeUndefined();
+    }
+  });
+
+  test("closing waits for what is under way, so that no lease is left and nothing that the provider gave is lost", async () => {
+    const { vault, who, store, hand, script, row } = await furnished();
+    await store(bearer("at-1", { refreshToken: "rt-1", ...inTime }));
+    hand.forward(2 * hour);
+    const slow = held();
+    script.onRefresh = slow.onRefresh;
+    const asked = vault.oauth2(who, git);
+    await slow.asked;
+    let closed = false;
+    const closing = vault.close().then(() => {
+      closed = true;
+    });
+    await new Promise((done) => setTimeout(done, 50));
+    expect(closed).toBe(false);
+    slow.answer(bearer("at-2", { refreshToken: "rt-2", ...inTime }));
+    await closing;
+    await expect(row()).resolves.toMatchObject({ version: 2, state: "active", lease_owner: null, lease_until: 0 });
+    await expect(asked).resolves.toMatchObject({ accessToken: "at-2" });
+  });
 });

@@ -93,12 +93,13 @@ export const makeSessions = (needs: SessionsNeeds) => {
   return {
     /**
      * Begins a consent in the caller's transaction.
-     * @throws Refusal return_url_required, return_url_not_allowed, user_suspended
+     * @throws Refusal return_url_required, return_url_not_allowed, agent_suspended, user_suspended
      */
     begin: async (tx: Handle, who: Principal, ask: BeginAsk): Promise<{ authorizationUrl: string; sessionUri: string }> => {
       const { key, agent, returnUrl } = ask;
+      if (agent.status !== "active") throw new Refusal("agent_suspended", `The agent is ${agent.status}.`);
       const user = await users.byId(tx, key.tenant, key.user);
-      if (user?.status !== "active") throw new Refusal("user_suspended", "The user is suspended.");
+      if (user?.status !== "active") throw new Refusal("user_suspended", "The user is suspended or revoked.");
       const canLogIn = (await login.issuerOf(tx, key.tenant, agent, user)) !== undefined;
       const binding = chooseBinding({ agent, returnUrl, canLogIn });
       const now = clock();

@@ -1,0 +1,68 @@
+import type { Db } from "../../packages/server/src/ground/db/index.ts";
+
+/** One row, by its table and id. */
+export interface Thing {
+  readonly table: string;
+  readonly id: string;
+}
+
+type AnyRow = Readonly<Record<string, unknown>>;
+
+/** Columns that end in `_id` and name nothing that can be revoked: the owner of all, keys that seal or hash, and what others call us. */
+const namesNothing = new Set(["tenant_id", "kek_id", "pepper_id", "client_id", "login_client_id", "account_id", "request_id"]);
+
+/** Tables that tell what was, and hold nothing that works. */
+const history = new Set(["audit_events", "audit_unsealed", "audit_blocks", "audit_checkpoints", "changes"]);
+
+/**
+ * Each column that names a thing which can be revoked, and whether its row hangs on that thing: `dies` with it, or merely `stands` beside it. A
+ * column that is not here was added without a thought for revocation.
+ */
+const columns: Readonly<Record<string, "dies" | "stands">> = {
+  "agent_keys.agent_id": "dies",
+  "connections.agent_id": "dies",
+  "connections.user_id": "dies",
+  "connections.provider_id": "dies",
+  "authorization_sessions.agent_id": "dies",
+  "authorization_sessions.user_id": "dies",
+  "authorization_sessions.provider_id": "dies",
+  "authorization_visits.session_id": "dies",
+  // How a session ended; one that is over is nothing to revoke.
+  "authorization_sessions.connection_id": "stands",
+  // An issuer that agents trust cannot be deleted.
+  "agents.issuer_id": "stands",
+};
+
+/** Every column of every table that may name a thing, as the database itself tells. */
+const namingColumns = async (db: Db): Promise<readonly { readonly table: string; readonly column: string }[]> =>
+  (await db.read.introspection.getTables())
+    .filter(({ name, isView }) => !isView && !history.has(name))
+    .flatMap(({ name, columns: all }) => all.map((column) => ({ table: name, column: column.name })))
+    .filter(({ column }) => column.endsWith("_id") && !namesNothing.has(column));
+
+/** What names a thing and nobody has said how: empty, or somebody forgot. */
+export const forgotten = async (db: Db): Promise<readonly string[]> =>
+  (await namingColumns(db)).map(({ table, column }) => `${table}.${column}`).filter((name) => !(name in columns));
+
+/** Everything that hangs on a thing, and on what hangs on it, by the id columns alone. */
+export const closureOf = async (db: Db, id: string): Promise<readonly Thing[]> => {
+  const found = new Map<string, Thing>();
+  const all = (await namingColumns(db)).filter(({ table, column }) => columns[`${table}.${column}`] === "dies");
+  const frontier = [id];
+  for (let next = frontier.shift(); next !== undefined; next = frontier.shift()) {
+    for (const { table, column } of all) {
+      const rows: readonly AnyRow[] = await db.read
+        .selectFrom(table as "connections")
+        .selectAll()
+        .where(column as "agent_id", "=", next)
+        .execute();
+      for (const row of rows) {
+        const thing = { table, id: String(row["id"]) };
+        if (found.has(thing.id)) continue;
+        found.set(thing.id, thing);
+        frontier.push(thing.id);
+      }
+    }
+  }
+  return [...found.values()];
+};
