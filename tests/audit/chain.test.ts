@@ -322,7 +322,7 @@ eachStore("retention", (fresh) => {
     hand.forward(3 * day);
     await recordBlocks(house, [1], () => hand.forward(1));
     const stop = new AbortController();
-    const write = house.db.write;
+    const write: typeof house.db.write = (unit) => house.db.write(unit);
     let writes = 0;
     const counting: typeof write = (unit) => {
       writes += 1;
