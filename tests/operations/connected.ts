@@ -3,12 +3,14 @@ import { type Answer, adminKey, call, must } from "./server.ts";
 
 const provider = "upstream";
 
-/** Registers the provider at Legate, and Legate at the provider. */
-export const introduce = async (url: string, upstream: TestProvider): Promise<void> => {
+/** Registers the provider at Legate, and Legate at the provider. @param tokenEndpoint where it is not the provider's own */
+export const introduce = async (url: string, upstream: TestProvider, tokenEndpoint?: string): Promise<void> => {
   const made = await must("POST", `${url}/v1/credential-providers`, {
     name: provider,
     type: "oauth2",
-    discoveryUrl: upstream.discoveryUrl,
+    ...(tokenEndpoint === undefined
+      ? { discoveryUrl: upstream.discoveryUrl }
+      : { authorizationEndpoint: `${upstream.issuer}/auth`, tokenEndpoint, issuer: upstream.issuer, clientAuth: "client_secret_post" }),
     clientId: "legate",
     clientSecret: "between us two",
     scopes: ["read"],

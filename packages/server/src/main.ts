@@ -1,5 +1,5 @@
 import { ConfigError, readConfig } from "./config/index.ts";
-import { StoreInUse } from "./ground/db/index.ts";
+import { StoreBroken, StoreInUse } from "./ground/db/index.ts";
 import { Refusal } from "./ground/kernel/index.ts";
 import { SealBroken } from "./ground/seal/index.ts";
 import { openServer } from "./server.ts";
@@ -7,7 +7,8 @@ import { openServer } from "./server.ts";
 /** What the person who started it can mend is said plainly; anything else is a fault and shows where it happened. */
 const whyNot = (error: unknown): string => {
   if (!(error instanceof Error)) return String(error);
-  if (error instanceof ConfigError || error instanceof StoreInUse || error instanceof SealBroken) return error.message;
+  if (error instanceof ConfigError || error instanceof StoreInUse || error instanceof StoreBroken || error instanceof SealBroken)
+    return error.message;
   // A port that is taken, a file that is not there, a store that does not answer.
   if ("syscall" in error) return `${error.message}.`;
   const { cause } = error;

@@ -121,6 +121,8 @@ export const makeOperators = ({ db, audit, pepper, clock, random }: Needs) => {
             lastUsedAt: undefined,
           };
           if (!(await operatorsTable.insert(tx, defaultTenant, admin, pepper.hash(key)))) {
+            // Another replica made its first start at the same moment.
+            if ((await operatorsTable.keyHash(tx, defaultTenant, firstOperator.id)) !== undefined) return undefined;
             throw new Error("An operator other than the first one has its name.");
           }
           await audit.record(tx, who, "operator.created", { target: firstOperator.id });
