@@ -1,0 +1,151 @@
+import { cpus } from "node:os";
+import { mint, mintingFor, read, sign, tokensOf } from "./asks.ts";
+import { measureKeycloak } from "./keycloak.ts";
+import { type Figures, load } from "./load.ts";
+import type { Options } from "./options.ts";
+import { type Running, startHere } from "./processes.ts";
+import { type Filled, startFilled, storesHere, storesMissing, storeTitles, tell } from "./stores.ts";
+import { count, median, megabytes, milliseconds, percent, table } from "./table.ts";
+
+const mints = ["fresh workload token, busy agent", "fresh workload token, agent not seen before"] as const;
+const measures = ["ceiling", ...mints, "vault read of a live credential"] as const;
+type Measure = (typeof measures)[number];
+
+/** One measure at one number of connections, round by round. */
+interface Row {
+  readonly measure: Measure;
+  readonly connections: number;
+  readonly figures: Figures[];
+}
+
+/** With one connection a run takes many times as long, and needs fewer requests to be as certain. */
+export const requestsAt = (connections: number, requests: number): number => Math.ceil(requests * Math.min(1, connections / 8));
+
+/** Agents whose standing the server knows because they were asked for a moment ago. */
+const busyAgents = 1_000;
+
+/** All measures at every number of connections, the ceiling beside each. */
+const measureStore = async (legate: Running, ceiling: Running, { connections, requests, rounds }: Options): Promise<readonly Row[]> => {
+  const rows = connections.flatMap((at) => measures.map((measure): Row => ({ measure, connections: at, figures: [] })));
+  const [token = ""] = await tokensOf(legate.url, [0]);
+  const minting = (await mintingFor(legate.url))(Array.from({ length: busyAgents }, (_, n) => n));
+  let askedBusy = 0;
+  let asked = busyAgents;
+  const runs: Readonly<Record<Measure, (at: number, amount: number) => Promise<Figures>>> = {
+    ceiling: (at, amount) => load(ceiling.url, at, amount, sign),
+    "fresh workload token, busy agent": (at, amount) => {
+      const from = askedBusy;
+      askedBusy += amount;
+      return load(legate.url, at, amount, (n) => minting(from + n));
+    },
+    "fresh workload token, agent not seen before": (at, amount) => {
+      const from = asked;
+      asked += amount;
+      return load(legate.url, at, amount, (n) => mint(from + n));
+    },
+    "vault read of a live credential": (at, amount) => load(legate.url, at, amount, () => read(token)),
+  };
+  const warmUp = Math.ceil(requests / 4);
+  for (const measure of measures) await runs[measure](Math.max(...connections), warmUp);
+  for (let round = 0; round < rounds; round += 1) {
+    tell(`  round ${round + 1} of ${rounds}`);
+    for (const row of rows) row.figures.push(await runs[row.measure](row.connections, requestsAt(row.connections, requests)));
+  }
+  return rows;
+};
+
+const agentsNeeded = ({ connections, requests, rounds }: Options): number =>
+  busyAgents + Math.ceil(requests / 4) + rounds * connections.reduce((sum, at) => sum + requestsAt(at, requests), 0);
+
+const of = (row: Row | undefined, pick: (figures: Figures) => number): number => median(row?.figures.map(pick) ?? []);
+
+/** Rate by rate within each round, so that a machine that is slower for a while is so for both. */
+const toCeiling = (row: Row, ceiling: Row | undefined): number =>
+  median(row.figures.map(({ rate }, round) => rate / (ceiling?.figures[round]?.rate ?? Number.NaN)));
+
+const tableOf = (rows: readonly Row[]): string =>
+  table(
+    ["what", "connections", "requests/s", "to the ceiling", "p50 ms", "p99 ms"],
+    measures.flatMap((measure) =>
+      rows
+        .filter((row) => row.measure === measure)
+        .map((row) => {
+          const ceiling = rows.find((other) => other.measure === "ceiling" && other.connections === row.connections);
+          return [
+            measure,
+            String(row.connections),
+            count(of(row, ({ rate }) => rate)),
+            percent(toCeiling(row, ceiling)),
+            milliseconds(of(row, ({ p50 }) => p50)),
+            milliseconds(of(row, ({ p99 }) => p99)),
+          ];
+        }),
+    ),
+  );
+
+/** Measures each store against the ceiling, and Keycloak where it is found; prints tables of medians. */
+export const compare = async (options: Options): Promise<void> => {
+  const { connections, requests, rounds } = options;
+  console.log(`Node ${process.version}, ${cpus().length} cores, medians of ${rounds} rounds, up to ${count(requests)} requests a run.`);
+  const ceiling = await startHere("ceiling.js");
+  const provider = await startHere("provider.js");
+  const generator: Figures[] = [];
+  /** Fresh tokens a second at the number of connections nearest to Keycloak's. */
+  const minted: (readonly [what: string, rate: number])[] = [];
+  const beside = connections.reduce((best, at) => (Math.abs(at - 32) < Math.abs(best - 32) ? at : best));
+  try {
+    for (const store of storesHere(options)) {
+      const filling = { agents: agentsNeeded(options), connections: 1, users: 0, providerUrl: provider.url };
+      const { legate, close }: Filled = await startFilled(store, filling);
+      try {
+        const idle = legate.memory();
+        const rows = await measureStore(legate, ceiling, options);
+        generator.push(...rows.flatMap(({ figures }) => figures));
+        for (const measure of mints) {
+          const row = rows.find((one) => one.measure === measure && one.connections === beside);
+          minted.push([`Legate, ${storeTitles[store]}, ${measure}`, of(row, ({ rate }) => rate)]);
+        }
+        console.log(`\n${storeTitles[store]}\n\n${tableOf(rows)}`);
+        console.log(`\nMemory: ${idle ? `${idle.now} MB just started, then ` : ""}${megabytes(legate.memory())}.`);
+      } finally {
+        await close();
+      }
+    }
+  } finally {
+    await ceiling.stop();
+    await provider.stop();
+  }
+  for (const sentence of storesMissing(options)) console.log(`\n${sentence}`);
+  const cost = median(generator.map((one) => one.cost));
+  const busy = Math.max(...generator.map((one) => one.busy));
+  console.log(`\nThe load generator took ${cost.toFixed(0)} us of a core for a request and was busy ${percent(busy)} of its time at most.`);
+  await compareToKeycloak(options, beside, minted);
+};
+
+const compareToKeycloak = async (options: Options, connections: number, minted: readonly (readonly [string, number])[]): Promise<void> => {
+  const keycloak = await measureKeycloak(options, connections);
+  if ("why" in keycloak) {
+    console.log(`\nKeycloak was not measured: ${keycloak.why}`);
+    return;
+  }
+  const { figures, memory, how } = keycloak;
+  const rate = median(figures.map((one) => one.rate));
+  console.log(`\n${how}\n`);
+  console.log(
+    table(
+      ["what", "connections", "grants or tokens/s", "to Keycloak", "p50 ms", "p99 ms"],
+      [
+        [
+          "Keycloak, client credentials",
+          String(connections),
+          count(rate),
+          "1x",
+          milliseconds(median(figures.map((one) => one.p50))),
+          milliseconds(median(figures.map((one) => one.p99))),
+        ],
+        ...minted.map(([what, tokens]) => [what, String(connections), count(tokens), `${(tokens / rate).toFixed(1)}x`, "", ""]),
+      ],
+    ),
+  );
+  console.log(`\nKeycloak's memory: ${megabytes(memory)}.`);
+};
