@@ -208,4 +208,36 @@ eachStore("a real OpenID provider", (fresh) => {
     upstream.breakTokens(undefined);
     await expect(house.providers.upstream.clientCredentials(tenant, provider, { scopes: [] })).resolves.toMatchObject({ expiresIn: 3600 });
   });
+
+  test("a token that is taken back (RFC 7009) works no more, nor does what it gave; a provider without an address for that says so", async () => {
+    const provider = await registered("client_secret_basic", { scopes: ["read"] });
+    const { upstream: calls } = house.providers;
+    upstream.addClient({
+      client_id: provider.clientId ?? "",
+      client_secret: "s-._*~ +%/:&=",
+      redirect_uris: [house.providers.callbackUrl(tenant, provider.id)],
+      grant_types: grants,
+      response_types: ["code"],
+      token_endpoint_auth_method: "client_secret_basic",
+    });
+    const { codeVerifier, codeChallenge, state } = secrets();
+    const url = await calls.authorizationUrl(tenant, provider, {
+      state,
+      codeChallenge,
+      scopes: ["read"],
+      customParameters: {},
+      force: false,
+    });
+    const callback = await calls.readCallback(tenant, provider, new URL(await upstream.walk(url, "alice")).searchParams, state);
+    if (!callback.ok) throw new Error("denied");
+    const tokens = await calls.exchange(tenant, provider, { kept: callback.kept, codeVerifier, state });
+    expect(await meAt(tokens.accessToken)).toMatchObject({ user: "alice" });
+    expect(await calls.revoke(tenant, provider, { token: tokens.refreshToken ?? "", hint: "refresh_token" })).toBe(true);
+    expect(await meAt(tokens.accessToken)).toBe(401);
+    await expect(calls.refresh(tenant, provider, { refreshToken: tokens.refreshToken ?? "", scopes: [] })).rejects.toMatchObject({
+      error: "invalid_grant",
+    });
+    const fixed = { ...provider, discoveryUrl: undefined, tokenEndpoint: `${upstream.url}/token` };
+    expect(await calls.revoke(tenant, fixed, { token: "any", hint: "refresh_token" })).toBe(false);
+  });
 });
