@@ -25,8 +25,9 @@ export interface Filling {
 /** The name of the n-th agent. */
 export const filledAgent = (n: number): string => `bench-${n}`;
 
-/** What one transaction stores; neither store takes more than some ten thousand parameters in a statement. */
+/** Of one statement: neither store takes more than some ten thousand parameters at once. */
 const agentsAtOnce = 250;
+const agentsPerCommit = 10 * agentsAtOnce;
 const aDay = 24 * 60 * 60_000;
 
 interface Batch {
@@ -35,11 +36,15 @@ interface Batch {
   readonly connections: Insertable<Tables["connections"]>[];
 }
 
-const newId = (prefix: string) => `${prefix}_${randomBytes(16).toString("hex")}`;
+/** An id that cannot be told from a random one, except that they are made in order: filling in then adds to the end of every index. */
+const idAt = (prefix: string, share: number) =>
+  `${prefix}_${Math.floor(share * 2 ** 48)
+    .toString(16)
+    .padStart(12, "0")}${randomBytes(10).toString("hex")}`;
 
-const agentRow = (name: string, now: number): Insertable<Tables["agents"]> => ({
+const agentRow = (name: string, share: number, now: number): Insertable<Tables["agents"]> => ({
   tenant_id: defaultTenant,
-  id: newId("agt"),
+  id: idAt("agt", share),
   name,
   title: null,
   description: null,
@@ -60,9 +65,9 @@ const agentRow = (name: string, now: number): Insertable<Tables["agents"]> => ({
   deleted_at: null,
 });
 
-const userRow = (agentId: string, now: number): Insertable<Tables["users"]> => ({
+const userRow = (agentId: string, share: number, now: number): Insertable<Tables["users"]> => ({
   tenant_id: defaultTenant,
-  id: newId("usr"),
+  id: idAt("usr", share),
   issuer: assertedIssuer(agentId),
   subject: "alice",
   subject_claim: null,
@@ -77,10 +82,11 @@ const connectionRow = async (
   tx: Handle,
   seal: House["seal"],
   key: ConnectionKey,
+  share: number,
   refreshToken: string | undefined,
   obtained: { readonly at: number; readonly until: number },
 ): Promise<Insertable<Tables["connections"]>> => {
-  const id = newId("con");
+  const id = idAt("con", share);
   const tokens = sealable({ accessToken: randomBytes(24).toString("hex"), tokenType: "Bearer" }, refreshToken);
   return {
     tenant_id: key.tenant,
@@ -126,6 +132,39 @@ const makeProvider = (house: House, name: string, url: string) =>
     },
   );
 
+/** The agents from one number to another, with what hangs on them. */
+const insertBatch = async (
+  tx: Handle,
+  seal: House["seal"],
+  filling: Filling,
+  providers: { readonly live: string; readonly brief: string },
+  from: number,
+  to: number,
+): Promise<void> => {
+  const now = Date.now();
+  const batch: Batch = { agents: [], users: [], connections: [] };
+  for (let n = from; n < to; n += 1) {
+    const share = n / filling.agents;
+    const agent = agentRow(filledAgent(n), share, now);
+    batch.agents.push(agent);
+    const asked = { tenant: defaultTenant, agent: agent.id, resource: "", audience: "", scopes: scopesKey([]) };
+    if (n < filling.connections) {
+      const key = { kind: "agent", provider: providers.live, ...asked } as const;
+      batch.connections.push(await connectionRow(tx, seal, key, share, undefined, { at: now, until: now + aDay }));
+    }
+    if (n < filling.users) {
+      const user = userRow(agent.id, share, now);
+      batch.users.push(user);
+      const key = { kind: "user", user: user.id, provider: providers.brief, ...asked } as const;
+      const used = { at: now - 4_000, until: now - 1_000 };
+      batch.connections.push(await connectionRow(tx, seal, key, share, randomBytes(24).toString("hex"), used));
+    }
+  }
+  await tx.insertInto("agents").values(batch.agents).execute();
+  if (batch.users.length > 0) await tx.insertInto("users").values(batch.users).execute();
+  if (batch.connections.length > 0) await tx.insertInto("connections").values(batch.connections).execute();
+};
+
 /** Fresh statistics, as a server that has run for a while has them. */
 const analyze = async (url: string): Promise<void> => {
   const client = new pg.Client({ connectionString: url });
@@ -162,31 +201,13 @@ export const fillStore = async (
   try {
     const live = await makeProvider(house, "live", `${filling.providerUrl}/never`);
     const brief = await makeProvider(house, "brief", `${filling.providerUrl}/brief`);
-    for (let from = 0; from < filling.agents; from += agentsAtOnce) {
+    for (let from = 0; from < filling.agents; from += agentsPerCommit) {
+      const to = Math.min(from + agentsPerCommit, filling.agents);
       await house.db.write(async (tx) => {
-        const now = Date.now();
-        const batch: Batch = { agents: [], users: [], connections: [] };
-        for (let n = from; n < Math.min(from + agentsAtOnce, filling.agents); n += 1) {
-          const agent = agentRow(filledAgent(n), now);
-          batch.agents.push(agent);
-          const asked = { tenant: defaultTenant, agent: agent.id, resource: "", audience: "", scopes: scopesKey([]) };
-          if (n < filling.connections) {
-            const key = { kind: "agent", provider: live.id, ...asked } as const;
-            batch.connections.push(await connectionRow(tx, house.seal, key, undefined, { at: now, until: now + aDay }));
-          }
-          if (n < filling.users) {
-            const user = userRow(agent.id, now);
-            batch.users.push(user);
-            const key = { kind: "user", user: user.id, provider: brief.id, ...asked } as const;
-            const used = { at: now - 4_000, until: now - 1_000 };
-            batch.connections.push(await connectionRow(tx, house.seal, key, randomBytes(24).toString("hex"), used));
-          }
-        }
-        await tx.insertInto("agents").values(batch.agents).execute();
-        if (batch.users.length > 0) await tx.insertInto("users").values(batch.users).execute();
-        if (batch.connections.length > 0) await tx.insertInto("connections").values(batch.connections).execute();
+        for (let first = from; first < to; first += agentsAtOnce)
+          await insertBatch(tx, house.seal, filling, { live: live.id, brief: brief.id }, first, Math.min(first + agentsAtOnce, to));
       });
-      if ((from / agentsAtOnce) % 200 === 199) told(from + agentsAtOnce);
+      if ((from / agentsPerCommit) % 40 === 39) told(to);
     }
   } finally {
     await house.close();
