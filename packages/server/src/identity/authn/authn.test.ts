@@ -48,6 +48,22 @@ eachStore("every kind of credential at every right", (fresh) => {
     await identity.close();
   });
 
+  test("a user's token counts where the address is a tenant that trusts its issuer, and not while that one is suspended", async () => {
+    const identity = await openIdentity(await fresh());
+    await identity.tenants.create(admin, "acme");
+    await identity.issuers.create(adminOf("acme"), { name: "corp", discoveryUrl: issuer.url, audiences: ["app"] });
+    const authorization = `Bearer ${await issuer.sign({ sub: "alice", aud: "app" })}`;
+    const at = (tenant: string | undefined) => identity.authn.prove({ authorization, tenant, requestId: "req_1" }, ["user-token"]);
+    const no = { code: "unauthenticated" };
+    expect(await at("acme")).toMatchObject({ tenant: "acme", method: "user_token" });
+    for (const elsewhere of [undefined, "default", "nowhere"]) await expect(at(elsewhere)).rejects.toMatchObject(no);
+    await identity.tenants.suspend(admin, "acme");
+    await expect(at("acme")).rejects.toMatchObject(no);
+    await identity.tenants.resume(admin, "acme");
+    expect(await at("acme")).toMatchObject({ tenant: "acme" });
+    await identity.close();
+  });
+
   test("one answer for none, malformed, unknown and almost right", async () => {
     const identity = await openIdentity(await fresh());
     const adminKey = (await identity.operators.installAdminKey(undefined)) ?? "";

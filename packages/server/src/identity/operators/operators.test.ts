@@ -79,10 +79,7 @@ eachIdentity("an operator's key", (open) => {
     const { key } = await identity.operators.create(admin, { name: "ada", role: "operator" });
     identity.hand.forward(1);
     const { items } = await identity.operators.list("default", { limit: 10 });
-    expect(items.map(({ name, hint }) => [name, hint]).sort()).toEqual([
-      ["ada", key.slice(0, 9)],
-      ["admin", undefined],
-    ]);
+    expect(Object.fromEntries(items.map(({ name, hint }) => [name, hint]))).toEqual({ ada: key.slice(0, 9), admin: undefined });
     expect(JSON.stringify(items)).not.toContain(key.slice(0, 12));
     await identity.close();
   });

@@ -7,6 +7,10 @@ import type { Handle, Tables } from "../../ground/db/index.ts";
  */
 const fates = {
   data_keys: "created_at",
+  // Before the signing keys, which no longer open: nobody is to be asked to seal or sign the chain.
+  audit_unsealed: "at",
+  audit_blocks: "number",
+  audit_checkpoints: "block",
   operators: "created_at",
   agent_keys: "agent_id",
   agents: "created_at",
@@ -17,10 +21,7 @@ const fates = {
   connections: "created_at",
   authorization_visits: "id",
   authorization_sessions: "id",
-  audit_unsealed: "at",
   audit_events: "at",
-  audit_blocks: "number",
-  audit_checkpoints: "block",
   used_once: "space",
   limit_counts: "bucket",
   tenants: "tombstone",
