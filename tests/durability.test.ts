@@ -11,12 +11,20 @@ import { adminKey } from "./replicas/server-process.ts";
 const rounds = times(5, 100);
 const writes = 1_000;
 
+/** Those that run, so that none outlives a test that failed. */
+const running = new Set<ChildProcess>();
+afterAll(() => {
+  for (const child of running) child.kill("SIGKILL");
+});
+
 /** Starts the server as a person would, on a free port, and answers where it is once it listens. */
 const start = async (env: Record<string, string>): Promise<{ child: ChildProcess; url: string }> => {
   const child = spawn(process.execPath, ["packages/server/dist/main.js"], {
     stdio: ["ignore", "ignore", "pipe"],
     env: { PATH: process.env["PATH"] ?? "", LEGATE_PORT: "0", LEGATE_ADMIN_KEY: adminKey, LEGATE_LOG_LEVEL: "error", ...env },
   });
+  running.add(child);
+  child.once("exit", () => running.delete(child));
   let text = "";
   for await (const chunk of child.stderr ?? []) {
     text += String(chunk);

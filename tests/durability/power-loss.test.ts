@@ -48,7 +48,7 @@ describe.skipIf(!canBuildDiskLayer)(`power loss${canBuildDiskLayer ? "" : " (dis
       const before = filesBelow(folder);
       const server = await serverProcess({ ...env, ...disk });
       await server.start();
-      const lasts = 40 + Math.floor(dice() * 400);
+      const lasts = 40 + Math.floor(dice() * times(200, 400));
       let dark: Promise<void> | undefined;
       let made = 0;
       await Promise.all(

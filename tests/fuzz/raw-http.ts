@@ -25,9 +25,9 @@ export interface RawRequest {
 export type Exchange = RawAnswer | "closed" | "left" | "silent";
 
 /** Milliseconds. */
-const patienceWithWhole = 20_000;
+const patienceWithWhole = 30_000;
 const patienceWithBroken = 150;
-const patienceAfterEnd = 5_000;
+const patienceAfterEnd = 30_000;
 
 /** Where a body ends that comes in chunks; undefined while it has not. */
 const chunkedBody = (text: string): string | undefined => {

@@ -16,6 +16,12 @@ export interface ServerProcess {
   readonly isUp: () => boolean;
 }
 
+/** Those that run, so that none outlives a test that failed. */
+const running = new Set<ChildProcess>();
+process.on("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+
 export const adminKey = "op_replicas_0123456789abcdef0123456789ab";
 
 /** What every server of these proofs is told: its provider is on loopback, and what is measured is not how it limits a caller. */
@@ -69,6 +75,8 @@ export const serverProcess = async (
         env: { PATH: process.env["PATH"] ?? "", LEGATE_PORT: String(port), ...usual, ...env },
       });
       child = started;
+      running.add(started);
+      started.once("exit", () => running.delete(started));
       for (const stream of ["stdout", "stderr"] as const)
         started[stream].setEncoding("utf8").on("data", (text: string) => {
           lastWords = (lastWords + text).slice(-4_000);
