@@ -261,6 +261,28 @@ eachStore("a consent in the browser", (fresh) => {
     expect(await stored(two.id)).toMatchObject({ state: "failed", reason: "provider_changed" });
   });
 
+  test("a suspended provider: what is under way there ends, no code is exchanged, and none is begun", async () => {
+    const { begin, throughProvider, arrive, providers, sessions, stored, db, connections } = await open({ binding: "none" });
+    const one = await begin({});
+    const browser = openBrowser();
+    const back = await throughProvider(one.id, browser);
+    const calls = upstream.tokenCalls();
+    await providers.suspend(admin, undefined, "git");
+    expect(await refusalOf(arrive(back, browser))).toBe("authorization_failed provider_suspended");
+    expect(await refusalOf(begin({}))).toBe("provider_suspended");
+    // As one that was begun at the very moment, which the suspension did not see.
+    await db.write((tx) =>
+      tx.updateTable("authorization_sessions").set({ state: "pending", reason: null }).where("id", "=", one.id).execute(),
+    );
+    expect(await refusalOf(sessions.visit(nobody, one.id))).toBe("provider_suspended");
+    expect(await refusalOf(arrive(back, browser))).toBe("provider_suspended");
+    expect(await stored(one.id)).toMatchObject({ state: "failed", reason: "provider_suspended" });
+    await providers.resume(admin, undefined, "git");
+    expect(await refusalOf(arrive(back, browser))).toBe("authorization_failed provider_suspended");
+    expect(upstream.tokenCalls()).toEqual(calls);
+    expect(await connections()).toEqual([]);
+  });
+
   test("a token endpoint that breaks ends the consent as failed", async () => {
     const { begin, throughProvider, arrive, stored, connections } = await open({ binding: "none" });
     const { id } = await begin({});

@@ -521,6 +521,21 @@ eachStore("renewing tokens", (fresh) => {
     await expect(vault.oauth2(who, git)).resolves.toMatchObject({ accessToken: "from rt-2" });
   });
 
+  test("a provider suspended between the look at the connection and the lease is not asked, and the lease is given back", async () => {
+    const { needs, who, store, hand, script, row, providers, db } = await furnished();
+    await store(bearer("at-1", { refreshToken: "rt-1", ...inTime }));
+    hand.forward(2 * hour);
+    let first = true;
+    const write: typeof db.write = async (unit) => {
+      if (first) await providers.suspend(adminOf("acme"), undefined, "git");
+      first = false;
+      return db.write(unit);
+    };
+    await expect(makeVault({ ...needs, db: { ...db, write } }).oauth2(who, git)).rejects.toMatchObject({ code: "provider_suspended" });
+    expect(script.refreshes).toEqual([]);
+    await expect(row()).resolves.toMatchObject({ state: "active", version: 1, lease_until: 0 });
+  });
+
   test("whose leave to use the provider is taken in the middle of a refresh is refused", async () => {
     const { vault, who, store, hand, script, providers, agent } = await furnished();
     await agent("acme", "other");
