@@ -13,7 +13,7 @@ import {
   StoreInUse,
 } from "../ground/db/index.ts";
 import { anonymous, type Clock, systemRandom } from "../ground/kernel/index.ts";
-import { masterKeyFile, masterKeyPath, SealBroken } from "../ground/seal/index.ts";
+import { masterKeyFile, masterKeyPath, oldMasterKeyFile, oldMasterKeyPath, SealBroken } from "../ground/seal/index.ts";
 import { defaultTenant } from "../identity/tenants/index.ts";
 import { Unable } from "./unable.ts";
 
@@ -34,9 +34,9 @@ your last export, and suspend or delete again what must not be back. Connections
 when they are next used. docs/operations.md has the list.`;
 
 /** The house on this store, without what starting a server would change: no new admin key, no background work. */
-const settingsOf = ({ publicUrl, secureCookies, egressAllow }: Config, store: StoreAddress, masterKey: Buffer) => ({
+const settingsOf = ({ publicUrl, secureCookies, egressAllow }: Config, store: StoreAddress, keys: ReturnType<typeof masterKeysFor>) => ({
   store,
-  masterKey,
+  ...keys,
   publicUrl,
   secureCookies,
   egressAllow,
@@ -60,12 +60,15 @@ const onOpened = async (settings: Parameters<typeof openHouse>[0], details: Read
   }
 };
 
-/** The key that was given, else the data directory's own; a new one would open nothing. */
-const masterKeyFor = ({ secrets, dataDir }: Config): Buffer => {
-  if (secrets.masterKey !== undefined) return secrets.masterKey;
+/** The keys that were given, else the data directory's own; a new one would open nothing. A backup may be older than the master key. */
+const masterKeysFor = ({ secrets, dataDir }: Config): { masterKey: Buffer; oldMasterKey: Buffer | undefined } => {
+  if (secrets.masterKey !== undefined) return { masterKey: secrets.masterKey, oldMasterKey: secrets.oldMasterKey };
   const path = masterKeyPath(dataDir);
-  if (existsSync(path)) return masterKeyFile(path, systemRandom);
-  throw new Unable(`The master key of the backup is not here: put it back as ${path}, or set LEGATE_MASTER_KEY.`);
+  if (!existsSync(path)) throw new Unable(`The master key of the backup is not here: put it back as ${path}, or set LEGATE_MASTER_KEY.`);
+  return {
+    masterKey: masterKeyFile(path, systemRandom),
+    oldMasterKey: secrets.oldMasterKey ?? oldMasterKeyFile(oldMasterKeyPath(dataDir)),
+  };
 };
 
 const restoreSqlite = async (config: Config, path: string, { args, clock }: RestoreAsk): Promise<string> => {
@@ -82,12 +85,12 @@ const restoreSqlite = async (config: Config, path: string, { args, clock }: Rest
     if (exists && !args.includes("--replace")) {
       throw new Unable(`There is a store in ${dataDir} already. With --replace it is moved aside, and kept.`);
     }
-    const masterKey = masterKeyFor(config);
+    const keys = masterKeysFor(config);
     // All is done to a copy, and only a store that opened with the key and whose old tokens are dead takes its place.
     const fresh = join(work, "legate.db");
     copyAtRest(from, fresh);
     checkSqliteStore(fresh, from);
-    const retired = await onOpened(settingsOf(config, { engine: "sqlite", path: fresh }, masterKey), {});
+    const retired = await onOpened(settingsOf(config, { engine: "sqlite", path: fresh }, keys), {});
     const aside = `${path}.replaced-${new Date(clock()).toISOString().replaceAll(/[:.]/g, "-")}`;
     replaceSqliteStore(fresh, path, aside);
     return `Restored ${from} to ${path}. Every signing key was retired (${retired}): tokens from before are dead, agents fetch new ones by themselves.
@@ -106,7 +109,7 @@ const restorePostgres = async (config: Config, url: string, { args }: RestoreAsk
     throw new Unable(`Other Legate processes hold ${others} connections to this database. Stop every replica before a restore: what they remember is
 of the time before it, and they would not hear of changes made now. --force goes on all the same.`);
   }
-  const retired = await onOpened(settingsOf(config, { engine: "postgres", url }, masterKeyFor(config)), {});
+  const retired = await onOpened(settingsOf(config, { engine: "postgres", url }, masterKeysFor(config)), {});
   return `The restore is finished. Every signing key was retired (${retired}): tokens from before are dead, agents fetch new ones by themselves.
 Start the replicas now.
 ${whatCameBack}`;

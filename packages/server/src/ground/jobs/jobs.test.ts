@@ -203,6 +203,21 @@ eachStore("a job", (fresh) => {
     await failing.jobs.close();
   });
 
+  test("may be one of many", async () => {
+    const store = await openStore(await fresh());
+    const warnings: string[] = [];
+    const hear = ({ message }: Error) => void warnings.push(message);
+    process.on("warning", hear);
+    closing.push(() => Promise.resolve(process.off("warning", hear)));
+    const many = replica(store, { isNeeded: () => Promise.resolve(false) });
+    for (let n = 0; n < 30; n += 1)
+      many.jobs.add({ name: `idle ${n}`, every: minute, isNeeded: () => Promise.resolve(false), run: () => Promise.resolve() });
+    many.jobs.start();
+    await pause(200);
+    await many.jobs.close();
+    expect(warnings).toEqual([]);
+  });
+
   test("that has nothing to do writes nothing", async () => {
     const store = await openStore(await fresh());
     let writes = 0;

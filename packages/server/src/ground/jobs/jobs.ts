@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Db } from "../db/index.ts";
 import type { Clock, Random } from "../kernel/index.ts";
@@ -37,6 +38,8 @@ export const makeJobs = ({ db, clock, random, onFailure }: Needs) => {
   const owner = random(16).toString("hex");
   const jobs: Job[] = [];
   const stopping = new AbortController();
+  // Each job listens while it waits, however many there are.
+  setMaxListeners(0, stopping.signal);
   let loops: Promise<void>[] = [];
 
   const runOnce = async ({ name, every, isNeeded, run }: Job): Promise<void> => {
