@@ -1,4 +1,8 @@
-import { describe, expect, test } from "vitest";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
 import { eachStore, handClock } from "../../packages/server/src/testing/stores.ts";
 import { importKeys, standingOf } from "../../scripts/audit-verify.mjs";
 import {
@@ -358,7 +362,43 @@ eachStore("retention", (fresh) => {
 });
 
 describe("the program", () => {
-  test("says what it was given wrong", async () => {
-    await expect(standingOf([Buffer.from("hello\n")])).rejects.toThrow("what --since names");
+  const folder = mkdtempSync(join(tmpdir(), "legate-verify-"));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const run = (...given: readonly string[]) => spawnSync(process.execPath, ["scripts/audit-verify.mjs", ...given], { encoding: "utf8" });
+
+  test("says what it checked, names what is wrong, and ends with 0, 1 or 2", async () => {
+    const { house } = await openRecorded({ engine: "sqlite", path: join(folder, "store", "legate.db") }, [3, 3]);
+    const lines = await exported(house);
+    const keys = await house.signing.keySet("default");
+    await house.close();
+    const put = (name: string, content: string | Buffer) => {
+      writeFileSync(join(folder, name), content);
+      return join(folder, name);
+    };
+    const file = put("audit.jsonl", bytesOf(lines));
+    const good = run(file, "--keys", put("keys.json", JSON.stringify(keys)), "--since", file);
+    expect(good.stdout).toMatch(/^Tenant default of http:\/\/127\.0\.0\.1:8700, exported 2026-01-01T/);
+    expect(good.stdout).toContain("in 3 blocks (1 to 3), from 2026-01-01T");
+    expect(good.stdout).toContain("It follows what was known before, up to block 3");
+    expect(good.stdout).toMatch(/\nOK: this is what Legate exported/);
+    expect([good.status, good.stderr]).toEqual([0, ""]);
+
+    const [place = 0] = placesOf(lines, "event").slice(-1);
+    const { id } = JSON.parse(lines[place] ?? "") as { id: string };
+    const bad = put("bad.jsonl", bytesOf(lines.map((line, at) => (at === place ? line.replace("happened", "unhappened") : line))));
+    expect(run(bad)).toMatchObject({ status: 1, stdout: expect.stringContaining(`WRONG: block 3, event ${id}: was edited`) as string });
+    const report = JSON.parse(run(bad, "--json").stdout) as { ok: boolean; faults: unknown[] };
+    expect(report.ok).toBe(false);
+    expect(report.faults[0]).toMatchObject({ block: 3, event: id });
+
+    for (const given of [
+      [],
+      [file, file],
+      [join(folder, "nowhere")],
+      [file, "--keys", put("no-keys.json", "{}")],
+      [file, "--since", put("word", "hello")],
+      [file, "--unknown"],
+    ])
+      expect(run(...given).status, given.join(" ")).toBe(2);
   });
 });
