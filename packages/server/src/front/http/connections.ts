@@ -1,5 +1,6 @@
 import type { Server } from "node:http";
-import { BlockList, isIPv6, type Socket } from "node:net";
+import type { Socket } from "node:net";
+import { BlockList, isIP } from "node:net";
 import { addressKey } from "../../ground/limits/index.ts";
 
 interface Needs {
@@ -40,7 +41,7 @@ const listOf = (cidrs: readonly string[]): BlockList => {
   const list = new BlockList();
   for (const cidr of cidrs) {
     const [address = "", prefix] = cidr.split("/");
-    const family = isIPv6(address) ? "ipv6" : "ipv4";
+    const family = isIP(address) === 6 ? "ipv6" : "ipv4";
     if (prefix === undefined) list.addAddress(address, family);
     else list.addSubnet(address, Number(prefix), family);
   }
