@@ -18,13 +18,21 @@ const groupsOf = (address: string, count: number): string => {
 
 const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
 
+const remembered = 4_096;
+let keys = new Map<string, string>();
+
 /**
  * Who counts as one caller among addresses: an IPv4 address by itself, an IPv6 address with its whole /64, which is the least that one subscriber
  * has to choose from.
  */
 export const addressKey = (address: string): string => {
   if (!address.includes(":")) return address;
-  return mapped.exec(address)?.[1] ?? `${groupsOf(address, 4)}::/64`;
+  const known = keys.get(address);
+  if (known !== undefined) return known;
+  const key = mapped.exec(address)?.[1] ?? `${groupsOf(address, 4)}::/64`;
+  if (keys.size >= remembered) keys = new Map();
+  keys.set(address, key);
+  return key;
 };
 
 /** The wider network of an {@link addressKey}: the /16 of IPv4, the /48 of IPv6. */

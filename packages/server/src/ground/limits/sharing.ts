@@ -39,7 +39,6 @@ export const makeSharing = ({ db, onFailure }: Needs) => {
 
   const reportSome = async (told: readonly Told[]): Promise<void> => {
     const rows = told.flatMap(({ tenant, bucket, counter }) => {
-      counter.waiting = false;
       // The window still covers a part of the last minute: what everybody used in it is asked for once.
       if (counter.reported === 0) counter.before ??= newCounter(counter.key, counter.period - 1);
       return (counter.reported === 0 && counter.before ? [counter, counter.before] : [counter]).map((each) => ({
@@ -69,12 +68,13 @@ export const makeSharing = ({ db, onFailure }: Needs) => {
   const report = async (): Promise<void> => {
     const told = waiting;
     waiting = [];
+    // Whatever becomes of this report, what is used from now on is worth another.
+    for (const { counter } of told) counter.waiting = false;
     try {
       for (let at = 0; at < told.length; at += rowsAtOnce) await reportSome(told.slice(at, at + rowsAtOnce));
       failing = false;
     } catch (error) {
       // What was not told is told when the counter is used again.
-      for (const { counter } of told) counter.waiting = false;
       if (!failing) onFailure(error);
       failing = true;
     }
