@@ -6,8 +6,7 @@ import { adminKey, agentNames, call, codeOf, keepWriting, must, NotStarted, type
 import { canMount, insideOf, withSmallDisk } from "./small-disk.ts";
 
 // docs/operations.md: "The disk is full", "The disk is read-only".
-// Seen to fail, each break by itself: SQLITE_FULL and SQLITE_IOERR not taken for `unavailable`; a transaction that a full disk ended still taken for
-// open.
+// Seen to fail, each break by itself: SQLITE_FULL and SQLITE_IOERR not taken for `unavailable`; a lock that cannot be opened taken for one that is held.
 
 describe.skipIf(!canMount)(`the embedded store's disk${canMount ? "" : " (small disk: none may be mounted)"}`, () => {
   const folder = mkdtempSync(join(tmpdir(), "legate-disk-"));

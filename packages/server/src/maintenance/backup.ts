@@ -30,8 +30,8 @@ export const backup = async ({ config, args, wanted }: BackupAsk): Promise<strin
   const [file, ...more] = args;
   if (file === undefined || file === "" || file.startsWith("-") || more.length > 0) throw new Unable(usage, 2);
   const to = resolve(file);
-  if (!existsSync(database.path)) throw new Unable(`There is no store at ${database.path}. LEGATE_DATA_DIR says where it is.`);
   if (existsSync(to)) throw new Unable(`${to} is there already, and a backup writes over nothing.`);
+  if (!existsSync(database.path)) throw new Unable(`There is no store at ${database.path}. LEGATE_DATA_DIR says where it is.`);
   const bytes = await copySqliteStore(database.path, to, wanted);
   const key = secrets.masterKey === undefined ? masterKeyPath(dataDir) : "LEGATE_MASTER_KEY";
   return `Backed up to ${to}: ${bytes} bytes, checked and on disk.

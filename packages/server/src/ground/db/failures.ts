@@ -14,7 +14,7 @@ export const isUniqueViolation = (error: unknown): boolean => {
 /** Whether SQLite could not have a file because another process has it. */
 export const isBusy = (error: unknown): boolean => codeOf(error).startsWith("SQLITE_BUSY");
 
-/** A SQLite file that is no store, a damaged one, or one that cannot be opened. */
+/** What is there is no store, a damaged one, one that cannot be opened, or one of a newer Legate. */
 export class StoreBroken extends Error {}
 
 /** What keeps a SQLite store from being opened, said plainly; what is not about the file is left as it is. */

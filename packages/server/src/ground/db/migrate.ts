@@ -1,6 +1,7 @@
 import { sql, type Kysely, type Migration, Migrator } from "kysely";
 import { firstLight } from "./migrations/0001-first-light.ts";
 import { manyReplicas } from "./migrations/0002-many-replicas.ts";
+import { StoreBroken } from "./failures.ts";
 import type { Columns } from "./migrations/columns.ts";
 import type { Tables } from "./tables.ts";
 
@@ -17,7 +18,7 @@ const columns: Readonly<Record<"sqlite" | "postgres", Columns>> = {
 
 /**
  * Brings the schema up to date. Safe when several processes start at once: on PostgreSQL the first takes an advisory lock and the others wait.
- * @throws when a migration fails, or when the store was written by a newer Legate
+ * @throws StoreBroken when the store was written by a newer Legate; whatever a migration fails with
  */
 export const migrate = async (db: Kysely<Tables>, engine: "sqlite" | "postgres"): Promise<void> => {
   const asMigration = (statements: readonly string[]): Migration => ({
@@ -28,5 +29,7 @@ export const migrate = async (db: Kysely<Tables>, engine: "sqlite" | "postgres")
   const all = Object.fromEntries(Object.entries(migrations).map(([name, make]) => [name, asMigration(make(columns[engine]))]));
   const migrator = new Migrator({ db, provider: { getMigrations: () => Promise.resolve(all) } });
   const { error } = await migrator.migrateToLatest();
+  const [, unknown] = /previously executed migration (\S+) is missing/.exec(error instanceof Error ? error.message : "") ?? [];
+  if (unknown !== undefined) throw new StoreBroken(`The store was written by a newer Legate: this one does not know ${unknown}.`);
   if (error) throw error instanceof Error ? error : new Error("A migration failed.", { cause: error });
 };
