@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import type { StoreAddress } from "../../packages/server/src/ground/db/index.ts";
 import { eachStore } from "../../packages/server/src/testing/stores.ts";
 import { say, times } from "../replicas/extent.ts";
-import { check, exported, openAuditedHouse } from "./exports.ts";
+import { check, exported, openAuditedHouse, typeOf } from "./exports.ts";
 
 const rounds = times(4, 50);
 
@@ -64,6 +64,8 @@ eachStore("killed -9 while it seals", (fresh) => {
       expect(report.faults).toEqual([]);
       const recorded = new Set(lines.map((line) => (JSON.parse(line) as { target?: string }).target));
       expect([...acknowledged].filter((target) => !recorded.has(target))).toEqual([]);
+      const sealed = lines.filter((line) => typeOf(line) === "event");
+      expect(new Set(sealed).size).toBe(sealed.length);
       blocks = report.blocks;
     }
     expect(acknowledged.size).toBeGreaterThan(rounds * 10);

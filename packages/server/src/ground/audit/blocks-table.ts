@@ -33,7 +33,26 @@ const oneOf =
   (eb: ExpressionBuilder<Tables, "audit_events" | "audit_unsealed">): ExpressionWrapper<Tables, never, SqlBool> =>
     eb.or(rows.map(([tenant, at, id]) => eb.and({ tenant_id: tenant as string, at: at as number, id: id as string })));
 
-const deleteUnsealed = overRows<{ id: string }>(3, (db, rows) => db.deleteFrom("audit_unsealed").where(oneOf(rows)).returning("id"));
+/** Some of what is unsealed within a span of time, by id, for each power of two of ids. */
+const deleteUnsealed = new Map(
+  Array.from({ length: 10 }, (_, power) => 2 ** power).map((size) => [
+    size,
+    prepared<{ readonly tenant: string; readonly from: number; readonly to: number } & Readonly<Record<number, string>>, { id: string }>(
+      (db, ask) =>
+        db
+          .deleteFrom("audit_unsealed")
+          .where("tenant_id", "=", ask.tenant)
+          .where("at", ">=", ask.from)
+          .where("at", "<=", ask.to)
+          .where(
+            "id",
+            "in",
+            Array.from({ length: size }, (_, n) => ask[n] as string),
+          )
+          .returning("id"),
+    ),
+  ]),
+);
 const deleteEvents = overRows(3, (db, rows) => db.deleteFrom("audit_events").where(oneOf(rows)));
 const eventsByKey = overRows<Row<"audit_events">>(3, (db, rows) => db.selectFrom("audit_events").selectAll().where(oneOf(rows)));
 
@@ -117,9 +136,17 @@ export const blocksTable = {
     }));
   },
 
-  /** Answers how many of them were still unsealed. */
-  deleteUnsealed: async (tx: Handle, tenant: string, keys: readonly { readonly at: number; readonly id: string }[]): Promise<number> =>
-    (await deleteUnsealed(tx, keysOf(tenant, keys))).length,
+  /** Answers how many of these, given oldest first, were still unsealed. */
+  deleteUnsealed: async (tx: Handle, tenant: string, keys: readonly { readonly at: number; readonly id: string }[]): Promise<number> => {
+    const [first, last] = [keys[0], keys.at(-1)];
+    if (!first || !last) return 0;
+    const size = 2 ** Math.ceil(Math.log2(keys.length));
+    const run = deleteUnsealed.get(size);
+    if (!run) throw new Error(`${keys.length} are too many to delete at once.`);
+    // What is left of the size names the last one again.
+    const ids = Array.from({ length: size }, (_, n) => (keys[n] ?? last).id);
+    return (await run(tx, { tenant, from: first.at, to: last.at, ...ids })).length;
+  },
 
   head: async (db: Handle, tenant: string): Promise<{ readonly number: number; readonly hash: string } | undefined> =>
     db

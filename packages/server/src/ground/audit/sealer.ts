@@ -25,10 +25,10 @@ export type Sealer = ReturnType<typeof makeSealer>;
 export const makeSealer = ({ db, clock }: Needs) => {
   /** Makes one block; answers how many events went into it. */
   const sealSome = async (tenant: string): Promise<number> => {
-    const rows = await blocksTable.unsealed(db.read, tenant, mostEvents);
+    // Should another sealer come between the two, the transaction below finds out.
+    const [rows, head] = await Promise.all([blocksTable.unsealed(db.read, tenant, mostEvents), blocksTable.head(db.read, tenant)]);
     const [first, last] = [rows[0], rows.at(-1)];
     if (!first || !last) return 0;
-    const head = await blocksTable.head(db.read, tenant);
     const events = rows.map(({ at, id, event }): Sealed => [at, id, event ? sha256(eventLine(tenant, event)) : noRow]);
     const block: Omit<Block, "hash"> = {
       number: (head?.number ?? 0) + 1,
