@@ -148,6 +148,8 @@ export const openWorld = async (store: StoreAddress, upstream: TestProvider, iss
           if (begun.status !== "pending") throw new Error("A consent was expected.");
           const id = begun.authorizationUrl.split("/").at(-1) ?? "";
           if (stage === "pending") {
+            // Opened once, so that the visit has secrets.
+            await sessions.visit(nobody, id);
             openers.push({ what: id, of: [...of, provider.id], tries: door(() => sessions.visit(nobody, id)) });
             continue;
           }

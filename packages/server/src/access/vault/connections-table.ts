@@ -1,6 +1,6 @@
 import type { Handle, Row } from "../../ground/db/index.ts";
 import type { Obtained, Stored } from "./connection.ts";
-import type { ConnectionKey, Of } from "./credential-key.ts";
+import { columnOf, type ConnectionKey, type Of } from "./credential-key.ts";
 
 /** Longer than the provider may take, so that whoever holds a lease has ended before another begins; milliseconds. */
 export const leaseLife = 45_000;
@@ -75,8 +75,6 @@ const tokenColumns = (obtained: Obtained, sealed: string, now: number) => ({
 
 /** A row of version 0 holds a lease for tokens that were never had; it is no connection yet. */
 const blank = 0;
-
-const columnOf = { agent: "agent_id", user: "user_id", provider: "provider_id" } as const;
 
 /** One version of one row, while its lease is held: what every change of tokens compares first. */
 const held = (tx: Handle, tenant: string, id: string, version: number, owner: string) =>
@@ -263,34 +261,6 @@ export const connectionsTable = {
       .limit(1)
       .executeTakeFirst();
     return row !== undefined;
-  },
-
-  /** How many connections of an agent, a user or a provider hold tokens, and some of them. */
-  someOf: async (db: Handle, tenant: string, of: Of, most: number) => {
-    const all = db
-      .selectFrom("connections")
-      .where("tenant_id", "=", tenant)
-      .where(columnOf[of.kind], "=", of.id)
-      .where("state", "=", "active");
-    const { count } = await all.select((eb) => eb.fn.countAll().as("count")).executeTakeFirstOrThrow();
-    const rows = await all.select(["id", "agent_id", "user_id", "provider_id"]).limit(most).execute();
-    return {
-      count: Number(count),
-      some: rows.map((row) => ({ id: row.id, agent: row.agent_id, user: row.user_id, provider: row.provider_id })),
-    };
-  },
-
-  /** How many agents hold tokens of a provider, and some of them. */
-  agentsAt: async (db: Handle, tenant: string, provider: string, most: number) => {
-    const all = db
-      .selectFrom("connections")
-      .where("tenant_id", "=", tenant)
-      .where("provider_id", "=", provider)
-      .where("state", "=", "active");
-    const { count } = await all.select((eb) => eb.fn.count("agent_id").distinct().as("count")).executeTakeFirstOrThrow();
-    const ids = all.select("agent_id").distinct().limit(most);
-    const some = await db.selectFrom("agents").select(["id", "name"]).where("tenant_id", "=", tenant).where("id", "in", ids).execute();
-    return { count: Number(count), some };
   },
 
   /** Ends a connection, erases its tokens and breaks its lease. */

@@ -16,6 +16,7 @@ import {
 import { connectionViews } from "./connection-views-table.ts";
 import { connectionsTable } from "./connections-table.ts";
 import type { ConnectionKey, Of } from "./credential-key.ts";
+import { impactTable } from "./impact-table.ts";
 
 interface Needs {
   readonly db: Db;
@@ -102,10 +103,10 @@ export const makeConnections = ({ db, audit, clock, random, seal }: Needs) => {
       }),
 
     /** How many connections of an agent, a user or a provider hold tokens, and at most `most` of them. */
-    someOf: (tenant: string, of: Of, most: number) => connectionsTable.someOf(db.read, tenant, of, most),
+    someOf: (tenant: string, of: Of, most: number) => impactTable.connectionsOf(db.read, tenant, of, most),
 
     /** How many agents hold tokens of a provider, and at most `most` of them. */
-    agentsAt: (tenant: string, provider: string, most: number) => connectionsTable.agentsAt(db.read, tenant, provider, most),
+    agentsAt: (tenant: string, provider: string, most: number) => impactTable.agentsAt(db.read, tenant, provider, most),
 
     /** Erases what the vault holds for an agent that is gone. */
     agentRemoved: async (tx: Handle, who: Principal, agentId: string): Promise<void> =>

@@ -24,6 +24,9 @@ export interface Of {
   readonly id: string;
 }
 
+/** The column that says so, in every table of the vault. */
+export const columnOf = { agent: "agent_id", user: "user_id", provider: "provider_id" } as const;
+
 /** An API key: the same for every agent that may use the provider. */
 export interface StaticKey {
   readonly kind: "static";

@@ -1,7 +1,7 @@
 import type { Handle, Row } from "../../ground/db/index.ts";
 import { sql } from "kysely";
 import type { Ending, Session } from "./session.ts";
-import type { Of } from "./credential-key.ts";
+import { columnOf, type Of } from "./credential-key.ts";
 
 const toSession = (row: Row<"authorization_sessions">): Session => ({
   id: row.id,
@@ -33,10 +33,8 @@ const toSession = (row: Row<"authorization_sessions">): Session => ({
   expiresAt: row.expires_at,
 });
 
-const columnOf = { agent: "agent_id", user: "user_id", provider: "provider_id" } as const;
-
 /** Written out, character for character as the partial indexes say it: a parameter would keep both stores from using them. */
-const underWay = sql<boolean>`state in ('pending', 'authorized', 'exchanging')`;
+export const underWay = sql<boolean>`state in ('pending', 'authorized', 'exchanging')`;
 
 /** The statements of authorization sessions; each takes the tenant first. Every change of state compares the state it leaves. */
 export const sessionsTable = {
@@ -180,40 +178,6 @@ export const sessionsTable = {
       .returning("id")
       .execute();
     return rows.map(({ id }) => id);
-  },
-
-  /** How many consents are under way for an agent, a user or a provider, and some of them. */
-  someOf: async (db: Handle, tenant: string, of: Of, now: number, most: number) => {
-    const all = db
-      .selectFrom("authorization_sessions")
-      .where("tenant_id", "=", tenant)
-      .where(columnOf[of.kind], "=", of.id)
-      .where("expires_at", ">", now)
-      .where(underWay);
-    const { count } = await all.select((eb) => eb.fn.countAll().as("count")).executeTakeFirstOrThrow();
-    const rows = await all.select(["agent_id", "user_id", "provider_id", "expires_at"]).limit(most).execute();
-    return {
-      count: Number(count),
-      some: rows.map((row) => ({ agent: row.agent_id, user: row.user_id, provider: row.provider_id, expiresAt: row.expires_at })),
-    };
-  },
-
-  /** How many consents wait for a login at an issuer, and some of them: those of its users, in binding `login`. */
-  someAtIssuer: async (db: Handle, tenant: string, issuer: string, now: number, most: number) => {
-    const all = db
-      .selectFrom("authorization_sessions as s")
-      .innerJoin("users as u", (join) => join.onRef("u.tenant_id", "=", "s.tenant_id").onRef("u.id", "=", "s.user_id"))
-      .where("s.tenant_id", "=", tenant)
-      .where("u.issuer", "=", issuer)
-      .where("s.binding", "=", "login")
-      .where("s.state", "=", sql.lit("pending"))
-      .where("s.expires_at", ">", now);
-    const { count } = await all.select((eb) => eb.fn.countAll().as("count")).executeTakeFirstOrThrow();
-    const rows = await all.select(["s.agent_id", "s.user_id", "s.provider_id", "s.expires_at"]).limit(most).execute();
-    return {
-      count: Number(count),
-      some: rows.map((row) => ({ agent: row.agent_id, user: row.user_id, provider: row.provider_id, expiresAt: row.expires_at })),
-    };
   },
 
   /** The ids of at most `limit` sessions whose deadline lies before `before`, oldest first. */

@@ -7,6 +7,7 @@ import { makeCallbacks } from "./callback.ts";
 import { makeComplete } from "./complete.ts";
 import { makeConsent, makeTowardsProvider } from "./consent.ts";
 import type { Of, UserKey } from "./credential-key.ts";
+import { impactTable } from "./impact-table.ts";
 import { makeLogin } from "./login.ts";
 import {
   customStateIdentity,
@@ -172,10 +173,11 @@ export const makeSessions = (needs: SessionsNeeds) => {
     complete: makeComplete(needs, endings, sceneOf, exchange),
 
     /** How many consents are under way for an agent, a user or a provider, and at most `most` of them. */
-    someOf: (tenant: string, of: Of, most: number) => sessionsTable.someOf(db.read, tenant, of, clock(), most),
+    someOf: (tenant: string, of: Of, most: number) => impactTable.authorizationsOf(db.read, tenant, of, clock(), most),
 
     /** How many consents wait for a login at an issuer (binding `login`), and at most `most` of them. */
-    someAtIssuer: (tenant: string, issuer: string, most: number) => sessionsTable.someAtIssuer(db.read, tenant, issuer, clock(), most),
+    someAtIssuer: (tenant: string, issuer: string, most: number) =>
+      impactTable.authorizationsAtIssuer(db.read, tenant, issuer, clock(), most),
 
     /**
      * Ends every consent under way for an agent, user or provider that is suspended or gone, or for a provider that now points elsewhere: no code that
