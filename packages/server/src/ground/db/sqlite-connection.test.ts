@@ -112,7 +112,34 @@ describe("a statement that answers at most one row", () => {
     connection.exec("drop table gone");
   });
 
-  test("answers as many as it is told where that is more than one", () => {
-    expect(connection.run("select value from t where value = ? limit ?", ["twice", 2]).rows).toHaveLength(2);
+  test("answers what it is asked now, whatever the same text was asked before with another limit", () => {
+    for (const value of ["m1", "m2", "m3", "m4", "m5"]) store(value);
+    const from = (value: string, limit: number) =>
+      connection
+        .run("select value from t where value >= ? and value like 'm%' order by value limit ?", [value, limit])
+        .rows.map((row) => row["value"]);
+    for (let round = 0; round < 3; round += 1) {
+      expect(from("m1", 4)).toEqual(["m1", "m2", "m3", "m4"]);
+      expect(from("m3", 1)).toEqual(["m3"]);
+      expect(from("m4", 1)).toEqual(["m4"]);
+      expect(from("m2", 2)).toEqual(["m2", "m3"]);
+      expect(from("m5", 1)).toEqual(["m5"]);
+    }
+  });
+
+  test("holds no snapshot: what another connection commits is seen, and the log can be emptied", () => {
+    const path = join(directory, "seen.db");
+    const writer = openSqliteConnection(path);
+    writer.exec("pragma journal_mode = wal");
+    writer.exec("create table n (value)");
+    writer.run("insert into n (value) values (?)", [0]);
+    const reader = openSqliteConnection(path);
+    for (let value = 1; value < 4; value += 1) {
+      expect(reader.run("select value from n limit ?", [1]).rows).toEqual([{ value: value - 1 }]);
+      writer.run("update n set value = ?", [value]);
+      expect(writer.run("pragma wal_checkpoint(truncate)", []).rows[0]).toMatchObject({ busy: 0, log: 0 });
+    }
+    reader.close();
+    writer.close();
   });
 });

@@ -49,8 +49,6 @@ interface Prepared {
   readonly parameters: number;
   /** The names of what it answers; undefined where it answers no rows. */
   readonly columns: readonly string[] | undefined;
-  /** Whether its last parameter says how many rows it answers at most. */
-  readonly limited: boolean;
 }
 
 /** Rows come as arrays, which the driver builds much faster than objects. */
@@ -78,15 +76,17 @@ export const openSqliteConnection = (path: string, options: { readonly readonly?
   const cache = new Map<string, Prepared>();
   let closed = false;
 
-  const prepare = (sql: string): Prepared => {
-    const known = cache.get(sql);
+  /** `as` is how it will be run: the driver's `get` after an `all` of the same statement answers what the `all` was asked. */
+  const prepare = (sql: string, as: "one" | "all"): Prepared => {
+    const name = `${as} ${sql}`;
+    const known = cache.get(name);
     if (known) return known;
     const statement = database.prepare(sql).safeIntegers(true);
     const columns = statement.reader ? statement.columns().map(({ name }) => name) : undefined;
     if (columns) statement.raw(true);
-    const prepared = { statement, parameters: countParameters(sql), columns, limited: sql.endsWith(" limit ?") };
+    const prepared = { statement, parameters: countParameters(sql), columns };
     if (cache.size >= statementsKept) cache.delete(cache.keys().next().value ?? "");
-    cache.set(sql, prepared);
+    cache.set(name, prepared);
     return prepared;
   };
   const open = () => {
@@ -96,13 +96,14 @@ export const openSqliteConnection = (path: string, options: { readonly readonly?
   return {
     run: (sql, parameters) => {
       open();
-      const { statement, parameters: wanted, columns, limited } = prepare(sql);
+      const isOne = parameters.at(-1) === 1 && sql.endsWith(" limit ?");
+      const { statement, parameters: wanted, columns } = prepare(sql, isOne ? "one" : "all");
       if (parameters.length !== wanted) throw new TypeError(`SQLite: the statement takes ${wanted} parameters, not ${parameters.length}`);
       const bound = parameters.map(bindable);
       // A list of one null is taken for "no parameters" unless it is wrapped once more.
       if (!columns) return { rows: [], changes: (bound.length === 0 ? statement.run() : statement.run(bound)).changes };
       // One row is read in one call into the driver, which costs half of what a list of rows does.
-      if (limited && bound.at(-1) === 1n) {
+      if (isOne) {
         const values = statement.get(bound) as unknown[] | undefined;
         return values === undefined ? { rows: [], changes: 0 } : { rows: [toRow(columns, values)], changes: 1 };
       }
