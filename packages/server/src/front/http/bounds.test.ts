@@ -24,7 +24,7 @@ describe("too much at once", () => {
     // A store that does one thing after another, two milliseconds each.
     let store: Promise<unknown> = Promise.resolve();
     let waits = 0;
-    const { app, listen } = await open({ limits: { inFlight: 200, inFlightFromOne: 200 } });
+    const { app, listen } = await open({ limits: { inFlight: 200, inFlightFromOne: 10_000 } });
     let peak = 0;
     app.get("/work", async () => {
       waits += 1;

@@ -34,14 +34,14 @@ const soon = { timeout: 10_000, interval: 50 };
 
 describe("slow writers", () => {
   test("a connection that says nothing at all is ended", async () => {
-    const { listen } = await open({ limits: { headersTimeout: 500, requestTimeout: 500 } });
+    const { listen } = await open({ limits: { headersTimeout: 500, requestTimeout: 60_000 } });
     const silent = dial(await listen());
     silent.socket.resume();
     await expect.poll(() => silent.closed, soon).toBe(true);
   });
 
   test("headers a byte at a time are ended in time, though there is always one more", async () => {
-    const { listen } = await open({ limits: { headersTimeout: 1_000, requestTimeout: 1_000 } });
+    const { listen } = await open({ limits: { headersTimeout: 1_000, requestTimeout: 60_000 } });
     const slow = dial(await listen(), "GET /livez HTTP/1.1\r\nhost: x\r\nx-slow: ");
     const drip = setInterval(() => slow.socket.write("a"), 100);
     let answer = "";
