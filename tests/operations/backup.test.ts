@@ -1,8 +1,11 @@
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test, vi } from "vitest";
 import { agentNames, keepWriting, must, runMaintenance, sleep, startServer } from "./server.ts";
+
+// Processes are started and stopped again and again.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 describe("a backup of the embedded store", () => {
   const folder = mkdtempSync(join(tmpdir(), "legate-backup-"));

@@ -1,7 +1,10 @@
-import { afterEach, beforeAll, afterAll, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { openTestHouse } from "../../packages/server/src/testing/house.ts";
 import { startProvider, type TestProvider } from "../../packages/server/src/testing/provider.ts";
 import { adminOf, eachStore, handClock } from "../../packages/server/src/testing/stores.ts";
+
+// Processes are started and stopped again and again.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 // docs/operations.md: "The clock jumps". Jobs: ground/jobs/jobs.test.ts; limits: ground/limits/window.test.ts; refresh leases: access/vault/refresh.test.ts.
 // Seen to fail, each break by itself: the same token handed out though its end lies further off than any token's; no grace for what was used once.

@@ -1,9 +1,12 @@
 import pg from "pg";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { cuttableWire } from "../../packages/server/src/testing/cuttable-wire.ts";
 import { onPostgres } from "../../packages/server/src/testing/empty-database.ts";
 import { findPostgres, startPostgres } from "../../packages/server/src/testing/postgres.ts";
 import { adminKey, agentNames, call, codeOf, keepWriting, must, type Running, sleep, startServer } from "./server.ts";
+
+// Processes are started and stopped again and again.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 // docs/operations.md: "The database is gone", "The database does not answer", "The database is read-only".
 // Seen to fail, each break by itself: no timeout for an answer; a hung connection put back into its pool; the codes of a server that shuts down not

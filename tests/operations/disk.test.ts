@@ -1,9 +1,12 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, describe, expect, test, vi } from "vitest";
 import { adminKey, agentNames, call, codeOf, keepWriting, must, NotStarted, type Running, sleep, startServer } from "./server.ts";
 import { canMount, insideOf, withSmallDisk } from "./small-disk.ts";
+
+// Processes are started and stopped again and again.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 // docs/operations.md: "The disk is full", "The disk is read-only".
 // Seen to fail, each break by itself: SQLITE_FULL and SQLITE_IOERR not taken for `unavailable`; a lock that cannot be opened taken for one that is held.

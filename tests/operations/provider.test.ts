@@ -2,11 +2,14 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { startProvider, type TestProvider } from "../../packages/server/src/testing/provider.ts";
 import { ask, connect, introduce, makeAgent, states, tokenFor } from "./connected.ts";
 import { bendableEndpoint, type Nonsense } from "./nonsense.ts";
 import { call, codeOf, must, type Running, sleep, startServer } from "./server.ts";
+
+// Processes are started and stopped again and again.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 // docs/operations.md: "A provider is slow", "A provider answers nonsense".
 // Seen to fail, each break by itself: no limit of a provider's time; an answer's size unlimited; an answer with an error beside a token taken for one.

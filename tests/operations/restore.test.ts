@@ -2,13 +2,16 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, realpathSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { StoreAddress } from "../../packages/server/src/ground/db/index.ts";
 import { findPostgres } from "../../packages/server/src/testing/postgres.ts";
 import { startProvider, type TestProvider } from "../../packages/server/src/testing/provider.ts";
 import { eachStore } from "../../packages/server/src/testing/stores.ts";
 import { ask, connect, introduce, makeAgent, states, tokenFor } from "./connected.ts";
 import { agentNames, codeOf, must, type Running, runMaintenance, sleep, startServer, storeIn } from "./server.ts";
+
+// Processes are started and stopped again and again.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 // Seen to fail, each break by itself: signing keys left as they were; the stale write-ahead log left beside the restored file; the lock not asked;
 // pg_stat_activity not asked.

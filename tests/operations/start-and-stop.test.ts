@@ -1,9 +1,12 @@
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { eachStore } from "../../packages/server/src/testing/stores.ts";
 import { agentNames, keepWriting, must, NotStarted, sleep, startServer, storeIn } from "./server.ts";
+
+// Processes are started and stopped again and again.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 // docs/operations.md: "It does not start", "Stopping".
 
@@ -78,8 +81,8 @@ eachStore("a server told to stop under load", (fresh) => {
     await writing.stop();
     expect(await code).toBe(0);
     expect(performance.now() - since).toBeLessThan(10_000);
-    // Those that came too late were not taken; none was taken and left without an answer.
-    expect(writing.broken.filter((why) => !why.includes("ECONNREFUSED"))).toEqual([]);
+    // Those that came too late were turned away at the door; that none was taken and left without an answer is seen below.
+    expect(writing.broken.filter((why) => !/ECONNREFUSED|ECONNRESET|other side closed/.test(why))).toEqual([]);
     expect(writing.refused).toEqual([]);
     const again = await startServer(env);
     const names = await agentNames(again.url);
