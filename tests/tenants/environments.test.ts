@@ -1,7 +1,6 @@
-import { decodeJwt } from "jose";
 import { expect, test } from "vitest";
 import { eachStore } from "../../packages/server/src/testing/stores.ts";
-import { type ManyTenants, openManyTenants, testAdminKey } from "./many-tenants.ts";
+import { claimsOf, type ManyTenants, openManyTenants, testAdminKey } from "./many-tenants.ts";
 
 /** An agent of tenant `acme` and all that it is given. */
 const agentOf = async (many: ManyTenants) => {
@@ -33,7 +32,7 @@ eachStore("installations do not mix, though everything in them has the same name
     const rebuilt = await openManyTenants(await fresh(), "http://127.0.0.1:8700");
     const houses = [production, development, rebuilt];
     const agents = await Promise.all(houses.map(agentOf));
-    expect(new Set(agents.map(({ token }) => decodeJwt(token).iss))).toEqual(
+    expect(new Set(agents.map(({ token }) => claimsOf(token).iss))).toEqual(
       new Set(["http://127.0.0.1:8700/t/acme", "http://127.0.0.1:8701/t/acme"]),
     );
     for (const [at, house] of houses.entries()) {
@@ -58,7 +57,7 @@ eachStore("installations do not mix, though everything in them has the same name
     const many = await openManyTenants(await fresh());
     const { token } = await agentOf(many);
     await many.makeTenant("globex");
-    const claims = decodeJwt(token);
+    const claims = claimsOf(token);
     const issuers = [
       "http://127.0.0.1:8700",
       "http://127.0.0.1:8700/t/globex",

@@ -99,5 +99,13 @@ export const openManyTenants = async (store: StoreAddress, publicUrl = testPubli
   };
 };
 
+const partOf = (token: string, part: number) =>
+  JSON.parse(Buffer.from(token.split(".")[part] ?? "", "base64url").toString("utf8")) as Readonly<Record<string, unknown>>;
+
+/** What a token says in its header, whoever signed it. */
+export const headerOf = (token: string) => partOf(token, 0);
+/** What a token says, whoever signed it. */
+export const claimsOf = (token: string) => partOf(token, 1);
+
 export type ManyTenants = Awaited<ReturnType<typeof openManyTenants>>;
 export { testAdminKey };

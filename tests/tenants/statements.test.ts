@@ -6,9 +6,9 @@ import { expect, test } from "vitest";
 import { samples } from "../../packages/server/src/front/native/bad-input-for-tests.ts";
 import { recordStatements } from "../../packages/server/src/testing/recorded-statements.ts";
 import { openManyTenants } from "./many-tenants.ts";
-import { furnish, type World } from "./world.ts";
+import { furnish, gravity, type World } from "./world.ts";
 
-const all: readonly Operation[] = Object.values(operations);
+const all = ([...Object.values(operations)] as Operation[]).sort((one, other) => gravity(one) - gravity(other));
 
 /** What asks for no tenant, each for a reason of its own. */
 const known: readonly (readonly [why: string, statement: RegExp])[] = [
@@ -32,6 +32,17 @@ test("whatever is asked, no statement reads or changes a tenant's things without
     const before = new Set(recorded.seen());
     const issuer = await many.startIssuer();
     const worlds: readonly World[] = [await furnish(many, "acme", issuer), await furnish(many, "globex", issuer)];
+    // One person consents and one does not.
+    for (const [at, world] of worlds.entries()) {
+      const visit = await many.ask({ url: new URL(world.begun.authorizationUrl).pathname });
+      const state = new URL(String(visit.headers.location)).searchParams.get("state");
+      const cookie = String(visit.headers["set-cookie"]).split(";", 1)[0] ?? "";
+      const said = at === 0 ? "code=one" : "error=access_denied";
+      const answer = await many.ask({ url: `${new URL(world.callbackUrl).pathname}?${said}&state=${state}`, cookie });
+      expect(answer.statusCode, answer.body).toBe(200);
+      const read = { method: "POST", url: "/v1/credentials/oauth2", key: world.token, body: { provider: "calendar" } };
+      expect((await many.ask(read)).statusCode).toBe(at === 0 ? 200 : 202);
+    }
     // Once with what is there, once more when all of it was ended.
     for (const world of [...worlds, ...worlds]) {
       for (const op of all.filter(({ rights }) => !rights.includes("installation-admin"))) {

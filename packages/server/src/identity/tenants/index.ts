@@ -1,3 +1,3 @@
 /** Owns tenants: who owns everything else. */
-export { defaultTenant, isTenantName, type Tenant } from "./tenant.ts";
+export { defaultTenant, type Tenant } from "./tenant.ts";
 export { makeTenants, type Tenants } from "./tenants.ts";
