@@ -12,7 +12,7 @@ import { call, codeOf, must, type Running, sleep, startServer } from "./server.t
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 // docs/operations.md: "A provider is slow", "A provider answers nonsense".
-// Seen to fail, each break by itself: no limit of a provider's time; an answer's size unlimited; an answer with an error beside a token taken for one.
+// Seen to fail: an answer's size unlimited. Its time is limited in more than one place, and with two of them gone it still is.
 
 const json =
   (body: string, status = 200): Nonsense =>

@@ -13,7 +13,7 @@ import { agentNames, codeOf, must, type Running, runMaintenance, sleep, startSer
 // Processes are started and stopped again and again.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
-// Seen to fail, each break by itself: signing keys left as they were; the stale write-ahead log left beside the restored file; the lock not asked;
+// Seen to fail, each break by itself: signing keys left as they were; the restored file moved without its write-ahead log; the stale log left beside it; the lock not asked;
 // pg_stat_activity not asked.
 
 const folder = mkdtempSync(join(tmpdir(), "legate-restore-"));
