@@ -11,7 +11,7 @@ import { adminKey, aKey, furnish, keysInUse, notWhole, openWith, run } from "./s
 // look.
 
 const rounds = 8;
-const connections = 2_000;
+const connections = 1_200;
 const hour = 3_600_000;
 
 /** A server as a person would run it, once it listens. */

@@ -21,6 +21,7 @@ eachStore("peppers", (fresh) => {
 
     const made = await house.peppers.rotate(who);
     expect(made.hashes).toBe(false);
+    now += 5_000;
     await expect.poll(() => house.agents.holderOf(apiKey)).toMatchObject({ agentId });
     expect((await peppers()).map(({ id, hashes }) => [id, hashes])).toEqual([
       [made.id, false],

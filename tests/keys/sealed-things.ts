@@ -45,7 +45,7 @@ export interface Sealed {
   readonly plain: string;
 }
 
-/** How many connections there are to a tenant. */
+/** What was put into a tenant. */
 export interface Furniture {
   readonly who: Principal;
   readonly apiKey: string;
@@ -73,6 +73,8 @@ export const storeTokens = async (house: House, key: ConnectionKey, accessToken:
   );
   return { table: "connections", column: "sealed_tokens", id, identity: tokensIdentity(id, key, version), plain: accessToken };
 };
+
+const atOnce = 20;
 
 /** Puts one of everything that is sealed into a tenant, and `connections` connections. */
 export const furnish = async (house: House, tenant: string, connections = 3): Promise<Furniture> => {
@@ -177,7 +179,8 @@ export const furnish = async (house: House, tenant: string, connections = 3): Pr
     ),
   );
   const keys = Array.from({ length: connections }, (_, n) => connectionKey(tenant, agent.id, `usr_${suffix}_${n}`, provider.id));
-  for (const key of keys) things.push(await storeTokens(house, key, secret("token")));
+  for (let at = 0; at < keys.length; at += atOnce)
+    things.push(...(await Promise.all(keys.slice(at, at + atOnce).map((key) => storeTokens(house, key, secret("token"))))));
   return { who, apiKey, agentId: agent.id, things, keys };
 };
 
@@ -196,18 +199,21 @@ export const keysInUse = async (house: House, tenant: string): Promise<ReadonlyS
       .selectFrom(table as Sealed["table"])
       .selectAll()
       .where("tenant_id", "=", tenant)
-      .execute()) as Record<string, unknown>[];
-    for (const row of rows) if (row[column]) found.add(String(row[column]).split(".")[1] ?? "");
+      .execute()) as unknown as Record<string, string | null>[];
+    for (const row of rows) if (row[column]) found.add(row[column].split(".")[1] ?? "");
   }
   return found;
 };
 
 /** What does not open, or holds something else than it should. */
 export const notWhole = async (house: House, tenant: string, things: readonly Sealed[]): Promise<readonly string[]> => {
+  const texts = new Map<string, Record<string, unknown>>();
+  for (const table of new Set(things.map((thing) => thing.table)))
+    for (const row of await house.db.read.selectFrom(table).selectAll().where("tenant_id", "=", tenant).execute()) texts.set(row.id, row);
   const wrong: string[] = [];
-  for (const thing of things) {
-    const opened = await house.seal.open(tenant, thing.identity, await textOf(house, thing)).catch((error: unknown) => String(error));
-    if (!opened.includes(thing.plain)) wrong.push(`${thing.table}.${thing.column} ${thing.id}: ${opened}`);
+  for (const { table, column, id, identity, plain } of things) {
+    const opened = await house.seal.open(tenant, identity, String(texts.get(id)?.[column])).catch((error: unknown) => String(error));
+    if (!opened.includes(plain)) wrong.push(`${table}.${column} ${id}: ${opened}`);
   }
   return wrong;
 };

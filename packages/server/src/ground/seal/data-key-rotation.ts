@@ -3,10 +3,12 @@ import type { Db } from "../db/index.ts";
 import type { Job } from "../jobs/index.ts";
 import { anonymous, type Clock, type Page, type PageAsk, pageFrom, placeOf, type Principal } from "../kernel/index.ts";
 import { SealBroken } from "./cipher.ts";
+import { countAll } from "./counting.ts";
 import { type DataKey, dataKeysTable } from "./keys-table.ts";
-import { isDue, isRipe, lookEvery, type RecordEvent, type Tell, tellEvery } from "./needs.ts";
+import { type RecordEvent, type Tell, tellEvery } from "./needs.ts";
 import type { Seal } from "./seal.ts";
 import type { Resealable, SealedTable } from "./sealed-column-table.ts";
+import { isDue, isRipe, lookEvery } from "./unneeded.ts";
 
 interface Needs {
   readonly db: Db;
@@ -98,7 +100,10 @@ export const makeDataKeyRotation = ({ db, clock, seal, columns, record, tell }: 
 
   const countLeft = async (tenant: string, id: string): Promise<NonNullable<ShownDataKey["left"]>> => {
     const left: Partial<Record<SealedTable, number>> = {};
-    for (const column of columns) left[column.table] = (left[column.table] ?? 0) + (await column.count(db.read, tenant, id));
+    for (const column of columns) {
+      const many = await countAll((after, most) => column.count(db.read, tenant, id, after, most));
+      left[column.table] = (left[column.table] ?? 0) + many;
+    }
     return left;
   };
 

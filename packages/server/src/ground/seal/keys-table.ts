@@ -152,14 +152,20 @@ export const peppersTable = {
       .executeTakeFirst();
     return numUpdatedRows === 1n;
   },
-  /** How many rows of a table were hashed with a pepper. */
-  count: async (db: Handle, table: PepperedTable, pepperId: string): Promise<number> => {
-    const { many } = await db
-      .selectFrom(table)
-      .select(({ fn }) => fn.countAll().as("many"))
-      .where("pepper_id", "=", pepperId)
+  /** Counts the rows of a table that were hashed with a pepper and come after `after`, `most` at most, and answers the last one's id. */
+  count: async (
+    db: Handle,
+    table: PepperedTable,
+    pepperId: string,
+    after: string,
+    most: number,
+  ): Promise<{ readonly many: number; readonly last: string }> => {
+    const some = db.selectFrom(table).select("id").where("pepper_id", "=", pepperId).where("id", ">", after).orderBy("id").limit(most);
+    const { many, last } = await db
+      .selectFrom(some.as("found"))
+      .select(({ fn }) => [fn.countAll().as("many"), fn.max("found.id").as("last")])
       .executeTakeFirstOrThrow();
-    return Number(many);
+    return { many: Number(many), last: last ?? "" };
   },
   anyOf: async (db: Handle, table: PepperedTable, pepperId: string): Promise<boolean> =>
     (await db.selectFrom(table).select("id").where("pepper_id", "=", pepperId).limit(1).executeTakeFirst()) !== undefined,

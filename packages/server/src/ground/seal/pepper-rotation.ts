@@ -1,10 +1,12 @@
 import type { Db } from "../db/index.ts";
 import type { Job } from "../jobs/index.ts";
 import { anonymous, type Clock, type Page, type PageAsk, pageFrom, placeOf, type Principal, type Random } from "../kernel/index.ts";
+import { countAll } from "./counting.ts";
 import type { Kek } from "./kek.ts";
 import { type PepperedTable, peppersTable, type WrappedKey } from "./keys-table.ts";
-import { isDue, isRipe, lookEvery, type RecordEvent, type Tell } from "./needs.ts";
+import { type RecordEvent, type Tell } from "./needs.ts";
 import { hashingPepper, pepperIdentity } from "./pepper.ts";
+import { isDue, isRipe, lookEvery } from "./unneeded.ts";
 
 interface Needs {
   readonly db: Db;
@@ -74,7 +76,7 @@ export const makePeppers = ({ db, kek, clock, random, tables, installation, reco
 
   const show = async ({ id, createdAt, unneededSince }: WrappedKey, hashing: string | undefined): Promise<ShownPepper> => {
     const keys: Partial<Record<PepperedTable, number>> = {};
-    for (const table of tables) keys[table] = await peppersTable.count(db.read, table, id);
+    for (const table of tables) keys[table] = await countAll((after, most) => peppersTable.count(db.read, table, id, after, most));
     return { id, hashes: id === hashing, createdAt, keys, unneededSince };
   };
 

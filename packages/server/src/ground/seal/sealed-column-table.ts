@@ -18,7 +18,8 @@ export interface Resealable {
   readonly changes: ChangeKind | undefined;
   /** At most `most` rows under this data key whose id comes after `after`, by id. */
   under(db: Handle, tenant: string, keyId: string, after: string, most: number): Promise<readonly SealedRow[]>;
-  count(db: Handle, tenant: string, keyId: string): Promise<number>;
+  /** Counts the rows under this data key whose id comes after `after`, `most` at most, and answers the last one's id. */
+  count(db: Handle, tenant: string, keyId: string, after: string, most: number): Promise<{ readonly many: number; readonly last: string }>;
   any(db: Handle, tenant: string, keyId: string): Promise<boolean>;
   /** Puts another text where this one stands; answers false, and does nothing, where it no longer does. */
   swap(tx: Handle, tenant: string, id: string, sealed: string, fresh: string): Promise<boolean>;
@@ -69,11 +70,13 @@ export const sealedColumn = <T extends SealedTable>(
         sealed: (row as unknown as Record<string, string>)[column] ?? "",
       }));
     },
-    count: async (db, tenant, keyId) => {
-      const { many } = await rows(db, tenant, keyId)
-        .select(({ fn }) => fn.countAll().as("many"))
+    count: async (db, tenant, keyId, after, most) => {
+      const some = rows(db, tenant, keyId).select("id").where("id", ">", after).orderBy("id").limit(most);
+      const { many, last } = await handle(db)
+        .selectFrom(some.as("found"))
+        .select(({ fn }) => [fn.countAll().as("many"), fn.max("found.id").as("last")])
         .executeTakeFirstOrThrow();
-      return Number(many);
+      return { many: Number(many), last: last ?? "" };
     },
     any: async (db, tenant, keyId) => (await rows(db, tenant, keyId).select("id").limit(1).executeTakeFirst()) !== undefined,
     swap: async (tx, tenant, id, sealed, fresh) => {

@@ -102,6 +102,7 @@ eachStore("signing keys changed by hand", (fresh) => {
     const { hand, ground, signing, kid, published } = await open();
     const first = await kid();
     const { id: next } = await signing.rotate(admin);
+    hand.forward(1);
     await signing.revoke(admin, next);
     const second = await kid();
     expect([first, next]).not.toContain(second);
@@ -141,6 +142,7 @@ eachStore("signing keys changed by hand", (fresh) => {
         await ground.db.write((tx) => tx.insertInto("tenants").values({ id: tenant, status: "active", epoch: 0, created_at: 0 }).execute());
         const kids = await Promise.all([signing, replica].map(async (each) => kidOf(await each.sign(tenant, "test+jwt", {}))));
         expect(new Set(kids).size).toBe(1);
+        expect(await signing.publicKeys(tenant)).toHaveLength(1);
       }
       await elsewhere.db.close();
     }

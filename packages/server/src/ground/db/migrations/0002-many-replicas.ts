@@ -41,7 +41,7 @@ export const manyReplicas = ({ text, integer, counter }: Columns): readonly stri
   `create table master_keys (id ${text} primary key, number ${integer} not null unique)`,
   // What is sealed names its data key in its first 22 characters: `s1.dk_` and 16 digits.
   "create index connections_by_data_key on connections (tenant_id, substr(sealed_tokens, 1, 22), id)",
-  "create index agent_keys_by_pepper on agent_keys (pepper_id)",
+  "create index agent_keys_by_pepper on agent_keys (pepper_id, id)",
 
   `create table audit_unsealed (tenant_id ${text} not null, at ${integer} not null, id ${text} not null, primary key (tenant_id, at, id))`,
   "insert into audit_unsealed (tenant_id, at, id) select tenant_id, at, id from audit_events",
