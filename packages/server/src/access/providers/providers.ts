@@ -1,5 +1,5 @@
 import type { Audit } from "../../ground/audit/index.ts";
-import type { Db, Handle } from "../../ground/db/index.ts";
+import { type Db, type Handle, makeCache } from "../../ground/db/index.ts";
 import type { Egress } from "../../ground/egress/index.ts";
 import { type Clock, type Page, type PageAsk, type Principal, pageFrom, placeOf, type Random, Refusal } from "../../ground/kernel/index.ts";
 import type { Seal } from "../../ground/seal/index.ts";
@@ -43,6 +43,8 @@ interface Needs {
 
 /** The vault that is meant where none is named. */
 const defaultVault = "default";
+/** Providers that are remembered by name. */
+const remembered = 5_000;
 /** How often a change is tried again that another one came before. */
 const attempts = 5;
 
@@ -56,6 +58,8 @@ export const makeProviders = (needs: Needs) => {
   const { db, audit, seal, egress, clock, random, issuerOf, agents, clientAssertion, onSuspended, onRemoved, onRebound, limits } = needs;
   const metadata = makeMetadata({ egress, clock });
   const warningsOf = makeChecks({ egress, metadata, limitMs: limits?.checkMs ?? 5_000 });
+
+  const cached = makeCache<Provider>(db.changes, remembered, ({ id }) => [["provider", id]]);
 
   const callbackUrl = (tenant: string, providerId: string) => `${issuerOf(tenant)}/callback/${providerId}`;
 
@@ -211,12 +215,14 @@ export const makeProviders = (needs: Needs) => {
     },
 
     /**
-     * A provider for the agent that asks, in one read.
+     * A provider for the agent that asks: as it is remembered, else in one read.
      *
      * @throws Refusal provider_unknown, the same whether there is none or this agent may not use it; provider_suspended for one that may
      */
     usable: async (who: Principal, vault: string | undefined, name: string): Promise<Provider> => {
-      const found = await providersTable.byName(db.read, who.tenant, vault ?? defaultVault, name);
+      const stands = vault ?? defaultVault;
+      // Neither a tenant's name nor a vault's has a slash.
+      const found = await cached(`${who.tenant}/${stands}/${name}`, () => providersTable.byName(db.read, who.tenant, stands, name));
       if (!found || !who.agent || !mayUse(found.agents, who.agent)) throw unknown(name, vault);
       if (found.status !== "active") throw suspended(found.name);
       return found;

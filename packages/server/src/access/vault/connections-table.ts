@@ -1,4 +1,4 @@
-import type { Handle, Row } from "../../ground/db/index.ts";
+import { type Handle, prepared, type Row } from "../../ground/db/index.ts";
 import type { Obtained, Stored } from "./connection.ts";
 import { columnOf, type ConnectionKey, type Of } from "./credential-key.ts";
 
@@ -32,10 +32,23 @@ const keyOf = (row: Row<"connections">): ConnectionKey => {
   return row.user_id === "" ? { kind: "agent", ...asked } : { kind: "user", user: row.user_id, ...asked };
 };
 
-/** A row as the vault works with it. */
-export const toStored = (row: Row<"connections">): Stored => ({
+/** What the vault works with, beside the key. */
+const workColumns = [
+  "id",
+  "state",
+  "version",
+  "requested_scopes",
+  "granted_scopes",
+  "sealed_tokens",
+  "refreshable",
+  "obtained_at",
+  "expires_at",
+  "lease_until",
+] as const;
+
+const toStoredUnder = (key: ConnectionKey, row: Pick<Row<"connections">, (typeof workColumns)[number]>): Stored => ({
   id: row.id,
-  key: keyOf(row),
+  key,
   state: row.state,
   version: row.version,
   requestedScopes: list(row.requested_scopes),
@@ -46,6 +59,9 @@ export const toStored = (row: Row<"connections">): Stored => ({
   expiresAt: row.expires_at ?? undefined,
   leaseUntil: row.lease_until,
 });
+
+/** A row as the vault works with it. */
+export const toStored = (row: Row<"connections">): Stored => toStoredUnder(keyOf(row), row);
 
 const keyColumns = ["tenant_id", "agent_id", "user_id", "provider_id", "resource", "audience", "scopes_key"] as const;
 
@@ -85,14 +101,18 @@ const held = (tx: Handle, tenant: string, id: string, version: number, owner: st
     .where("version", "=", version)
     .where("lease_owner", "=", owner);
 
+/** The one statement of a read whose credential is live. */
+const byKey = prepared<ReturnType<typeof keyValues>, Pick<Row<"connections">, (typeof workColumns)[number]>>((db, values) => {
+  let query = db.selectFrom("connections").select(workColumns);
+  for (const column of keyColumns) query = query.where(column, "=", values[column]);
+  return query.limit(1);
+});
+
 /** The statements on connections as the vault works with them; each takes the tenant first, alone or at the head of a key. */
 export const connectionsTable = {
   byKey: async (db: Handle, key: ConnectionKey): Promise<Stored | undefined> => {
-    let query = db.selectFrom("connections").selectAll();
-    const values = keyValues(key);
-    for (const column of keyColumns) query = query.where(column, "=", values[column]);
-    const row = await query.executeTakeFirst();
-    return row && toStored(row);
+    const [row] = await byKey(db, keyValues(key));
+    return row && toStoredUnder(key, row);
   },
 
   byId: async (db: Handle, tenant: string, id: string): Promise<Stored | undefined> => {

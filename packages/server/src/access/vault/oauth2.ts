@@ -11,7 +11,6 @@ import { isDue, isValid, missingScopes, type Stored, type Tokens } from "./conne
 import { openTokens } from "./connections.ts";
 import { connectionsTable } from "./connections-table.ts";
 import type { ConnectionKey, UserKey } from "./credential-key.ts";
-import { type FoundProvider, lookupTable } from "./lookup-table.ts";
 import type { Refresh, Renewed } from "./refresh.ts";
 
 /** What may be asked, as the wire's own operation parses it. */
@@ -65,7 +64,7 @@ interface Needs {
   readonly clock: Clock;
   readonly seal: Seal;
   readonly agents: Pick<Agents, "byId">;
-  readonly providers: Pick<Providers, "byId">;
+  readonly providers: Pick<Providers, "byId" | "usable">;
   readonly standing: Pick<StandingCheck, "alive">;
   readonly consents: Consents;
   readonly refresh: Refresh;
@@ -86,7 +85,7 @@ const nothingLeft = () =>
   });
 
 /** @throws Refusal provider_wrong_type */
-const checkServes = (provider: FoundProvider, flow: NonNullable<Oauth2Ask["flow"]>): void => {
+const checkServes = (provider: Provider, flow: NonNullable<Oauth2Ask["flow"]>): void => {
   if (provider.type !== "oauth2") throw new Refusal("provider_wrong_type", "This provider holds an API key and gives no OAuth 2 tokens.");
   if (flow === "ON_BEHALF_OF_TOKEN_EXCHANGE")
     throw new Refusal(
@@ -197,16 +196,7 @@ export const makeOauth2 = ({ db, audit, clock, seal, agents, providers, standing
       throw new Refusal("user_required", "USER_FEDERATION acts for a user, and the workload token names none.");
     const asked = { tenant: who.tenant, agent: agent.id, resource: ask.resource ?? "", audience: ask.audience ?? "" };
     const askedScopes = ask.scopes && scopesKey(ask.scopes);
-    const found = await lookupTable.find(db.read, who.tenant, {
-      ...asked,
-      vault: ask.vault ?? "default",
-      provider: ask.provider,
-      user: flow === "M2M" ? "" : (user?.id ?? ""),
-      scopesKey: askedScopes,
-    });
-    if (!found || !mayUse(found.provider.agents, agent)) throw unknownProvider(ask.provider);
-    const { provider, connection } = found;
-    if (provider.status !== "active") throw suspended(ask.provider);
+    const provider = await providers.usable(who, ask.vault, ask.provider);
     checkServes(provider, flow);
     const requestedScopes = ask.scopes ?? provider.scopes;
     const whole = { ...asked, provider: provider.id, scopes: askedScopes ?? provider.scopesKey };
@@ -218,12 +208,13 @@ export const makeOauth2 = ({ db, audit, clock, seal, agents, providers, standing
         });
       const key: ConnectionKey = { kind: "agent", ...whole };
       checkLength(key);
-      return ownToken(who, key, requestedScopes, connection);
+      return ownToken(who, key, requestedScopes, await connectionsTable.byKey(db.read, key));
     }
     const key: UserKey = { kind: "user", user: user.id, ...whole };
     checkLength(key);
     if (ask.sessionUri !== undefined) return polled(who, ask, ask.sessionUri, key);
-    const answer = ask.forceAuthentication || !connection ? undefined : await fromGrant(who, connection);
+    const connection = ask.forceAuthentication ? undefined : await connectionsTable.byKey(db.read, key);
+    const answer = connection && (await fromGrant(who, connection));
     return answer ?? begin(who, ask, key, requestedScopes);
   };
 };
