@@ -15,7 +15,7 @@ const proofs = {
   revocation: ["tests/replicas/revocation.test.ts", "100 rounds of taking back on one replica what another has in memory"],
   "killed-in-writes": ["tests/durability.test.ts", "100 kills -9 during 1,000 concurrent writes on SQLite"],
   "power-loss": ["tests/durability/power-loss.test.ts", "20 losses of power on SQLite, each keeping only what was synced"],
-  fuzz: ["tests/fuzz/fuzz.test.ts", "100,000 requests of every kind on each store"],
+  fuzz: ["tests/fuzz/fuzz.test.ts", "100,000 requests of every kind, half of them on each store"],
 };
 
 const asked = process.argv.slice(2);
