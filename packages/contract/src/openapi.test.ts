@@ -90,7 +90,9 @@ describe.each(all)("%s", (_, op) => {
     expect(schemes.includes("agentKey")).toBe(op.rights.includes("agent"));
     expect(schemes.includes("workloadToken")).toBe(op.rights.includes("workload-token"));
     expect(schemes.includes("userToken")).toBe(op.rights.includes("user-token"));
-    expect(schemes.includes("operatorKey")).toBe(op.rights.some((right) => ["admin", "operator", "auditor"].includes(right)));
+    expect(schemes.includes("operatorKey")).toBe(
+      op.rights.some((right) => ["installation-admin", "admin", "operator", "auditor"].includes(right)),
+    );
   });
 
   test("has a body exactly where it reads one, and an answer exactly where it gives one", () => {

@@ -50,7 +50,7 @@ describe("the reference", () => {
       });
       page.on("pageerror", (error) => complaints.push(error.message));
       await page.goto(`${address}/docs`);
-      await page.getByText("Register an agent").first().waitFor();
+      await page.getByText("Make a tenant").first().waitFor();
       await page.waitForTimeout(1_500);
       expect(asked.filter((url) => !url.startsWith(address) && !url.startsWith("data:"))).toEqual([]);
       expect(complaints).toEqual([]);
