@@ -10,7 +10,7 @@ import { type Counter, makeWindow, minute, type Moment, momentOf, type Window } 
 export type LimitKind = "address" | "guesses" | "tenant" | "operator" | "agent" | "user";
 
 /** In a minute. `guesses` are points: what a wrong key costs is {@link guessCosts}. */
-export const defaultLimits: Readonly<Record<LimitKind, number>> = {
+const defaultLimits: Readonly<Record<LimitKind, number>> = {
   address: 3_000,
   guesses: 1_200,
   tenant: 600_000,
