@@ -77,6 +77,29 @@ eachStore("what somebody does to the store, past Legate, is found in the export"
     await house.close();
   });
 
+  test("a row that was edited before it was sealed", async () => {
+    const { house } = await openRecorded(await fresh(), [3]);
+    await house.audit.note(acme, "thing.hidden", { details: { 10: "ten", 9: [undefined, { left: undefined, kept: null }], "": 1 } });
+    const row = (await eventsOf(house)).find(({ action }) => action === "thing.hidden");
+    if (!row) throw new Error("no row");
+    const put = (action: string) =>
+      house.db.write((tx) =>
+        tx
+          .updateTable("audit_events")
+          .set({ action } as never)
+          .where("tenant_id", "=", "default")
+          .where("id", "=", row.id)
+          .execute(),
+      );
+    await put("thing.other");
+    expect(faultsOf(await check(await exported(house)))).toEqual([
+      expect.stringContaining(`${row.id} was edited: its line has another hash than the block holds`) as string,
+    ]);
+    await put("thing.hidden");
+    expect((await check(await exported(house))).faults).toEqual([]);
+    await house.close();
+  });
+
   test("a deleted row, sealed or not", async () => {
     const { house } = await openRecorded(await fresh(), [3, 3]);
     await house.audit.note(acme, "thing.hidden");

@@ -2,6 +2,7 @@ import type { Compilable } from "kysely";
 import { type Handle, prepared, type Row } from "../db/index.ts";
 import type { Place } from "../kernel/index.ts";
 import type { AuditEvent, AuditFilter } from "./audit-event.ts";
+import { eventLine, sha256 } from "./block.ts";
 
 /** What somebody put past Legate into the store, and is no JSON object, must not keep the rest from being read. */
 const detailsOf = (text: string): Record<string, unknown> => {
@@ -95,22 +96,32 @@ const insertEvents = overRows(13, (db, rows) =>
   ),
 );
 
-const insertUnsealed = overRows(3, (db, rows) =>
+const insertUnsealed = overRows(4, (db, rows) =>
   db
     .insertInto("audit_unsealed")
-    .values(rows.map(([tenant, at, id]) => ({ tenant_id: tenant as string, at: at as number, id: id as string }))),
+    .values(
+      rows.map(([tenant, at, id, hash]) => ({ tenant_id: tenant as string, at: at as number, id: id as string, hash: hash as string })),
+    ),
 );
+
+/** An event as it will be read: what JSON leaves out of its details is left out of the hash too. */
+const asRead = (event: AuditEvent, details: string): AuditEvent =>
+  details === "{}" ? { ...event, details: {} } : { ...event, details: detailsOf(details) };
 
 /** The statements of this room; each takes the tenant first, and none exists without it. */
 export const auditTable = {
-  /** Writes events, of whichever tenants, and that they are not sealed yet. */
+  /**
+   * Writes events, of whichever tenants, and that they are not sealed yet, with their hashes: made here, where the event is at hand, so that whoever
+   * changes a row in the store before it is sealed changes nothing of what will be sealed.
+   */
   insert: async (tx: Handle, written: readonly Written[]): Promise<void> => {
     const events: Value[] = [];
     const unsealed: Value[] = [];
     for (const { tenant, event } of written) {
       events.push(tenant, event.id, event.at, event.action, event.outcome, event.callerKind, event.callerId ?? null, event.agent ?? null);
-      events.push(event.user ?? null, event.target ?? null, event.requestId, event.address ?? null, JSON.stringify(event.details));
-      unsealed.push(tenant, event.at, event.id);
+      const details = JSON.stringify(event.details);
+      events.push(event.user ?? null, event.target ?? null, event.requestId, event.address ?? null, details);
+      unsealed.push(tenant, event.at, event.id, sha256(eventLine(tenant, asRead(event, details))));
     }
     await insertEvents(tx, events);
     await insertUnsealed(tx, unsealed);

@@ -17,6 +17,9 @@ const toBlock = (row: Row<"audit_blocks">): Block => {
   };
 };
 
+/** The place of an event that is not sealed yet, and its hash; empty where there was no chain when it was written. */
+export type Waiting = Pick<Row<"audit_unsealed">, "at" | "id" | "hash">;
+
 /** An event that is not sealed yet; `event` is undefined where somebody took its row away before it could be. */
 export interface Unsealed {
   readonly at: number;
@@ -77,6 +80,10 @@ const unsealed = prepared<{ tenant: string; at: number; id: string; before: numb
       .limit(limit),
 );
 
+const waiting = prepared<{ tenant: string; limit: number }, Waiting>((db, { tenant, limit }) =>
+  db.selectFrom("audit_unsealed").select(["at", "id", "hash"]).where("tenant_id", "=", tenant).orderBy("at").orderBy("id").limit(limit),
+);
+
 const insertBlock = prepared<Row<"audit_blocks">>((db, row) =>
   db.insertInto("audit_blocks").values({
     tenant_id: row.tenant_id,
@@ -120,7 +127,10 @@ export const blocksTable = {
         .executeTakeFirst()
     )?.tenant_id,
 
-  /** What is not sealed yet, oldest first, after `place` and before a moment. */
+  /** What waits to be sealed, oldest first. */
+  waiting: (db: Handle, tenant: string, limit: number): Promise<readonly Waiting[]> => waiting(db, { tenant, limit }),
+
+  /** What is not sealed yet with its events, oldest first, after `place` and before a moment. */
   unsealed: async (
     db: Handle,
     tenant: string,
@@ -144,7 +154,7 @@ export const blocksTable = {
     const run = deleteUnsealed.get(size);
     if (!run) throw new Error(`${keys.length} are too many to delete at once.`);
     // What is left of the size names the last one again.
-    const ids = Array.from({ length: size }, (_, n) => (keys[n] ?? last).id);
+    const ids = Object.fromEntries(Array.from({ length: size }, (_, n) => [n, (keys[n] ?? last).id]));
     return (await run(tx, { tenant, from: first.at, to: last.at, ...ids })).length;
   },
 

@@ -1,7 +1,7 @@
 import { type Db, isUniqueViolation } from "../db/index.ts";
 import type { Clock } from "../kernel/index.ts";
 import { beforeAll, type Block, blockHash, eventLine, noRow, rootOf, type Sealed, sha256 } from "./block.ts";
-import { blocksTable } from "./blocks-table.ts";
+import { blocksTable, type Waiting } from "./blocks-table.ts";
 
 interface Needs {
   readonly db: Db;
@@ -23,13 +23,25 @@ export type Sealer = ReturnType<typeof makeSealer>;
  * its rows last.
  */
 export const makeSealer = ({ db, clock }: Needs) => {
+  /** Events with their hashes; those that were written before there was a chain get theirs now. */
+  const hashed = async (tenant: string, rows: readonly Waiting[]): Promise<readonly Sealed[]> => {
+    const sealed = rows.map(({ at, id, hash }): Sealed => [at, id, hash]);
+    const without = sealed.filter(([, , hash]) => hash === "");
+    if (without.length === 0) return sealed;
+    const events = await blocksTable.events(db.read, tenant, without);
+    return sealed.map(([at, id, hash]): Sealed => {
+      const event = hash === "" ? events.get(id) : undefined;
+      return [at, id, event ? sha256(eventLine(tenant, event)) : hash === "" ? noRow : hash];
+    });
+  };
+
   /** Makes one block; answers how many events went into it. */
   const sealSome = async (tenant: string): Promise<number> => {
     // Should another sealer come between the two, the transaction below finds out.
-    const [rows, head] = await Promise.all([blocksTable.unsealed(db.read, tenant, mostEvents), blocksTable.head(db.read, tenant)]);
+    const [rows, head] = await Promise.all([blocksTable.waiting(db.read, tenant, mostEvents), blocksTable.head(db.read, tenant)]);
     const [first, last] = [rows[0], rows.at(-1)];
     if (!first || !last) return 0;
-    const events = rows.map(({ at, id, event }): Sealed => [at, id, event ? sha256(eventLine(tenant, event)) : noRow]);
+    const events = await hashed(tenant, rows);
     const block: Omit<Block, "hash"> = {
       number: (head?.number ?? 0) + 1,
       count: events.length,

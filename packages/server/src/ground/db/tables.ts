@@ -319,6 +319,8 @@ interface AuditUnsealedRow {
   tenant_id: Fixed<string>;
   at: Fixed<number>;
   id: Fixed<string>;
+  /** Of its line; empty where it was written before there was a chain. */
+  hash: Fixed<string>;
 }
 
 /** A link of a tenant's audit chain: the events it holds, and a hash over them and over the block before. */

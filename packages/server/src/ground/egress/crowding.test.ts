@@ -60,7 +60,9 @@ describe("an origin that hangs", () => {
         egress.fetch(hanging.url, { signal: AbortSignal.timeout(50) }),
         egress.fetch(hanging.url),
       ]);
-      const reasons = ended.map((each) => (each.status === "rejected" ? ((each.reason as { reason?: string }).reason ?? "aborted") : "answered"));
+      const reasons = ended.map((each) =>
+        each.status === "rejected" ? ((each.reason as { reason?: string }).reason ?? "aborted") : "answered",
+      );
       expect(reasons).toEqual(["timeout", "aborted", "crowded"]);
     }
     await expect(egress.fetch("http://169.254.169.254/")).rejects.toMatchObject({ name: "EgressBlocked" });
