@@ -50,7 +50,9 @@ export const agentKeysTable = {
   /** A key names its tenant, so this alone asks without one. */
   holder: async (db: Handle, hash: string): Promise<KeyHolder | undefined> => {
     const [row] = await byHash(db, { hash });
-    return row && { tenant: row.tenant_id, keyId: row.id, agentId: row.agent_id, lastUsedAt: row.last_used_at ?? 0, pepperId: row.pepper_id };
+    return (
+      row && { tenant: row.tenant_id, keyId: row.id, agentId: row.agent_id, lastUsedAt: row.last_used_at ?? 0, pepperId: row.pepper_id }
+    );
   },
   /** @param moved The hash it has from now on, where its pepper is no longer the newest. */
   touch: async (tx: Handle, tenant: string, id: string, now: number, moved: Peppered | undefined): Promise<void> => {
