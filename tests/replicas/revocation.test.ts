@@ -165,8 +165,10 @@ onPostgres("what is taken back on one replica", () => {
               if (status !== 200) {
                 if (status >= 500) late.push(`${what}: ${status}`);
                 refusals += 1;
-              } else if (refusals > 0) late.push(`${what}: served after it was refused`);
-              else if (sentAt > endedAt) {
+              } else if (refusals > 0) {
+                late.push(`${what}: served after it was refused`);
+                return;
+              } else if (sentAt > endedAt) {
                 const delay = sentAt - endedAt;
                 const most = delays.get(what) ?? [];
                 most[round] = Math.max(most[round] ?? 0, delay);
