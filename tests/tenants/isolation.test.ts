@@ -167,9 +167,15 @@ eachStore("two tenants with the same names of everything", (fresh) => {
           .executeTakeFirstOrThrow()
       ).sealed_secret;
     const put = (sealed: string | null) =>
-      many.house.db.write((tx) =>
-        tx.updateTable("providers").set({ sealed_secret: sealed }).where("tenant_id", "=", "acme").where("name", "=", "weather").execute(),
-      );
+      many.house.db.write(async (tx) => {
+        const rows = tx
+          .updateTable("providers")
+          .set({ sealed_secret: sealed })
+          .where("tenant_id", "=", "acme")
+          .where("name", "=", "weather");
+        // Else the row would be remembered as it was.
+        for (const { id } of await rows.returning("id").execute()) await many.house.db.changes.announce(tx, "acme", "provider", id);
+      });
     const ask = () => many.ask({ method: "POST", url: "/v1/credentials/api-key", key: token, body: { provider: "weather" } });
     const own = await sealedOf("acme");
     await put(await sealedOf("globex"));
