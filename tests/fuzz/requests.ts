@@ -1,5 +1,6 @@
 import { type Operation, operations, type Right } from "@legate/contract";
 import fc from "fast-check";
+import { oddHeaders, oddTypes, otherMethods, types } from "./odd-parts.ts";
 import type { RawRequest } from "./raw-http.ts";
 import { bodyFor, bytesOf, oddText, usualText } from "./wild.ts";
 
@@ -116,87 +117,6 @@ const elsewhere: fc.Arbitrary<string> = fc.oneof(
     .map((texts) => texts.join("")),
 );
 
-const types = ["application/json", "application/json; charset=utf-8"];
-const oddTypes = [
-  "application/json; charset=latin1",
-  'application/json;charset="',
-  "application/json, text/plain",
-  "APPLICATION/JSON",
-  "application/JSON;q=0.1",
-  "text/plain",
-  "application/x-www-form-urlencoded",
-  "multipart/form-data; boundary=x",
-  "application/merge-patch+json",
-  "json",
-  "",
-  "\xff\xfe",
-  "a/".repeat(200),
-  "application/json\t;\tcharset=UTF-8",
-  "*/*",
-  "application/json; charset=utf-7",
-];
-
-const oddHeaders: readonly (readonly [string, string])[] = [
-  ["expect", "100-continue"],
-  ["expect", "the-unexpected"],
-  ["upgrade", "websocket"],
-  ["upgrade", "h2c"],
-  ["connection", "upgrade"],
-  ["connection", "close"],
-  ["connection", "keep-alive, x-request-id"],
-  ["x-request-id", "req_chosen-by-me"],
-  ["x-forwarded-for", "1.2.3.4, 5.6.7.8"],
-  ["x-forwarded-proto", "https"],
-  ["x-forwarded-host", "elsewhere.invalid"],
-  ["forwarded", "for=1.2.3.4;host=x"],
-  ["x-http-method-override", "DELETE"],
-  ["cookie", "a=b; __Host-legate=x; =; ;;; a"],
-  ["cookie", `x=${"y".repeat(8_000)}`],
-  ["x-long", "z".repeat(20_000)],
-  ["x-high", "\xc3\xa4"],
-  ["x-high", "\xff"],
-  ["x-nul", "a\0b"],
-  ["x-folded", "a\r\n b"],
-  ["x-bare", "a\rb"],
-  ["x no", "blank in its name"],
-  ["", "no name"],
-  ["__proto__", "x"],
-  ["constructor", "x"],
-  ["content-encoding", "gzip"],
-  ["content-encoding", "identity, br"],
-  ["te", "trailers"],
-  ["trailer", "x-late"],
-  ["range", "bytes=0-1"],
-  ["if-none-match", "*"],
-  ["accept", "text/html;q=0.9, x/y"],
-  ["accept", ""],
-  ["accept-encoding", "gzip, br, *;q=0"],
-  ["origin", "https://elsewhere.invalid"],
-  ["origin", "null"],
-  ["host", "elsewhere.invalid"],
-  ["host", ""],
-  ["host", "\xff"],
-  ["traceparent", "00-ffffffffffffffffffffffffffffffff-ffffffffffffffff-01"],
-  ["authorization", "Basic YTpi"],
-  ["proxy-authorization", "Bearer x"],
-];
-
-const otherMethods = [
-  "HEAD",
-  "OPTIONS",
-  "TRACE",
-  "PUT",
-  "PROPFIND",
-  "get",
-  "FOO",
-  "G ET",
-  "CONNECT",
-  "PRI",
-  "QUERY",
-  "M-SEARCH",
-  "__proto__",
-  "",
-];
 const broken: readonly Framing[] = [
   "short length",
   "long length",
