@@ -121,19 +121,18 @@ export const agentsTable = {
     return { count: Number(count), some: await all.select(["id", "name"]).limit(most).execute() };
   },
 
-  /** Writes every field that may change, unless the row changed since it was read. */
-  update: async (tx: Handle, tenant: string, agent: Agent, readAt: number): Promise<Agent | undefined> => {
-    const row = await tx
-      .updateTable("agents")
-      .set(mutable(agent))
-      .where("tenant_id", "=", tenant)
-      .where("id", "=", agent.id)
-      .where("updated_at", "=", readAt)
-      .where("deleted_at", "is", null)
-      .returningAll()
-      .executeTakeFirst();
-    return row && toAgent(row);
-  },
+  /** Writes every field that may change of a living agent whose row the transaction holds. */
+  update: async (tx: Handle, tenant: string, agent: Agent): Promise<Agent> =>
+    toAgent(
+      await tx
+        .updateTable("agents")
+        .set(mutable(agent))
+        .where("tenant_id", "=", tenant)
+        .where("id", "=", agent.id)
+        .where("deleted_at", "is", null)
+        .returningAll()
+        .executeTakeFirstOrThrow(),
+    ),
 
   /** Raises the epoch, so that everything handed out before dies. A revoked agent stays as it is and answers undefined. */
   setStatus: async (tx: Handle, tenant: string, id: string, status: Agent["status"], now: number): Promise<Agent | undefined> => {

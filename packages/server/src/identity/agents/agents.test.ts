@@ -236,3 +236,14 @@ describe("who may use a thing", () => {
     expect(mayUse(entries, stranger)).toBe(selfRegistered);
   });
 });
+
+eachStore("many who change one agent at once", (fresh) => {
+  test("are all heard, and none undoes what another changed", async () => {
+    const { agents, ...ground } = await openAgents(await fresh());
+    await agents.create(acme, { name: "scout" });
+    const changes = [{ title: "Scout" }, { description: "looks around" }, { tier: "gold" }, { labels: { team: "one" } }];
+    await Promise.all(changes.map((change) => agents.update(acme, "scout", change)));
+    expect(await agents.get("acme", "scout")).toMatchObject(Object.assign({}, ...changes) as object);
+    await ground.db.close();
+  });
+});

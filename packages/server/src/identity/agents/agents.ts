@@ -56,14 +56,18 @@ export const makeAgents = (needs: Needs) => {
       return agent;
     });
 
-  const withFields = async (tenant: string, agent: Agent, fields: AgentFields): Promise<Agent> => ({
+  /** The id of the issuer that fields name, if they name one. */
+  const issuerIn = async (tenant: string, { issuer }: AgentFields): Promise<string | null | undefined> =>
+    typeof issuer === "string" ? issuerId(tenant, issuer) : issuer;
+
+  const withFields = (agent: Agent, fields: AgentFields, issuer: string | null | undefined): Agent => ({
     ...agent,
     title: changed(fields.title, agent.title),
     description: changed(fields.description, agent.description),
     ownerEmail: changed(fields.ownerEmail, agent.ownerEmail),
     permissions: fields.permissions ?? agent.permissions,
     allowedReturnUrls: fields.allowedReturnUrls ?? agent.allowedReturnUrls,
-    issuerId: typeof fields.issuer === "string" ? await issuerId(tenant, fields.issuer) : changed<string>(fields.issuer, agent.issuerId),
+    issuerId: changed(issuer, agent.issuerId),
     roleArn: changed(fields.roleArn, agent.roleArn),
     binding: changed(fields.binding, agent.binding),
     assertedUsers: fields.assertedUsers ?? agent.assertedUsers,
@@ -97,7 +101,7 @@ export const makeAgents = (needs: Needs) => {
         createdAt: now,
         updatedAt: now,
       };
-      const fresh = await withFields(who.tenant, blank, wanted);
+      const fresh = withFields(blank, wanted, await issuerIn(who.tenant, wanted));
       return db.write(async (tx) => {
         const agent = await agentsTable.insert(tx, who.tenant, fresh);
         if (!agent) throw taken(wanted.name);
@@ -123,22 +127,22 @@ export const makeAgents = (needs: Needs) => {
 
     /** @throws Refusal agent_unknown, agent_exists, issuer_unknown, agent_revoked */
     update: async (who: Principal, ref: string, change: { readonly name?: string | undefined } & AgentFields): Promise<Agent> => {
-      const current = await living(db.read, who.tenant, ref);
-      if (current.status === "revoked") throw revoked();
-      // The time of the last change doubles as the row's version, so it always moves.
-      const updatedAt = Math.max(clock(), current.updatedAt + 1);
-      const next = { ...(await withFields(who.tenant, current, change)), name: change.name ?? current.name, updatedAt };
+      const { id } = await living(db.read, who.tenant, ref);
+      const issuer = await issuerIn(who.tenant, change);
       try {
         return await db.write(async (tx) => {
-          const agent = await agentsTable.update(tx, who.tenant, next, current.updatedAt);
-          if (!agent) throw new Refusal("unavailable", "The agent changed while it was being changed. Try again.");
+          const current = await agentsTable.lock(tx, who.tenant, id);
+          if (!current) throw unknown(ref);
+          if (current.status === "revoked") throw revoked();
+          const next = { ...withFields(current, change, issuer), name: change.name ?? current.name, updatedAt: clock() };
+          const agent = await agentsTable.update(tx, who.tenant, next);
           const fields = Object.keys(change).filter((field) => change[field as keyof typeof change] !== undefined);
-          await audit.record(tx, who, "agent.updated", { target: agent.id, agent: agent.id, details: { fields } });
-          await db.changes.announce(tx, who.tenant, "agent", agent.id);
+          await audit.record(tx, who, "agent.updated", { target: id, agent: id, details: { fields } });
+          await db.changes.announce(tx, who.tenant, "agent", id);
           return agent;
         });
       } catch (error) {
-        if (isUniqueViolation(error)) throw taken(next.name);
+        if (isUniqueViolation(error)) throw taken(change.name ?? ref);
         throw error;
       }
     },
