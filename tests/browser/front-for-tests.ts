@@ -77,8 +77,9 @@ export const openFront = async (store: StoreAddress) => {
     upstream,
     issuer,
     /** Begins a consent as the agent does. */
-    begin: async () => {
-      const begun = await house.vault.oauth2(who, { provider: "github" });
+    /** @param scopes The provider's own, unless given. */
+    begin: async (scopes?: string[]) => {
+      const begun = await house.vault.oauth2(who, { provider: "github", ...(scopes && { scopes }) });
       if (begun.status !== "pending") throw new Error("A consent was expected.");
       return begun;
     },

@@ -122,6 +122,7 @@ export const openScene = async (env: Readonly<Record<string, string | undefined>
     };
     await make("/v1/credential-providers", { name: "calendar", tokenEndpoint: "http://127.0.0.1:9/token", ...oauth2 });
     await make("/v1/credential-providers", { name: "machine", tokenEndpoint: endpointUrl, ...oauth2 });
+    for (const name of ["weather", "calendar", "machine"]) await call("POST", `/v1/credential-providers/${name}/resume`, adminKey);
     // These are for the requests to change and delete.
     for (let at = 0; at < victims; at += 1) {
       await make("/v1/agents", { name: `victim-${at}` });
