@@ -1,4 +1,5 @@
-import { dirname } from "node:path";
+import { copyFileSync, mkdirSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { eachStore } from "../../testing/stores.ts";
 import { Refusal } from "../kernel/index.ts";
@@ -16,6 +17,21 @@ eachStore("the store", (fresh) => {
     await db.write((tx) => addTenant(tx, "a"));
     expect(await tenants(db)).toEqual(["a"]);
     await db.close();
+  });
+
+  test("closed, it is whole in its one file", async () => {
+    const address = await fresh();
+    const db = await openDb(address);
+    await db.write((tx) => addTenant(tx, "a"));
+    await db.close();
+    if (address.engine === "postgres") return;
+    const folder = join(dirname(address.path), "elsewhere");
+    mkdirSync(folder);
+    const path = join(folder, "legate.db");
+    copyFileSync(address.path, path);
+    const copy = await openDb({ engine: "sqlite", path });
+    expect(await tenants(copy)).toEqual(["a"]);
+    await copy.close();
   });
 
   test("a unit that throws undoes itself and nobody else", async () => {

@@ -62,6 +62,15 @@ const pageCacheKiB = 32 * 1024;
 /** 32 MiB. */
 const pagesInLog = 8_192;
 
+/** The driver leaves the log where it is when it closes; whoever then takes the file alone would take less than all. */
+const foldLog = (writer: SqliteConnection): void => {
+  try {
+    writer.run("pragma wal_checkpoint(truncate)", []);
+  } catch {
+    // A disk that is full now: the next start reads the log.
+  }
+};
+
 const openSqlite = async (path: string): Promise<Db> => {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const lock = lockSqliteFolder(dirname(path));
@@ -98,6 +107,7 @@ const openSqlite = async (path: string): Promise<Db> => {
       waiting: group.waiting,
       close: async () => {
         await group.close();
+        foldLog(writer);
         closeAll();
       },
     };
