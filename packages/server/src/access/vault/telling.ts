@@ -69,6 +69,7 @@ export const makeTelling = ({ db, audit, seal, providers }: Needs) => {
     await record(who, revoked, failed);
   };
 
+  let workers = 0;
   const work = async (): Promise<void> => {
     for (let next = waiting.shift(); next; next = waiting.shift()) {
       // Nobody is left to be told of what fails here; that it was tried is all that was promised.
@@ -108,7 +109,13 @@ export const makeTelling = ({ db, audit, seal, providers }: Needs) => {
         return;
       }
       waiting.push(() => tell(who, revoked));
-      if (working.size < atOnce) start(work());
+      if (workers >= atOnce) return;
+      workers += 1;
+      start(
+        work().finally(() => {
+          workers -= 1;
+        }),
+      );
     },
 
     /** What waits is told no longer; what is under way ends now, and its row is written. */

@@ -1,4 +1,4 @@
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { Refusal } from "../../ground/kernel/index.ts";
 import { addressKey } from "../../ground/limits/index.ts";
 import { addressOf } from "./address.ts";
@@ -50,26 +50,41 @@ export const boundWork = (app: FastifyInstance, { inFlight: most, inFlightFromOn
     else from.set(place, left);
   };
 
-  app.decorateRequest("place", undefined);
-  app.addHook("onRequest", (request, reply, done) => {
+  /** @throws Refusal unavailable where there is no place for it */
+  const placeFor = (request: FastifyRequest): string => {
     const place = addressKey(addressOf(request));
-    const taken = from.get(place) ?? 0;
     const vital = !request.is404 && request.routeOptions.config?.vital === true;
-    if (!vital && (inFlight >= most || taken >= inFlightFromOne || waiting() >= queued)) {
-      turnedAway += 1;
-      // Those who are turned away together do not come back together.
-      done(new Refusal("unavailable", "Too much is being worked on right now. Try again.", { retryAfter: 1 + (turnedAway % 5) }));
-      return;
-    }
+    if (vital || (inFlight < most && (from.get(place) ?? 0) < inFlightFromOne && waiting() < queued)) return place;
+    turnedAway += 1;
+    // Those who are turned away together do not come back together.
+    throw new Refusal("unavailable", "Too much is being worked on right now. Try again.", { retryAfter: 1 + (turnedAway % 5) });
+  };
+  const enter = (request: FastifyRequest, reply: FastifyReply): void => {
+    const place = placeFor(request);
     inFlight += 1;
-    from.set(place, taken + 1);
+    from.set(place, (from.get(place) ?? 0) + 1);
     request.place = place;
     // One that hung up before its work began may never be answered at all.
     reply.raw.once("close", () => {
       if (request.place !== undefined) setTimeout(leave, patience, request).unref();
     });
+  };
+  const trying = (act: () => unknown, done: (refusal?: Error) => void): void => {
+    try {
+      act();
+    } catch (refusal) {
+      done(refusal as Error);
+      return;
+    }
     done();
-  });
+  };
+
+  app.decorateRequest("place", undefined);
+  // Where a caller is proven first, a place is taken before anything is looked up. Where nobody is, a body may come as slowly as anybody likes: it is
+  // work only once it is here, or two strangers could hold every place.
+  const proves = (request: FastifyRequest): boolean => request.routeOptions.config?.proves === true;
+  app.addHook("onRequest", (request, reply, done) => trying(() => (proves(request) ? enter(request, reply) : placeFor(request)), done));
+  app.addHook("preValidation", (request, reply, done) => trying(() => (proves(request) ? undefined : enter(request, reply)), done));
   app.addHook("onSend", (request, reply, payload, done) => {
     // What streams is at work until its last byte.
     if (isStream(payload) && !reply.raw.closed) reply.raw.once("close", () => leave(request));

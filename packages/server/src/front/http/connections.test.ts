@@ -2,6 +2,7 @@ import { connect, type Socket } from "node:net";
 import { Readable } from "node:stream";
 import { afterEach, describe, expect, test } from "vitest";
 import { closeAll, open, raw } from "./http-for-tests.ts";
+import { readJson } from "./json.ts";
 
 const sockets: Socket[] = [];
 afterEach(async () => {
@@ -53,15 +54,34 @@ describe("slow writers", () => {
     expect(answer).toMatch(/^HTTP\/1.1 408 /);
   });
 
-  test("a body a byte at a time is ended in time, and its place is free again", async () => {
+  const dripping = async (path: string) => {
     const { app, listen } = await open({ limits: { headersTimeout: 3_000, requestTimeout: 3_000, inFlight: 2 } });
+    await app.register((scope, _options, done) => {
+      readJson(scope);
+      scope.post("/proven", { config: { proves: true } }, () => ({}));
+      done();
+    });
     const address = await listen();
-    const head = "POST /json/x HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n[";
+    const head = `POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n[`;
     const slow = [dial(address, head), dial(address, head)];
     const drip = setInterval(() => {
       for (const { socket } of slow) socket.write(" ");
     }, 100);
     for (const { socket } of slow) socket.resume();
+    return { app, slow, drip };
+  };
+
+  test("a stranger's body a byte at a time takes nobody's place", async () => {
+    const { app, slow, drip } = await dripping("/json/x");
+    while (!slow.every(({ closed }) => closed)) {
+      expect((await app.inject({ url: "/" })).statusCode).toBe(200);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    clearInterval(drip);
+  });
+
+  test("a body a byte at a time is ended in time, and its place is free again", async () => {
+    const { app, slow, drip } = await dripping("/proven");
     await expect.poll(async () => (await app.inject({ url: "/" })).statusCode, soon).toBe(503);
     await expect.poll(() => slow.every(({ closed }) => closed), soon).toBe(true);
     clearInterval(drip);

@@ -190,7 +190,7 @@ export const makeHttp = async (
     done(header === undefined ? undefined : new Refusal("invalid_request", `The header ${header} is not well-formed text.`));
   });
   refuseUnrouted(app);
-  refuseClosedTenants(app, isOpen);
+  refuseClosedTenants(app, isOpen, (request) => rates?.takeUnproven(addressOf(request)));
 
   app.addHook("onSend", (_request, reply, payload, done) => {
     if (draining) reply.header("connection", "close");

@@ -37,11 +37,17 @@ export const prefixOf = ({ raw }: FastifyRequest): string | undefined => named.g
 export const tenantOf = (request: FastifyRequest): string => prefixOf(request) ?? defaultTenant;
 
 /** Answers 404 under the prefix of what is no open tenant, and where a route is the whole installation's. */
-export const refuseClosedTenants = (app: FastifyInstance, isOpen: (tenant: string) => Promise<boolean>): void => {
+export const refuseClosedTenants = (
+  app: FastifyInstance,
+  isOpen: (tenant: string) => Promise<boolean>,
+  /** Counts it where nothing else does: nobody tries names of tenants without end. @throws Refusal rate_limited */
+  count: (request: FastifyRequest) => void,
+): void => {
   app.addHook("onRequest", async (request) => {
     const tenant = prefixOf(request);
     if (tenant === undefined) return;
     if (request.routeOptions.config?.ofInstallation || !(await isOpen(tenant))) {
+      if (request.routeOptions.config?.proves === true) count(request);
       throw new Refusal("not_found", "There is nothing at this address.");
     }
   });

@@ -8,9 +8,11 @@ interface Generation<V> {
   readonly values: Map<string, V>;
   /** By tag, the keys of what hangs on it. Most tags have one. */
   readonly byTag: Map<string, string | Set<string>>;
+  /** How often something was kept, also what is forgotten since: its keys stay under other tags as long as the generation. */
+  kept: number;
 }
 
-const born = <V>(): Generation<V> => ({ values: new Map(), byTag: new Map() });
+const born = <V>(): Generation<V> => ({ values: new Map(), byTag: new Map(), kept: 0 });
 
 const nameOf = (kind: ChangeKind, target: string): string => `${kind}/${target}`;
 
@@ -41,11 +43,12 @@ export const makeCache = <V extends object>(changes: Changes, most: number, tags
   let heard = 0;
 
   const keep = (key: string, value: V): void => {
-    if (young.values.size >= most) {
+    if (young.values.size >= most || young.kept >= 2 * most) {
       old = young;
       young = born();
     }
     young.values.set(key, value);
+    young.kept += 1;
     for (const [kind, target] of tagsOf(value)) hang(young, nameOf(kind, target), key);
   };
 

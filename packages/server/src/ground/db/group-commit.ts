@@ -55,7 +55,11 @@ export const makeGroupCommit = (connection: SqliteConnection, tx: Handle, hearin
       }
       say("commit");
     } catch (error) {
-      if (connection.inTransaction()) say("rollback");
+      try {
+        if (connection.inTransaction()) say("rollback");
+      } catch {
+        // The next `begin` says what is wrong; whoever waits must hear of this failure first.
+      }
       if (taken.length === 0) taken.push(...queue.splice(0));
       for (const unit of taken) unit.reject(asRefusal(error));
       return;

@@ -27,13 +27,13 @@ interface ChangeLine {
 const toChange = ({ tenant_id, kind, target }: ChangeLine): Change => ({ tenant: tenant_id, kind, target });
 
 /**
- * The feed between replicas: one connection that polls each second and is woken by NOTIFY. When it breaks it is opened anew and goes on where it
- * was; whatever it may have missed for longer than caches may live, it tells as "anything".
+ * The feed between replicas: one connection that polls each second and is woken by NOTIFY. When it breaks it is opened anew, and what may have been
+ * missed is told as "anything".
  * @throws Refusal unavailable when the server cannot be reached now
  */
 export const openPostgresFeed = async (url: string, db: Handle, hearing: Hearing): Promise<Changes & { close(): Promise<void> }> => {
   let client: pg.Client | undefined;
-  let last: string | undefined;
+  let last = "0";
   /** When the last poll that succeeded began, by a clock that nobody sets. */
   let heardAt = Number.NEGATIVE_INFINITY;
   let polling: Promise<void> | undefined;
@@ -64,12 +64,17 @@ export const openPostgresFeed = async (url: string, db: Handle, hearing: Hearing
     return fresh;
   };
 
+  /**
+   * A new connection may lead to another server than before, one that took over and never had the last changes: what it counts from there is not what
+   * was counted here. So nothing goes on where it was: the place is read anew, and anything may have changed.
+   */
+  const beginAnew = async (at: pg.Client): Promise<void> => {
+    const { rows } = await at.query<{ id: string }>("select coalesce(max(id), 0) as id from changes");
+    last = rows[0]?.id ?? "0";
+    hearing.deliver(undefined);
+  };
+
   const read = async (from: pg.Client): Promise<void> => {
-    if (last === undefined) {
-      const { rows } = await from.query<{ id: string }>("select coalesce(max(id), 0) as id from changes");
-      last = rows[0]?.id ?? "0";
-      return;
-    }
     for (let more = true; more; ) {
       const { rows }: pg.QueryResult<ChangeLine> = await from.query<ChangeLine>(
         `select id, tenant_id, kind, target from changes where id > $1 order by id limit ${atOnce}`,
@@ -85,15 +90,16 @@ export const openPostgresFeed = async (url: string, db: Handle, hearing: Hearing
 
   const pollOnce = async (): Promise<void> => {
     const began = performance.now();
+    const isNew = client === undefined;
     client ??= await connect();
     const from = client;
     try {
-      await read(from);
+      await (isNew ? beginAnew(from) : read(from));
     } catch (error) {
       drop(from);
       throw error;
     }
-    if (began - heardAt >= staleAfter) hearing.deliver(undefined);
+    if (!isNew && began - heardAt >= staleAfter) hearing.deliver(undefined);
     heardAt = began;
   };
 

@@ -49,22 +49,25 @@ export const makeJobs = ({ db, clock, random, onFailure }: Needs) => {
       return jobsTable.take(tx, name, owner, clock(), leaseLife, every);
     });
     if (!taken) return;
-    const lost = new AbortController();
+    const ending = new AbortController();
+    const stop = () => ending.abort();
+    stopping.signal.addEventListener("abort", stop, { once: true });
+    if (stopping.signal.aborted) stop();
     const extending = setInterval(() => {
       db.write((tx) => jobsTable.extend(tx, name, owner, clock() + leaseLife)).then(
         (ours) => {
-          if (!ours) lost.abort();
+          if (!ours) stop();
         },
         () => undefined,
       );
     }, extendEvery);
     let done = false;
     try {
-      const signal = AbortSignal.any([stopping.signal, lost.signal]);
-      await run(signal);
-      done = !signal.aborted;
+      await run(ending.signal);
+      done = !ending.signal.aborted;
     } finally {
       clearInterval(extending);
+      stopping.signal.removeEventListener("abort", stop);
       await db.write((tx) => jobsTable.release(tx, name, owner, done ? clock() : undefined));
     }
   };

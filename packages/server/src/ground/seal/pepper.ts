@@ -71,14 +71,13 @@ export const openPepper = async ({ db, kek, clock, random }: Needs): Promise<Pep
     isStale = false;
     reading = peppersTable
       .all(db.read)
-      .then(
-        (stored) => {
-          if (stored.length > 0) live = open(stored);
-        },
-        () => {
-          isStale = true;
-        },
-      )
+      .then((stored) => {
+        if (stored.length > 0) live = open(stored);
+      })
+      // Also where one does not open, for this replica's master key is a former one: those that are known go on.
+      .catch(() => {
+        isStale = true;
+      })
       .finally(() => {
         reading = undefined;
       });

@@ -88,6 +88,18 @@ export const issuersTable = {
     await tx.updateTable("issuers").set(changing(issuer)).where("tenant_id", "=", tenant).where("id", "=", issuer.id).execute();
   },
 
+  /** Reads an issuer's row and keeps others from changing it until the transaction ends. */
+  lock: async (tx: Handle, tenant: string, id: string): Promise<StoredIssuer | undefined> => {
+    const row = await tx
+      .updateTable("issuers")
+      .set((eb) => ({ updated_at: eb.ref("updated_at") }))
+      .where("tenant_id", "=", tenant)
+      .where("id", "=", id)
+      .returningAll()
+      .executeTakeFirst();
+    return row && toIssuer(row);
+  },
+
   delete: async (tx: Handle, tenant: string, id: string): Promise<void> => {
     await tx.deleteFrom("issuers").where("tenant_id", "=", tenant).where("id", "=", id).execute();
   },

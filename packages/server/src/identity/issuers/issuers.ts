@@ -150,7 +150,8 @@ export const makeIssuers = ({ db, audit, seal, egress, clock, random, issuerOf, 
     /** @throws Refusal issuer_unknown; issuer_in_use for another subject claim once users exist, for their ids would change their meaning */
     update: (who: Principal, nameOrId: string, change: IssuerChange): Promise<Issuer> =>
       db.write(async (tx) => {
-        const before = await find(tx, who.tenant, nameOrId);
+        const before = await issuersTable.lock(tx, who.tenant, (await find(tx, who.tenant, nameOrId)).id);
+        if (!before) throw unknown(nameOrId);
         const subjectClaim = change.subjectClaim ?? before.subjectClaim;
         if (subjectClaim !== before.subjectClaim) await keepMeaning(tx, who.tenant, before.issuer, subjectClaim);
         let { login, sealedLoginSecret } = before;
