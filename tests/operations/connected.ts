@@ -1,5 +1,6 @@
 import type { TestProvider } from "../../packages/server/src/testing/provider.ts";
-import { type Answer, adminKey, call, must } from "./server.ts";
+import type { Answer } from "../call.ts";
+import { adminKey, call, must } from "./server.ts";
 
 const provider = "upstream";
 

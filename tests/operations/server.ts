@@ -2,6 +2,7 @@ import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { StoreAddress } from "../../packages/server/src/ground/db/index.ts";
 import { dirname } from "node:path";
+import { type Answer, call as callAs } from "../call.ts";
 import { freePort } from "../../packages/server/src/testing/free-port.ts";
 
 export const adminKey = "op_operations_0123456789abcdef01234567";
@@ -105,36 +106,14 @@ export const runMaintenance = (
     );
   });
 
-/** What a server answered. */
-export interface Answer {
-  readonly status: number;
-  readonly headers: Headers;
-  readonly text: string;
-  readonly json: Record<string, unknown>;
-}
-
-/** One request, with a credential unless it is undefined. */
-export const call = async (
+/** One request, as the admin unless another credential is named. */
+export const call = (
   method: string,
   url: string,
   bearer: string | undefined = adminKey,
   body?: unknown,
-  headers: Readonly<Record<string, string>> = {},
-): Promise<Answer> => {
-  const response = await fetch(url, {
-    method,
-    redirect: "manual",
-    headers: {
-      ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }),
-      ...(body !== undefined && { "content-type": "application/json" }),
-      ...headers,
-    },
-    ...(body !== undefined && { body: JSON.stringify(body) }),
-  });
-  const text = await response.text();
-  const isJson = response.headers.get("content-type")?.includes("json") ?? false;
-  return { status: response.status, headers: response.headers, text, json: (isJson ? JSON.parse(text) : {}) as Record<string, unknown> };
-};
+  headers?: Readonly<Record<string, string>>,
+): Promise<Answer> => callAs(method, url, bearer, body, headers);
 
 /** As the admin. @throws when the answer is no success */
 export const must = async (method: string, url: string, body?: unknown): Promise<Record<string, unknown>> => {

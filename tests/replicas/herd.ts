@@ -1,3 +1,4 @@
+import { call } from "../call.ts";
 import { eachOf } from "./extent.ts";
 import { adminKey } from "./server-process.ts";
 import type { StrictProvider } from "./strict-provider.ts";
@@ -17,28 +18,6 @@ export type Told =
   /** Nobody answered, or the answer was to come again. */
   | { readonly is: "later"; readonly why: string }
   | { readonly is: "fault"; readonly why: string };
-
-const call = async (
-  method: string,
-  url: string,
-  token: string | undefined,
-  body?: unknown,
-  headers: Readonly<Record<string, string>> = {},
-) => {
-  const response = await fetch(url, {
-    method,
-    redirect: "manual",
-    headers: {
-      ...(token !== undefined && { authorization: `Bearer ${token}` }),
-      ...(body !== undefined && { "content-type": "application/json" }),
-      ...headers,
-    },
-    ...(body !== undefined && { body: JSON.stringify(body) }),
-  });
-  const text = await response.text();
-  const isJson = response.headers.get("content-type")?.includes("json") ?? false;
-  return { status: response.status, headers: response.headers, text, json: (isJson ? JSON.parse(text) : {}) as Record<string, unknown> };
-};
 
 /** Calls with the admin's key. @throws when the answer is no success */
 export const asAdmin = async (method: string, url: string, body?: unknown): Promise<Record<string, unknown>> => {

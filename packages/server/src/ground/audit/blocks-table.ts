@@ -97,6 +97,10 @@ const insertBlock = prepared<Row<"audit_blocks">>((db, row) =>
   }),
 );
 
+const nextTenantIn = async (table: "audit_unsealed" | "audit_blocks", db: Handle, after: string): Promise<string | undefined> =>
+  (await db.selectFrom(table).select("tenant_id").where("tenant_id", ">", after).orderBy("tenant_id").limit(1).executeTakeFirst())
+    ?.tenant_id;
+
 /** The statements of the chain; each takes the tenant first. */
 export const blocksTable = {
   /** Whether anything, of any tenant, waits for its seal. */
@@ -104,28 +108,10 @@ export const blocksTable = {
     (await db.selectFrom("audit_unsealed").select("tenant_id").limit(1).executeTakeFirst()) !== undefined,
 
   /** The next tenant, by name, after the one given that has something unsealed: one at a time, for the rows may be many. */
-  nextUnsealedTenant: async (db: Handle, after: string): Promise<string | undefined> =>
-    (
-      await db
-        .selectFrom("audit_unsealed")
-        .select("tenant_id")
-        .where("tenant_id", ">", after)
-        .orderBy("tenant_id")
-        .limit(1)
-        .executeTakeFirst()
-    )?.tenant_id,
+  nextUnsealedTenant: (db: Handle, after: string): Promise<string | undefined> => nextTenantIn("audit_unsealed", db, after),
 
   /** The same for tenants that have a block. */
-  nextSealedTenant: async (db: Handle, after: string): Promise<string | undefined> =>
-    (
-      await db
-        .selectFrom("audit_blocks")
-        .select("tenant_id")
-        .where("tenant_id", ">", after)
-        .orderBy("tenant_id")
-        .limit(1)
-        .executeTakeFirst()
-    )?.tenant_id,
+  nextSealedTenant: (db: Handle, after: string): Promise<string | undefined> => nextTenantIn("audit_blocks", db, after),
 
   /** What waits to be sealed, oldest first. */
   waiting: (db: Handle, tenant: string, limit: number): Promise<readonly Waiting[]> => waiting(db, { tenant, limit }),

@@ -111,10 +111,10 @@ export const makeSigning = ({ db, audit, seal, clock, random }: Needs) => {
     return key;
   };
 
-  const signed = async (tenant: string, typ: string, payload: object): Promise<{ readonly token: string; readonly kid: string }> => {
+  const signed = async (tenant: string, typ: string, payload: object): Promise<string> => {
     const { id, privateKey } = signingNow(await live.of(tenant));
     const text = `${encode({ alg: "ES256", typ, kid: id })}.${encode(payload)}`;
-    return { token: `${text}.${await es256(text, privateKey)}`, kid: id };
+    return `${text}.${await es256(text, privateKey)}`;
   };
 
   const shown = async (handle: Handle, tenant: string, rows: readonly KeyRow[]): Promise<readonly PublicSigningKey[]> => {
@@ -132,10 +132,7 @@ export const makeSigning = ({ db, audit, seal, clock, random }: Needs) => {
 
   return {
     /** A compact JWS over the payload: ES256, by the tenant's current key, with its `kid` in the header (RFC 7515, RFC 7518 3.4). */
-    sign: async (tenant: string, typ: string, payload: object): Promise<string> => (await signed(tenant, typ, payload)).token,
-
-    /** The same, and which key it was: whoever keeps the token drops it when that key changes. */
-    signed,
+    sign: signed,
 
     /** The key that verifies, among those published now. A revoked one is none: at once here, within two seconds on other replicas. */
     keyFor: live.find,
