@@ -37,7 +37,15 @@ export const rooms = [
     path: "access/vault",
     owns: "connections, static keys and authorization sessions: every credential an agent may be handed, and how a user's consent comes about",
   },
+  { path: "access/projects", owns: "projects: the variables and integrations that a team's agents read, in lanes" },
+  { path: "access/clients", owns: "OAuth clients, how they prove themselves, and the resources and scopes they may ask for" },
+  {
+    path: "access/grants",
+    owns: "what OAuth clients are granted: one file per grant behind one host, the consents behind them, and how they end",
+  },
   { path: "front/http", owns: "the HTTP server: limits, headers, health, metrics, logs" },
   { path: "front/pages", owns: "the pages people see: consent and its endings" },
   { path: "front/native", owns: "our own wire: `/v1`, its reference, and the key set" },
+  { path: "front/oauth", owns: "the OAuth wire: its endpoints, discovery, and the pages of its consent" },
+  { path: "front/coze", owns: "the wire of Coze workload identity" },
 ] as const;

@@ -11,7 +11,19 @@ export const errors: Record<Code, number> = {
   user_token_invalid: 400,
   provider_wrong_type: 400,
 
+  grant_invalid: 400,
+  grant_type_unsupported: 400,
+  client_not_allowed: 400,
+  scope_invalid: 400,
+  target_invalid: 400,
+  dpop_invalid: 400,
+  dpop_nonce_required: 400,
+  redirect_uri_invalid: 400,
+  login_required: 400,
+  consent_required: 400,
+
   unauthenticated: 401,
+  client_unauthenticated: 401,
 
   forbidden: 403,
   agent_suspended: 403,
@@ -31,6 +43,12 @@ export const errors: Record<Code, number> = {
   provider_unknown: 404,
   connection_unknown: 404,
   session_unknown: 404,
+  client_unknown: 404,
+  resource_unknown: 404,
+  grant_unknown: 404,
+  project_unknown: 404,
+  variable_unknown: 404,
+  integration_unknown: 404,
 
   method_not_allowed: 405,
 
@@ -46,6 +64,9 @@ export const errors: Record<Code, number> = {
   issuer_exists: 409,
   issuer_in_use: 409,
   provider_exists: 409,
+  client_exists: 409,
+  resource_exists: 409,
+  project_in_use: 409,
   session_used: 409,
   authorization_pending: 409,
   authorization_expired: 409,

@@ -1,4 +1,20 @@
 import type { ColumnType, Generated, Kysely, Selectable } from "kysely";
+import type {
+  AuthorizationCodeRow,
+  AuthorizationRequestRow,
+  ClientDocumentRow,
+  ClientKeyRow,
+  ClientRow,
+  ClientSecretRow,
+  IntegrationRow,
+  OauthGrantRow,
+  ProjectRow,
+  RefreshTokenRow,
+  RememberedConsentRow,
+  ResourceRow,
+  RevokedTokenRow,
+  VariableRow,
+} from "./tables-of-grants.ts";
 
 /**
  * Every table, as both stores hold it: times are integer milliseconds, booleans 0 or 1, JSON and ids text. A room's queries live in its own
@@ -27,6 +43,20 @@ export interface Tables {
   jobs: JobRow;
   used_once: UsedOnceRow;
   limit_counts: LimitCountRow;
+  client_secrets: ClientSecretRow;
+  client_keys: ClientKeyRow;
+  clients: ClientRow;
+  client_documents: ClientDocumentRow;
+  resources: ResourceRow;
+  authorization_requests: AuthorizationRequestRow;
+  authorization_codes: AuthorizationCodeRow;
+  oauth_grants: OauthGrantRow;
+  refresh_tokens: RefreshTokenRow;
+  remembered_consents: RememberedConsentRow;
+  revoked_tokens: RevokedTokenRow;
+  projects: ProjectRow;
+  variables: VariableRow;
+  integrations: IntegrationRow;
 }
 
 /** A handle inside a transaction, or for reading what is committed. */
@@ -110,6 +140,8 @@ interface AgentRow {
   binding: "application" | "login" | "none" | null;
   asserted_users: number;
   tier: string | null;
+  /** Null: the project `default`. */
+  project: ColumnType<string | null, string | null | undefined, string | null>;
   /** JSON object of text. */
   labels: string;
   epoch: number;

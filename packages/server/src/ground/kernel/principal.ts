@@ -20,6 +20,7 @@ export interface Principal {
     | { readonly kind: "operator"; readonly id: string; readonly role: OperatorRole }
     | { readonly kind: "agent"; readonly id: string }
     | { readonly kind: "user"; readonly id: string }
+    | { readonly kind: "client"; readonly id: string }
     | { readonly kind: "anonymous" };
   /** The agent that acts, if one does. */
   readonly agent?: ActingAgent;
@@ -27,7 +28,18 @@ export interface Principal {
   readonly user?: { readonly id: string; readonly epoch: number };
   /** Who acts for whom, outermost first: agent ids. */
   readonly actors: readonly string[];
-  readonly method: "operator_key" | "agent_key" | "workload_token" | "user_token" | "none";
+  /** What its token was given for; left out where a credential has no scopes. */
+  readonly scopes?: readonly string[];
+  readonly method:
+    | "operator_key"
+    | "agent_key"
+    | "workload_token"
+    | "user_token"
+    | "client_secret"
+    | "client_assertion"
+    | "public_client"
+    | "access_token"
+    | "none";
   readonly requestId: string;
   /** The caller's address, as the trusted proxies tell it. */
   readonly address?: string;

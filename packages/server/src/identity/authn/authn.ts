@@ -97,6 +97,10 @@ const rightsOf = (who: Principal): readonly Right[] => {
       return ["workload-token"];
     case "user_token":
       return ["user-token"];
+    case "client_secret":
+    case "client_assertion":
+    case "public_client":
+    case "access_token":
     case "none":
       return ["anyone"];
   }

@@ -4,7 +4,7 @@ import { type Db, makeCache } from "../../ground/db/index.ts";
 import { type Clock, type Random, Refusal } from "../../ground/kernel/index.ts";
 import type { Signing } from "../signing/index.ts";
 import type { Tenants } from "../tenants/index.ts";
-import { type AcceptedKind, kinds } from "./kinds.ts";
+import { kinds } from "./kinds.ts";
 
 interface Needs {
   readonly db: Pick<Db, "changes">;
@@ -76,7 +76,7 @@ export const makeTokens = ({ db, signing, tenants, clock, random }: Needs) => {
    */
   const verified = makeCache<Verified>(db.changes, remembered, ({ kid }) => [["signing_key", kid]]);
 
-  const verifyAnew = async (kind: AcceptedKind, token: string): Promise<Verified> => {
+  const verifyAnew = async (kind: "workload", token: string): Promise<Verified> => {
     const issuer = issuerIn(token);
     const tenant = issuer === undefined ? undefined : tenants.ofIssuer(issuer);
     // Whoever is asked for a key of a tenant makes its first: for a tenant that is none, nobody is asked.
@@ -132,7 +132,7 @@ export const makeTokens = ({ db, signing, tenants, clock, random }: Needs) => {
     },
 
     /** @throws Refusal unauthenticated for anything but a live token of this kind, minted here */
-    verify: async (kind: AcceptedKind, token: string): Promise<WorkloadClaims> => {
+    verify: async (kind: "workload", token: string): Promise<WorkloadClaims> => {
       const hash = createHash("sha256").update(kind).update("\0").update(token).digest("base64url");
       try {
         const known = await verified(hash, () => verifyAnew(kind, token));

@@ -1,0 +1,2 @@
+/** Owns the wire of Coze workload identity. */
+export {};

@@ -1,0 +1,76 @@
+import type { Columns } from "./columns.ts";
+
+/** OAuth clients, resources, grants and what they gave; projects with their variables and integrations. */
+export const oauthServer = ({ text, integer }: Columns): readonly string[] => [
+  `create table client_secrets (id ${text} primary key, tenant_id ${text} not null, agent_id ${text} not null, hash ${text} not null unique,
+     pepper_id ${text} not null, hint ${text} not null, description ${text}, created_at ${integer} not null, last_used_at ${integer})`,
+  "create index client_secrets_by_agent on client_secrets (tenant_id, agent_id, created_at, id)",
+  "create index client_secrets_by_pepper on client_secrets (pepper_id, id)",
+  // A client of ours that proves itself with a key of its own (RFC 7523 2.2): the public half only.
+  `create table client_keys (id ${text} primary key, tenant_id ${text} not null, agent_id ${text} not null, kid ${text} not null,
+     public_jwk ${text} not null, description ${text}, created_at ${integer} not null, last_used_at ${integer}, unique (tenant_id, agent_id, kid))`,
+  "create index client_keys_by_agent on client_keys (tenant_id, agent_id, created_at, id)",
+
+  `create table clients (id ${text} primary key, tenant_id ${text} not null, name ${text} not null, title ${text}, redirect_uris ${text} not null,
+     issuer_id ${text}, scopes ${text}, status ${text} not null, version ${integer} not null, created_at ${integer} not null,
+     updated_at ${integer} not null, unique (tenant_id, name))`,
+  "create index clients_by_age on clients (tenant_id, created_at, id)",
+  "create index clients_by_issuer on clients (tenant_id, issuer_id)",
+  // What an https client id was last found to say.
+  `create table client_documents (tenant_id ${text} not null, id ${text} not null, document ${text} not null, hash ${text} not null,
+     fetched_at ${integer} not null, fresh_until ${integer} not null, used_at ${integer} not null, primary key (tenant_id, id))`,
+  "create index client_documents_by_use on client_documents (used_at)",
+
+  `create table resources (id ${text} primary key, tenant_id ${text} not null, identifier ${text} not null, name ${text} not null,
+     agents ${text} not null, clients ${text} not null, servers ${text} not null, scopes ${text} not null, created_at ${integer} not null,
+     updated_at ${integer} not null, unique (tenant_id, name), unique (tenant_id, identifier))`,
+  "create index resources_by_age on resources (tenant_id, created_at, id)",
+
+  `create table authorization_requests (id ${text} primary key, tenant_id ${text} not null, client_id ${text} not null, client_version ${text} not null,
+     redirect_uri ${text} not null, resource ${text} not null, scopes ${text} not null, code_challenge ${text} not null, dpop_jkt ${text},
+     prompt ${text}, stage ${text} not null, state_hash ${text} not null, issuer_id ${text}, user_id ${text}, user_epoch ${integer}, auth_time ${integer},
+     sealed_secrets ${text} not null, created_at ${integer} not null, expires_at ${integer} not null)`,
+  "create index authorization_requests_by_state on authorization_requests (state_hash)",
+  "create index authorization_requests_by_end on authorization_requests (expires_at)",
+  `create table authorization_codes (tenant_id ${text} not null, hash ${text} not null, grant_id ${text} not null, redirect_uri ${text} not null,
+     code_challenge ${text} not null, dpop_jkt ${text}, nonce ${text}, auth_time ${integer}, used_at ${integer}, created_at ${integer} not null,
+     expires_at ${integer} not null, primary key (tenant_id, hash))`,
+  "create index authorization_codes_by_end on authorization_codes (expires_at)",
+
+  // What a person granted a client once, under which it holds tokens: the family that dies whole.
+  `create table oauth_grants (id ${text} primary key, tenant_id ${text} not null, client_id ${text} not null, client_version ${text} not null, agent_id ${text},
+     agent_epoch ${integer}, user_id ${text} not null, user_epoch ${integer} not null, resource ${text} not null, scopes ${text} not null,
+     status ${text} not null, reason ${text}, created_at ${integer} not null, updated_at ${integer} not null, expires_at ${integer} not null)`,
+  "create index oauth_grants_by_age on oauth_grants (tenant_id, created_at, id)",
+  "create index oauth_grants_by_client on oauth_grants (tenant_id, client_id, status, id)",
+  "create index oauth_grants_by_agent on oauth_grants (tenant_id, agent_id, status, id)",
+  "create index oauth_grants_by_user on oauth_grants (tenant_id, user_id, status, id)",
+  "create index oauth_grants_by_end on oauth_grants (expires_at)",
+  `create table refresh_tokens (tenant_id ${text} not null, hash ${text} not null, grant_id ${text} not null, dpop_jkt ${text}, spent_at ${integer},
+     sealed_successor ${text}, created_at ${integer} not null, expires_at ${integer} not null, primary key (tenant_id, hash))`,
+  "create index refresh_tokens_by_grant on refresh_tokens (tenant_id, grant_id)",
+  "create index refresh_tokens_by_end on refresh_tokens (expires_at)",
+  `create table remembered_consents (tenant_id ${text} not null, client_id ${text} not null, user_id ${text} not null, resource ${text} not null,
+     client_version ${text} not null, scopes ${text} not null, created_at ${integer} not null, updated_at ${integer} not null,
+     primary key (tenant_id, user_id, client_id, resource))`,
+  "create index remembered_consents_by_client on remembered_consents (tenant_id, client_id)",
+  `create table revoked_tokens (tenant_id ${text} not null, jti ${text} not null, expires_at ${integer} not null, primary key (tenant_id, jti))`,
+  "create index revoked_tokens_by_end on revoked_tokens (expires_at)",
+
+  `alter table agents add column project ${text}`,
+  "create index agents_by_project on agents (tenant_id, project) where project is not null",
+  `create table projects (tenant_id ${text} not null, id ${text} not null, description ${text}, agents ${text} not null, lanes ${text} not null,
+     version ${integer} not null, created_at ${integer} not null, updated_at ${integer} not null, primary key (tenant_id, id))`,
+  "create index projects_by_age on projects (tenant_id, created_at, id)",
+  `insert into projects (tenant_id, id, agents, lanes, version, created_at, updated_at)
+     select id, 'default', '["*"]', '{}', 1, created_at, created_at from tenants where status <> 'deleted'`,
+  `create table variables (tenant_id ${text} not null, project_id ${text} not null, lane ${text} not null, name ${text} not null, id ${text} not null,
+     sealed_value ${text} not null, version ${integer} not null, created_at ${integer} not null, updated_at ${integer} not null,
+     primary key (tenant_id, project_id, lane, name))`,
+  "create unique index variables_by_id on variables (id)",
+  `create table integrations (tenant_id ${text} not null, project_id ${text} not null, name ${text} not null, id ${text} not null,
+     sealed_credential ${text}, provider_id ${text}, scopes ${text}, version ${integer} not null, created_at ${integer} not null,
+     updated_at ${integer} not null, primary key (tenant_id, project_id, name))`,
+  "create unique index integrations_by_id on integrations (id)",
+  "create index integrations_by_provider on integrations (tenant_id, provider_id) where provider_id is not null",
+];

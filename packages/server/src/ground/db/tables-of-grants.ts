@@ -1,0 +1,222 @@
+import type { ColumnType } from "kysely";
+
+/** Set once, never changed. */
+type Fixed<T> = ColumnType<T, T, never>;
+
+export interface ClientSecretRow {
+  tenant_id: Fixed<string>;
+  id: Fixed<string>;
+  agent_id: Fixed<string>;
+  hash: string;
+  pepper_id: string;
+  hint: Fixed<string>;
+  description: Fixed<string | null>;
+  created_at: Fixed<number>;
+  last_used_at: number | null;
+}
+
+export interface ClientKeyRow {
+  tenant_id: Fixed<string>;
+  id: Fixed<string>;
+  agent_id: Fixed<string>;
+  /** As its owner names it; else its thumbprint (RFC 7638). */
+  kid: Fixed<string>;
+  /** JSON Web Key. */
+  public_jwk: Fixed<string>;
+  description: Fixed<string | null>;
+  created_at: Fixed<number>;
+  last_used_at: number | null;
+}
+
+/** An app that people use: a public client. */
+export interface ClientRow {
+  tenant_id: Fixed<string>;
+  id: Fixed<string>;
+  name: Fixed<string>;
+  title: string | null;
+  /** JSON array of text. */
+  redirect_uris: string;
+  /** Where its users log in; null: at the only issuer that has a login. */
+  issuer_id: string | null;
+  /** JSON array of the most it may ever ask; null: whatever the resources let it. */
+  scopes: string | null;
+  status: "active" | "suspended";
+  /** Raised by every change that a person who consented before should see anew. */
+  version: number;
+  created_at: Fixed<number>;
+  updated_at: number;
+}
+
+/** A Client ID Metadata Document as it was last fetched. */
+export interface ClientDocumentRow {
+  tenant_id: Fixed<string>;
+  /** The https URL that is the client's id. */
+  id: Fixed<string>;
+  /** JSON. */
+  document: string;
+  /** Of what of it a person consents to. */
+  hash: string;
+  fetched_at: number;
+  fresh_until: number;
+  /** When it was last asked for, within a day. */
+  used_at: number;
+}
+
+export interface ResourceRow {
+  tenant_id: Fixed<string>;
+  id: Fixed<string>;
+  /** The audience of its tokens: an absolute URI (RFC 8707 2). */
+  identifier: Fixed<string>;
+  name: string;
+  /** JSON array: agent ids, `label:...` or `*`: who may get tokens for it. */
+  agents: string;
+  /** JSON array: ids of clients, `registered` or `*`: which apps may ask people for it. */
+  clients: string;
+  /** JSON array: agent ids or `label:...`: who is this resource, and may introspect and exchange what it was sent. */
+  servers: string;
+  /** JSON array of { name, description?, agents? }. */
+  scopes: string;
+  created_at: Fixed<number>;
+  updated_at: number;
+}
+
+/** A browser on its way through login and consent. */
+export interface AuthorizationRequestRow {
+  tenant_id: Fixed<string>;
+  /** Hash of the cookie's secret. */
+  id: Fixed<string>;
+  client_id: Fixed<string>;
+  client_version: Fixed<string>;
+  redirect_uri: Fixed<string>;
+  resource: Fixed<string>;
+  /** JSON array. */
+  scopes: Fixed<string>;
+  code_challenge: Fixed<string>;
+  dpop_jkt: Fixed<string | null>;
+  prompt: Fixed<string | null>;
+  /** issuer: which one is to be chosen; login: at the user's issuer; consent: our page was shown; done: answered. */
+  stage: "issuer" | "login" | "consent" | "done";
+  /** Hash of the login's `state`; empty outside a login. */
+  state_hash: string;
+  issuer_id: string | null;
+  user_id: string | null;
+  user_epoch: number | null;
+  /** Milliseconds; null before the login. */
+  auth_time: number | null;
+  /** The client's state and nonce, the login's secrets and the form token, sealed. */
+  sealed_secrets: string;
+  created_at: Fixed<number>;
+  expires_at: Fixed<number>;
+}
+
+export interface AuthorizationCodeRow {
+  tenant_id: Fixed<string>;
+  hash: Fixed<string>;
+  grant_id: Fixed<string>;
+  redirect_uri: Fixed<string>;
+  code_challenge: Fixed<string>;
+  dpop_jkt: Fixed<string | null>;
+  nonce: Fixed<string | null>;
+  auth_time: Fixed<number | null>;
+  used_at: number | null;
+  created_at: Fixed<number>;
+  expires_at: Fixed<number>;
+}
+
+export interface OauthGrantRow {
+  tenant_id: Fixed<string>;
+  id: Fixed<string>;
+  client_id: Fixed<string>;
+  client_version: Fixed<string>;
+  /** The agent, where the client is one. */
+  agent_id: Fixed<string | null>;
+  agent_epoch: Fixed<number | null>;
+  user_id: Fixed<string>;
+  user_epoch: Fixed<number>;
+  resource: Fixed<string>;
+  /** JSON array. */
+  scopes: Fixed<string>;
+  status: "active" | "revoked";
+  reason: string | null;
+  created_at: Fixed<number>;
+  updated_at: number;
+  /** Slides with each refresh. */
+  expires_at: number;
+}
+
+export interface RefreshTokenRow {
+  tenant_id: Fixed<string>;
+  hash: Fixed<string>;
+  grant_id: Fixed<string>;
+  /** Set for a public client that proved a key (RFC 9449 5). */
+  dpop_jkt: Fixed<string | null>;
+  spent_at: number | null;
+  /** The next one, sealed, for as long as the spent one still answers it. */
+  sealed_successor: string | null;
+  created_at: Fixed<number>;
+  expires_at: Fixed<number>;
+}
+
+export interface RememberedConsentRow {
+  tenant_id: Fixed<string>;
+  client_id: Fixed<string>;
+  user_id: Fixed<string>;
+  resource: Fixed<string>;
+  client_version: string;
+  /** JSON array, sorted. */
+  scopes: string;
+  created_at: Fixed<number>;
+  updated_at: number;
+}
+
+/** An access token that was taken back before its end. */
+export interface RevokedTokenRow {
+  tenant_id: Fixed<string>;
+  jti: Fixed<string>;
+  expires_at: Fixed<number>;
+}
+
+export interface ProjectRow {
+  tenant_id: Fixed<string>;
+  /** Its name. */
+  id: Fixed<string>;
+  description: string | null;
+  /** JSON array: agent ids, `label:...` or `*`: who of its agents may read it. */
+  agents: string;
+  /** JSON object: lane to the agents that may read it, in the same form. */
+  lanes: string;
+  version: number;
+  created_at: Fixed<number>;
+  updated_at: number;
+}
+
+export interface VariableRow {
+  tenant_id: Fixed<string>;
+  project_id: Fixed<string>;
+  /** Empty: the default set. */
+  lane: Fixed<string>;
+  name: Fixed<string>;
+  /** What its seal is bound to. */
+  id: Fixed<string>;
+  sealed_value: string;
+  version: number;
+  created_at: Fixed<number>;
+  updated_at: number;
+}
+
+export interface IntegrationRow {
+  tenant_id: Fixed<string>;
+  project_id: Fixed<string>;
+  name: Fixed<string>;
+  /** What its seal is bound to. */
+  id: Fixed<string>;
+  /** Where it is a stored string. */
+  sealed_credential: string | null;
+  /** Where it is a credential provider of the vault. */
+  provider_id: string | null;
+  /** JSON array: what is asked of the provider; null: the provider's own. */
+  scopes: string | null;
+  version: number;
+  created_at: Fixed<number>;
+  updated_at: number;
+}
