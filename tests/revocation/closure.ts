@@ -12,7 +12,7 @@ type AnyRow = Readonly<Record<string, unknown>>;
 const namesNothing = new Set(["tenant_id", "kek_id", "pepper_id", "client_id", "login_client_id", "account_id", "request_id"]);
 
 /** Tables that tell what was, and hold nothing that works. */
-const history = new Set(["audit_events", "audit_unsealed", "audit_blocks", "audit_checkpoints", "changes"]);
+const history = new Set(["audit_events", "audit_unsealed", "audit_blocks", "audit_block_filters", "audit_checkpoints", "changes"]);
 
 /**
  * Each column that names a thing which can be revoked, and whether its row hangs on that thing: `dies` with it, or merely `stands` beside it. A

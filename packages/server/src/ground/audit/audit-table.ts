@@ -1,5 +1,5 @@
-import type { Compilable } from "kysely";
-import { type Handle, prepared, type Row } from "../db/index.ts";
+import type { Compilable, ExpressionBuilder, ExpressionWrapper, SqlBool } from "kysely";
+import { type Handle, prepared, type Row, type Tables } from "../db/index.ts";
 import type { Place } from "../kernel/index.ts";
 import type { AuditEvent, AuditFilter } from "./audit-event.ts";
 import { eventLine, sha256 } from "./block.ts";
@@ -96,23 +96,44 @@ const insertEvents = overRows(13, (db, rows) =>
   ),
 );
 
-const insertUnsealed = overRows(4, (db, rows) =>
-  db
-    .insertInto("audit_unsealed")
-    .values(
-      rows.map(([tenant, at, id, hash]) => ({ tenant_id: tenant as string, at: at as number, id: id as string, hash: hash as string })),
-    ),
+const insertUnsealed = overRows(6, (db, rows) =>
+  db.insertInto("audit_unsealed").values(
+    rows.map(([tenant, at, id, hash, agent, user]) => ({
+      tenant_id: tenant as string,
+      at: at as number,
+      id: id as string,
+      hash: hash as string,
+      agent_id: agent as string | null,
+      user_id: user as string | null,
+    })),
+  ),
 );
 
 /** An event as it will be read: what JSON leaves out of its details is left out of the hash too. */
 const asRead = (event: AuditEvent, details: string): AuditEvent =>
   details === "{}" ? { ...event, details: {} } : { ...event, details: detailsOf(details) };
 
+/** A part of the record. */
+export interface Span {
+  /** Inclusive. */
+  readonly from: Place;
+  /** Exclusive. */
+  readonly before: Place;
+}
+
+/** One range of the primary key. */
+const within =
+  ({ from, before }: Span) =>
+  (eb: ExpressionBuilder<Tables, "audit_events">): ExpressionWrapper<Tables, never, SqlBool> => {
+    const place = eb.refTuple("at", "id");
+    return eb.and([eb(place, ">=", eb.tuple(from.at, from.id)), eb(place, "<", eb.tuple(before.at, before.id))]);
+  };
+
 /** The statements of this room; each takes the tenant first, and none exists without it. */
 export const auditTable = {
   /**
    * Writes events, of whichever tenants, and that they are not sealed yet, with their hashes: made here, where the event is at hand, so that whoever
-   * changes a row in the store before it is sealed changes nothing of what will be sealed.
+   * changes a row in the store before it is sealed changes nothing of what will be sealed. With them goes whom they name, for the block's filter.
    */
   insert: async (tx: Handle, written: readonly Written[]): Promise<void> => {
     const events: Value[] = [];
@@ -121,31 +142,41 @@ export const auditTable = {
       events.push(tenant, event.id, event.at, event.action, event.outcome, event.callerKind, event.callerId ?? null, event.agent ?? null);
       const details = JSON.stringify(event.details);
       events.push(event.user ?? null, event.target ?? null, event.requestId, event.address ?? null, details);
-      unsealed.push(tenant, event.at, event.id, sha256(eventLine(tenant, asRead(event, details))));
+      unsealed.push(tenant, event.at, event.id, sha256(eventLine(tenant, asRead(event, details))), event.agent ?? null, event.user ?? null);
     }
     await insertEvents(tx, events);
     await insertUnsealed(tx, unsealed);
   },
 
-  /** Newest first, after `place`. */
+  /** Those of a span that match, newest first. It reads the span until there are enough. */
   list: async (
     db: Handle,
     tenant: string,
-    filter: AuditFilter,
-    place: Place | undefined,
+    { agent, user, action }: Pick<AuditFilter, "agent" | "user" | "action">,
+    span: Span,
     limit: number,
   ): Promise<readonly AuditEvent[]> => {
-    let query = db.selectFrom("audit_events").selectAll().where("tenant_id", "=", tenant);
-    if (filter.agent !== undefined) query = query.where("agent_id", "=", filter.agent);
-    if (filter.user !== undefined) query = query.where("user_id", "=", filter.user);
-    if (filter.action?.endsWith("*")) {
-      const prefix = filter.action.slice(0, -1);
+    let query = db.selectFrom("audit_events").selectAll().where("tenant_id", "=", tenant).where(within(span));
+    if (agent !== undefined) query = query.where("agent_id", "=", agent);
+    if (user !== undefined) query = query.where("user_id", "=", user);
+    if (action?.endsWith("*")) {
+      const prefix = action.slice(0, -1);
       query = query.where("action", ">=", prefix).where("action", "<", endOf(prefix));
-    } else if (filter.action !== undefined) query = query.where("action", "=", filter.action);
-    if (filter.from !== undefined) query = query.where("at", ">=", filter.from);
-    if (filter.to !== undefined) query = query.where("at", "<", filter.to);
-    if (place) query = query.where((eb) => eb.or([eb("at", "<", place.at), eb.and([eb("at", "=", place.at), eb("id", "<", place.id)])]));
+    } else if (action !== undefined) query = query.where("action", "=", action);
     const rows = await query.orderBy("at", "desc").orderBy("id", "desc").limit(limit).execute();
     return rows.map(toEvent);
   },
+
+  /** Where the event with this number stands, counted from 1 and from the newest of a span; undefined where there are fewer. */
+  placeAt: (db: Handle, tenant: string, span: Span, number: number): Promise<Place | undefined> =>
+    db
+      .selectFrom("audit_events")
+      .select(["at", "id"])
+      .where("tenant_id", "=", tenant)
+      .where(within(span))
+      .orderBy("at", "desc")
+      .orderBy("id", "desc")
+      .limit(1)
+      .offset(number - 1)
+      .executeTakeFirst(),
 };

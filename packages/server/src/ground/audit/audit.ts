@@ -5,11 +5,14 @@ import { auditTable, type Written } from "./audit-table.ts";
 import { type AuditEvent, type AuditFilter, auditEventIds } from "./audit-event.ts";
 import { makeNotes } from "./notes.ts";
 import { makeRefusals } from "./refusals.ts";
+import { makeSearch, type Reach } from "./search.ts";
 
 interface Needs {
   readonly db: Db;
   readonly clock: Clock;
   readonly random: Random;
+  /** How much is read for one page of a filtered list; as much as is usual where it is left out. */
+  readonly reach?: Reach | undefined;
 }
 
 /** What an event is about, beyond who did it. */
@@ -26,8 +29,9 @@ export interface About {
 
 export type Audit = ReturnType<typeof makeAudit>;
 
-export const makeAudit = ({ db, clock, random }: Needs) => {
+export const makeAudit = ({ db, clock, random, reach }: Needs) => {
   const newId = auditEventIds(random);
+  const search = makeSearch(db, reach);
 
   const callerId = ({ caller }: Principal) => (caller.kind === "anonymous" ? undefined : caller.id);
 
@@ -79,10 +83,13 @@ export const makeAudit = ({ db, clock, random }: Needs) => {
     /** Writes what was only counted. What is noted must be over. */
     close: (): Promise<void> => refusals.close(),
 
-    /** Newest first. @throws Refusal invalid_request for an unknown cursor */
+    /**
+     * Newest first. Where it is filtered, a page may be short, or empty, though another follows: so much is read for one page and no more.
+     * @throws Refusal invalid_request for an unknown cursor
+     */
     list: async (tenant: string, filter: AuditFilter, ask: PageAsk): Promise<Page<AuditEvent>> => {
-      const rows = await auditTable.list(db.read, tenant, filter, placeOf(ask.cursor), ask.limit + 1);
-      return pageFrom(rows, ask.limit, (event) => event);
+      const { events, stopped } = await search(tenant, filter, placeOf(ask.cursor), ask.limit + 1);
+      return pageFrom(events, ask.limit, (event) => event, stopped);
     },
   };
 };

@@ -3,6 +3,7 @@ import { type Handle, prepared, type Row, type Tables } from "../db/index.ts";
 import type { AuditEvent } from "./audit-event.ts";
 import { overRows, toEvent } from "./audit-table.ts";
 import { type Block, rootOf, type Sealed } from "./block.ts";
+import { filtersTable } from "./filters-table.ts";
 
 const toBlock = (row: Row<"audit_blocks">): Block => {
   const events = JSON.parse(row.events) as readonly Sealed[] | string;
@@ -17,8 +18,8 @@ const toBlock = (row: Row<"audit_blocks">): Block => {
   };
 };
 
-/** The place of an event that is not sealed yet, and its hash; empty where there was no chain when it was written. */
-export type Waiting = Pick<Row<"audit_unsealed">, "at" | "id" | "hash">;
+/** The place of an event that is not sealed yet, its hash (empty where there was no chain when it was written), and whom it names. */
+export type Waiting = Omit<Row<"audit_unsealed">, "tenant_id">;
 
 /** An event that is not sealed yet; `event` is undefined where somebody took its row away before it could be. */
 export interface Unsealed {
@@ -81,7 +82,13 @@ const unsealed = prepared<{ tenant: string; at: number; id: string; before: numb
 );
 
 const waiting = prepared<{ tenant: string; limit: number }, Waiting>((db, { tenant, limit }) =>
-  db.selectFrom("audit_unsealed").select(["at", "id", "hash"]).where("tenant_id", "=", tenant).orderBy("at").orderBy("id").limit(limit),
+  db
+    .selectFrom("audit_unsealed")
+    .select(["at", "id", "hash", "agent_id", "user_id"])
+    .where("tenant_id", "=", tenant)
+    .orderBy("at")
+    .orderBy("id")
+    .limit(limit),
 );
 
 const insertBlock = prepared<Row<"audit_blocks">>((db, row) =>
@@ -112,6 +119,10 @@ export const blocksTable = {
 
   /** The same for tenants that have a block. */
   nextSealedTenant: (db: Handle, after: string): Promise<string | undefined> => nextTenantIn("audit_blocks", db, after),
+
+  /** The moment of the oldest event that waits. */
+  firstUnsealed: async (db: Handle, tenant: string): Promise<number | undefined> =>
+    (await db.selectFrom("audit_unsealed").select("at").where("tenant_id", "=", tenant).orderBy("at").limit(1).executeTakeFirst())?.at,
 
   /** What waits to be sealed, oldest first. */
   waiting: (db: Handle, tenant: string, limit: number): Promise<readonly Waiting[]> => waiting(db, { tenant, limit }),
@@ -255,8 +266,9 @@ export const blocksTable = {
     return new Map(rows.map((row) => [row.id, toEvent(row)]));
   },
 
-  /** Takes a block's events away and leaves what the chain needs of it. */
+  /** Takes a block's events away, and what says whom they named, and leaves what the chain needs of it. */
   cut: async (tx: Handle, tenant: string, block: Block): Promise<void> => {
+    await filtersTable.remove(tx, tenant, block.number, block.firstAt, block.lastAt);
     await deleteEvents(tx, keysOf(tenant, block.events?.map(([at, id]) => ({ at, id })) ?? []));
     await tx
       .updateTable("audit_blocks")

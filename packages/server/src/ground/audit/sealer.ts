@@ -1,11 +1,15 @@
 import { type Db, isUniqueViolation } from "../db/index.ts";
 import type { Clock } from "../kernel/index.ts";
 import { beforeAll, type Block, blockHash, eventLine, noRow, rootOf, type Sealed, sha256 } from "./block.ts";
+import { filtersOf } from "./block-filter.ts";
 import { blocksTable, type Waiting } from "./blocks-table.ts";
+import { filtersTable } from "./filters-table.ts";
 
 interface Needs {
   readonly db: Db;
   readonly clock: Clock;
+  /** How large filters are; usual ones where it is left out. */
+  readonly bitsPerId?: number | undefined;
 }
 
 /** Events of one block at most: so much is hashed in one go. */
@@ -22,7 +26,7 @@ export type Sealer = ReturnType<typeof makeSealer>;
  * Links events into each tenant's chain: in the order of their time, but never by their time alone, for a transaction that began long ago may commit
  * its rows last.
  */
-export const makeSealer = ({ db, clock }: Needs) => {
+export const makeSealer = ({ db, clock, bitsPerId }: Needs) => {
   /** Events with their hashes; those that were written before there was a chain get theirs now. */
   const hashed = async (tenant: string, rows: readonly Waiting[]): Promise<readonly Sealed[]> => {
     const sealed = rows.map(({ at, id, hash }): Sealed => [at, id, hash]);
@@ -51,10 +55,12 @@ export const makeSealer = ({ db, clock }: Needs) => {
       root: rootOf(events),
       events,
     };
+    const filters = filtersOf(rows, bitsPerId);
     try {
       await db.write(async (tx) => {
         // Of two sealers, one finds the number taken and starts over.
         await blocksTable.insertBlock(tx, tenant, { ...block, hash: blockHash(tenant, head?.hash ?? beforeAll, block) });
+        await filtersTable.insert(tx, tenant, block.number, filters);
         if ((await blocksTable.deleteUnsealed(tx, tenant, rows)) !== rows.length) throw new Overtaken();
       });
       return rows.length;

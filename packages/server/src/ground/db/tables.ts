@@ -38,6 +38,7 @@ export interface Tables {
   audit_events: AuditEventRow;
   audit_unsealed: AuditUnsealedRow;
   audit_blocks: AuditBlockRow;
+  audit_block_filters: AuditBlockFilterRow;
   audit_checkpoints: AuditCheckpointRow;
   changes: ChangeRow;
   jobs: JobRow;
@@ -353,6 +354,8 @@ interface AuditUnsealedRow {
   id: Fixed<string>;
   /** Of its line; empty where it was written before there was a chain. */
   hash: Fixed<string>;
+  agent_id: Fixed<string | null>;
+  user_id: Fixed<string | null>;
 }
 
 /** A link of a tenant's audit chain: the events it holds, and a hash over them and over the block before. */
@@ -367,6 +370,17 @@ interface AuditBlockRow {
   sealed_at: Fixed<number>;
   /** JSON array of [at, id, hash of the event], in the order of the chain; once retention has cut them, the hash over their hashes as a JSON string. */
   events: string;
+}
+
+/** Whom the events of a block name, for a stretch of time. */
+interface AuditBlockFilterRow {
+  tenant_id: Fixed<string>;
+  last_at: Fixed<number>;
+  /** The block's. */
+  number: Fixed<number>;
+  first_at: Fixed<number>;
+  /** A Bloom filter, base64url. */
+  filter: Fixed<string>;
 }
 
 /** A signed word on where the chain stood. */

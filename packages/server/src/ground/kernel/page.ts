@@ -41,9 +41,13 @@ export const placeOf = (cursor: string | undefined): Place | undefined => {
   }
 };
 
-/** Makes a page of rows that were fetched with `limit + 1`. */
-export const pageFrom = <T>(rows: readonly T[], limit: number, place: (row: T) => Place): Page<T> => {
+/**
+ * Makes a page of rows that were fetched with `limit + 1`.
+ * @param stopped Where fetching broke off before there were as many, if it did: the next page goes on there
+ */
+export const pageFrom = <T>(rows: readonly T[], limit: number, place: (row: T) => Place, stopped?: Place): Page<T> => {
   const items = rows.slice(0, limit);
   const last = items.at(-1);
-  return rows.length > limit && last ? { items, nextCursor: encodePlace(place(last)) } : { items };
+  const next = rows.length > limit && last ? place(last) : stopped;
+  return next ? { items, nextCursor: encodePlace(next) } : { items };
 };

@@ -10,6 +10,7 @@ const fates = {
   // Before the signing keys, which no longer open: nobody is to be asked to seal or sign the chain.
   audit_unsealed: "at",
   audit_blocks: "number",
+  audit_block_filters: "last_at",
   audit_checkpoints: "block",
   operators: "created_at",
   agent_keys: "agent_id",

@@ -43,13 +43,18 @@ export const manyReplicas = ({ text, integer, counter }: Columns): readonly stri
   "create index connections_by_data_key on connections (tenant_id, substr(sealed_tokens, 1, 22), id)",
   "create index agent_keys_by_pepper on agent_keys (pepper_id, id)",
 
+  // Each row went to a random page of them. Blocks say whom their events name instead.
+  "drop index audit_events_by_agent",
+  "drop index audit_events_by_user",
   `create table audit_unsealed (tenant_id ${text} not null, at ${integer} not null, id ${text} not null, hash ${text} not null,
-     primary key (tenant_id, at, id))`,
-  "insert into audit_unsealed (tenant_id, at, id, hash) select tenant_id, at, id, '' from audit_events",
+     agent_id ${text}, user_id ${text}, primary key (tenant_id, at, id))`,
+  "insert into audit_unsealed (tenant_id, at, id, hash, agent_id, user_id) select tenant_id, at, id, '', agent_id, user_id from audit_events",
   `create table audit_blocks (tenant_id ${text} not null, number ${integer} not null, hash ${text} not null, count ${integer} not null,
      first_at ${integer} not null, last_at ${integer} not null, sealed_at ${integer} not null, events ${text} not null, primary key (tenant_id, number))`,
   "create index audit_blocks_by_begin on audit_blocks (tenant_id, first_at, number)",
   "create index audit_blocks_by_end on audit_blocks (tenant_id, last_at, number)",
+  `create table audit_block_filters (tenant_id ${text} not null, last_at ${integer} not null, number ${integer} not null, first_at ${integer} not null,
+     filter ${text} not null, primary key (tenant_id, last_at, number))`,
   `create table audit_checkpoints (tenant_id ${text} not null, block ${integer} not null, hash ${text} not null, token ${text} not null,
      at ${integer} not null, cut ${integer} not null, primary key (tenant_id, block, cut))`,
 ];
