@@ -136,7 +136,7 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       retentionDays: settings.auditRetentionDays,
     });
     for (const job of chain.jobs) jobs.add(job);
-    const tokens = makeTokens({ db, signing, tenants, clock, random });
+    const tokens = makeTokens({ db, signing, tenants, clock, random, isRevoked: () => Promise.resolve(false) });
     const standing = makeStanding({ db });
     const workloadTokens = makeWorkloadTokens({ db, audit, clock, users, issuers, standing, tokens });
     const authn = makeAuthn({ audit, limits, tenants, operators, agents, users, issuers, tokens, standing });

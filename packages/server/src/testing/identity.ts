@@ -40,7 +40,7 @@ export const openIdentity = async (address: StoreAddress) => {
     onRemoved: () => Promise.resolve(),
   });
   const signing = makeSigning(ground);
-  const tokens = makeTokens({ ...ground, signing, tenants });
+  const tokens = makeTokens({ ...ground, signing, tenants, isRevoked: () => Promise.resolve(false) });
   const standing = makeStanding(ground);
   const workloadTokens = makeWorkloadTokens({ ...ground, users, issuers, standing, tokens });
   const authn = makeAuthn({ ...ground, tenants, operators, agents, users, issuers, tokens, standing });

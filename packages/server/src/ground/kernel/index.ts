@@ -5,3 +5,4 @@ export { type Page, type PageAsk, type Place, pageFrom, placeOf } from "./page.t
 export { type ActingAgent, anonymous, type OperatorRole, type Principal } from "./principal.ts";
 export { makeRecent, type Recent } from "./recent.ts";
 export { Refusal } from "./refusal.ts";
+export { parseStrictObject } from "./strict-json.ts";

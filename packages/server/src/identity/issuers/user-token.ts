@@ -1,6 +1,5 @@
 import { type CryptoKey, errors, type JWTPayload, jwtVerify } from "jose";
-import { Refusal } from "../../ground/kernel/index.ts";
-import { parseStrictObject } from "./strict-json.ts";
+import { parseStrictObject, Refusal } from "../../ground/kernel/index.ts";
 
 /** What a user token that was refused failed on, and the sentence that says so. */
 const reasons = {

@@ -1,5 +1,10 @@
 /** Owns every kind of token we mint or accept, and whether what a token names still stands. */
-export { type Kind, kinds } from "./kinds.ts";
+export type { AccessClaims, AccessGrant, Named } from "./access-token.ts";
+export { type CompactJws, readCompactJws } from "./compact-jws.ts";
+export type { CozeClaims, CozeGrant } from "./coze-token.ts";
+export type { IdGrant } from "./id-token.ts";
+export { type AcceptedKind, type Kind, kinds, ownAudiences } from "./kinds.ts";
 export { type Epochs, makeStanding, type Standing, type StandingCheck } from "./standing.ts";
-export { makeTokens, type Tokens, type WorkloadClaims } from "./tokens.ts";
+export { type Claims, type Grants, makeTokens, type Minted, type Tokens } from "./tokens.ts";
+export type { WorkloadClaims, WorkloadGrant } from "./workload-token.ts";
 export { makeWorkloadTokens, type WorkloadToken, type WorkloadTokens } from "./workload-tokens.ts";

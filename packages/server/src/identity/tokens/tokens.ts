@@ -1,10 +1,16 @@
 import { createHash } from "node:crypto";
-import { decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from "jose";
+import { errors, type JWTPayload, jwtVerify } from "jose";
 import { type Db, makeCache } from "../../ground/db/index.ts";
 import { type Clock, type Random, Refusal } from "../../ground/kernel/index.ts";
 import type { Signing } from "../signing/index.ts";
 import type { Tenants } from "../tenants/index.ts";
-import { kinds } from "./kinds.ts";
+import { type AccessClaims, type AccessGrant, accessToken } from "./access-token.ts";
+import { type Envelope, isText, isWhole } from "./codec.ts";
+import { readCompactJws } from "./compact-jws.ts";
+import { type CozeClaims, type CozeGrant, cozeToken } from "./coze-token.ts";
+import { type IdGrant, idToken } from "./id-token.ts";
+import { type AcceptedKind, isOfOtherKind, kinds } from "./kinds.ts";
+import { type WorkloadClaims, type WorkloadGrant, workloadToken } from "./workload-token.ts";
 
 interface Needs {
   readonly db: Pick<Db, "changes">;
@@ -12,107 +18,148 @@ interface Needs {
   readonly tenants: Tenants;
   readonly clock: Clock;
   readonly random: Random;
+  /** Whether an access token was taken back before its end, by itself or with the grant it came from. */
+  readonly isRevoked: (tenant: string, token: { readonly jti: string; readonly grantId?: string | undefined }) => Promise<boolean>;
 }
 
-/** What a workload access token says. */
-export interface WorkloadClaims {
-  readonly tenant: string;
-  readonly agentId: string;
-  readonly agentEpoch: number;
-  readonly user: { readonly id: string; readonly epoch: number } | undefined;
-  readonly tenantEpoch: number;
+/** What goes into each kind of token that names us as its issuer. */
+export interface Grants {
+  readonly workload: WorkloadGrant;
+  readonly access: AccessGrant;
+  readonly id: IdGrant;
+  readonly coze_id: CozeGrant;
+  readonly coze_access: CozeGrant;
+}
+
+/** What each kind of token says that a door of ours accepts. */
+export interface Claims {
+  readonly workload: WorkloadClaims;
+  readonly access: AccessClaims;
+  readonly coze_id: CozeClaims;
+  readonly coze_access: CozeClaims;
+}
+
+/** A token as it was made. */
+export interface Minted {
+  readonly token: string;
   /** Milliseconds since 1970. */
   readonly expiresAt: number;
-}
-
-/** What goes into a workload access token. */
-export interface WorkloadGrant {
-  readonly agent: { readonly id: string; readonly epoch: number };
-  readonly user?: { readonly id: string; readonly epoch: number; readonly issuer: string; readonly subject: string } | undefined;
-  readonly tenantEpoch: number;
+  readonly jti: string;
 }
 
 export type Tokens = ReturnType<typeof makeTokens>;
 
-/** A token as it was found to be; it stands and falls with the key that signed it. */
-interface Verified {
-  readonly kid: string;
-  readonly claims: WorkloadClaims;
-}
+const writers: { readonly [K in keyof Grants]: (grant: Grants[K]) => JWTPayload } = {
+  workload: workloadToken.write,
+  access: accessToken.write,
+  id: idToken.write,
+  coze_id: cozeToken.write,
+  coze_access: cozeToken.write,
+};
 
-/** Verified tokens kept at most; the oldest go first. */
+/** Verified tokens of one kind kept at most; the oldest go first. */
 const remembered = 20_000;
 
 const dead = () => new Refusal("unauthenticated", "The token is unknown, expired or not for this address.");
 
-const issuerIn = (token: string): string | undefined => {
-  try {
-    const payload = JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString("utf8")) as { iss?: unknown } | null;
-    return typeof payload?.iss === "string" ? payload.iss : undefined;
-  } catch {
-    return undefined;
-  }
-};
+/** A token as it was found to be; it stands and falls with the key that signed it. */
+interface Verified<C> {
+  readonly kid: string;
+  readonly claims: C;
+}
 
-const whole = (value: unknown): value is number => Number.isSafeInteger(value);
+export const makeTokens = ({ db, signing, tenants, clock, random, isRevoked }: Needs) => {
+  const newJti = () => random(16).toString("base64url");
 
-const toWorkload = (tenant: string, payload: JWTPayload): WorkloadClaims => {
-  const { sub, act, epochs, exp } = payload as JWTPayload & {
-    act?: { sub?: unknown };
-    epochs?: { agent?: unknown; user?: unknown; tenant?: unknown };
-  };
-  const agentId = act === undefined ? sub : act.sub;
-  if (typeof sub !== "string" || typeof agentId !== "string" || !whole(epochs?.agent) || !whole(epochs.tenant) || !whole(exp)) throw dead();
-  const common = { tenant, agentId, agentEpoch: epochs.agent, tenantEpoch: epochs.tenant, expiresAt: exp * 1000 };
-  if (act === undefined) return { ...common, user: undefined };
-  if (!whole(epochs.user)) throw dead();
-  return { ...common, user: { id: sub, epoch: epochs.user } };
-};
-
-export const makeTokens = ({ db, signing, tenants, clock, random }: Needs) => {
-  /**
-   * By hash, so that no token stays in memory. What was verified stays verified until it expires or its key is revoked; epochs are compared at each
-   * use.
-   */
-  const verified = makeCache<Verified>(db.changes, remembered, ({ kid }) => [["signing_key", kid]]);
-
-  const verifyAnew = async (kind: "workload", token: string): Promise<Verified> => {
-    const issuer = issuerIn(token);
-    const tenant = issuer === undefined ? undefined : tenants.ofIssuer(issuer);
+  /** Signature, type, issuer, audience and time. */
+  const verifyAnew = async <C>(
+    kind: AcceptedKind,
+    token: string,
+    read: (envelope: Envelope, payload: Readonly<Record<string, unknown>>) => C | undefined,
+  ): Promise<Verified<C>> => {
+    const jws = readCompactJws(token);
+    const issuer = jws?.payload["iss"];
+    const tenant = isText(issuer) ? tenants.ofIssuer(issuer) : undefined;
     // Whoever is asked for a key of a tenant makes its first: for a tenant that is none, nobody is asked.
-    if (issuer === undefined || tenant === undefined || !(await tenants.isOpen(tenant))) throw dead();
-    const { kid } = decodeProtectedHeader(token);
-    const key = kid === undefined ? undefined : await signing.keyFor(tenant, kid);
+    if (!jws || !isText(issuer) || tenant === undefined || !(await tenants.isOpen(tenant))) throw dead();
+    const { typ, audience } = kinds[kind];
+    const { kid } = jws.header;
+    // RFC 8725 3.1, 3.8, 3.9, 3.11: one algorithm, one key of ours, the issuer, the audience and the type are all demanded. `jwk`, `jku`, `x5c` and
+    // `x5u` name other keys, and nobody looks at them (RFC 8725 3.10).
+    const key = isText(kid) && jws.header["typ"] === typ ? await signing.keyFor(tenant, kid) : undefined;
     if (!key) throw dead();
-    // RFC 8725 3.1, 3.8, 3.9, 3.11: one algorithm, one key, the issuer, the audience and the type are all demanded.
     const { payload } = await jwtVerify(token, key.publicKey, {
       algorithms: ["ES256"],
-      typ: kinds[kind].typ,
+      typ,
       issuer,
-      audience: kinds[kind].audience(issuer),
-      requiredClaims: ["sub", "iat", "exp", "jti"],
+      ...(audience && { audience: audience(issuer) }),
+      requiredClaims: ["sub", "aud", "iat", "exp", "jti"],
       currentDate: new Date(clock()),
     });
-    return { kid: key.id, claims: toWorkload(tenant, payload) };
+    const { iat, exp, jti, aud } = payload;
+    if (!isWhole(iat) || !isWhole(exp) || !isText(jti) || !isText(aud)) throw dead();
+    if (kind === "access" && isOfOtherKind(issuer, aud)) throw dead();
+    const claims = read({ tenant, jti, issuedAt: iat * 1000, expiresAt: exp * 1000 }, payload);
+    if (!claims) throw dead();
+    return { kid: key.id, claims };
+  };
+
+  const verifierOf = <C extends Envelope>(
+    kind: AcceptedKind,
+    read: (envelope: Envelope, payload: Readonly<Record<string, unknown>>) => C | undefined,
+  ): ((token: string) => Promise<C>) => {
+    /**
+     * By hash, so that no token stays in memory. What was verified stays verified until it expires or its key is revoked; epochs are compared at each
+     * use.
+     */
+    const verified = makeCache<Verified<C>>(db.changes, remembered, ({ kid }) => [["signing_key", kid]]);
+    return async (token) => {
+      const hash = createHash("sha256").update(token).digest("base64url");
+      try {
+        const known = await verified(hash, () => verifyAnew(kind, token, read));
+        if (!known || known.claims.expiresAt <= clock()) throw dead();
+        return known.claims;
+      } catch (error) {
+        if (error instanceof errors.JOSEError || error instanceof TypeError) throw dead();
+        throw error;
+      }
+    };
+  };
+
+  const signedAccess = verifierOf("access", accessToken.read);
+  const verifiers: { readonly [K in AcceptedKind]: (token: string) => Promise<Claims[K]> } = {
+    workload: verifierOf("workload", workloadToken.read),
+    access: async (token) => {
+      const claims = await signedAccess(token);
+      if (await isRevoked(claims.tenant, claims)) throw dead();
+      return claims;
+    },
+    coze_id: verifierOf("coze_id", cozeToken.read),
+    coze_access: verifierOf("coze_access", cozeToken.read),
   };
 
   return {
-    /** @returns the token and when it ends, in milliseconds */
-    mintWorkload: async (tenant: string, { agent, user, tenantEpoch }: WorkloadGrant): Promise<{ token: string; expiresAt: number }> => {
+    /**
+     * Makes a token of a kind. Whoever asks has made sure that what it names may act, and read the epochs that go into it then.
+     * @param grant `notAfter`: it ends no later than this, however long its kind lives; milliseconds since 1970
+     * @throws Refusal target_invalid for an access token whose audience is another kind's; grant_invalid where `notAfter` is over
+     */
+    mint: async <K extends keyof Grants>(
+      kind: K,
+      tenant: string,
+      grant: Grants[K] & { readonly notAfter?: number | undefined },
+    ): Promise<Minted> => {
       const issuer = tenants.issuerOf(tenant);
+      const { typ, seconds, audience } = kinds[kind];
       const iat = Math.floor(clock() / 1000);
-      const exp = iat + kinds.workload.seconds;
-      const token = await signing.sign(tenant, kinds.workload.typ, {
-        iss: issuer,
-        aud: kinds.workload.audience(issuer),
-        // RFC 8693 4.1: the user is the subject, the agent that acts stands in `act`.
-        ...(user ? { sub: user.id, act: { sub: agent.id }, user_iss: user.issuer, user_sub: user.subject } : { sub: agent.id }),
-        epochs: { agent: agent.epoch, tenant: tenantEpoch, ...(user && { user: user.epoch }) },
-        iat,
-        exp,
-        jti: random(16).toString("base64url"),
-      });
-      return { token, expiresAt: exp * 1000 };
+      const exp = grant.notAfter === undefined ? iat + seconds : Math.min(iat + seconds, Math.floor(grant.notAfter / 1000));
+      if (exp <= iat) throw new Refusal("grant_invalid", "What the token was asked for with has ended.");
+      const jti = newJti();
+      const claims = writers[kind](grant);
+      if (kind === "access" && isOfOtherKind(issuer, String(claims.aud)))
+        throw new Refusal("target_invalid", "No access token is for this audience.");
+      const token = await signing.sign(tenant, typ, { iss: issuer, ...(audience && { aud: audience(issuer) }), ...claims, iat, exp, jti });
+      return { token, expiresAt: exp * 1000, jti };
     },
 
     /**
@@ -127,21 +174,15 @@ export const makeTokens = ({ db, signing, tenants, clock, random }: Needs) => {
         aud: ask.audience,
         iat,
         exp: iat + kinds.client_assertion.seconds,
-        jti: random(16).toString("base64url"),
+        jti: newJti(),
       });
     },
 
-    /** @throws Refusal unauthenticated for anything but a live token of this kind, minted here */
-    verify: async (kind: "workload", token: string): Promise<WorkloadClaims> => {
-      const hash = createHash("sha256").update(kind).update("\0").update(token).digest("base64url");
-      try {
-        const known = await verified(hash, () => verifyAnew(kind, token));
-        if (!known || known.claims.expiresAt <= clock()) throw dead();
-        return known.claims;
-      } catch (error) {
-        if (error instanceof errors.JOSEError || error instanceof TypeError) throw dead();
-        throw error;
-      }
-    },
+    /**
+     * What a live token of a kind says: its signature, type, issuer, audience and time hold, and it was not taken back. The audience of `access` is the
+     * door's to check, and whether what a token names still stands is `standing`'s to say.
+     * @throws Refusal unauthenticated for anything else
+     */
+    verify: <K extends AcceptedKind>(kind: K, token: string): Promise<Claims[K]> => verifiers[kind](token),
   };
 };

@@ -14,7 +14,7 @@ interface Needs {
   readonly users: Pick<Users, "proven" | "asserted">;
   readonly issuers: Pick<Issuers, "verify">;
   readonly standing: Pick<StandingCheck, "actor">;
-  readonly tokens: Pick<Tokens, "mintWorkload">;
+  readonly tokens: Pick<Tokens, "mint">;
 }
 
 /** For whom a token is wanted: `userToken` or `userId`, never both, or neither. */
@@ -116,7 +116,7 @@ export const makeWorkloadTokens = ({ db, audit, clock, users, issuers, standing,
       if (young && young.epochs === epochs && left > freshFor && left <= life) return answer(young.token, young.expiresAt);
 
       const keysBefore = keysChanged;
-      const { token, expiresAt } = await tokens.mintWorkload(who.tenant, { agent, user, tenantEpoch });
+      const { token, expiresAt } = await tokens.mint("workload", who.tenant, { agent, user, tenantEpoch });
       await audit.note(who, "workload_token.minted", { agent: agent.id, user: user?.id, details: { proven: user?.proven ?? false } });
       if (keysChanged === keysBefore) kept.set(key, { token, expiresAt, epochs });
       return answer(token, expiresAt);

@@ -1,4 +1,4 @@
-import { jsonFault } from "../../ground/kernel/index.ts";
+import { jsonFault } from "./json-fault.ts";
 
 /**
  * Parses a JSON object in which no name stands twice, at any depth: readers disagree on which of the two counts (RFC 7519 4).
