@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -105,5 +105,36 @@ describe.skipIf(!canBuildDiskLayer)(`power loss${canBuildDiskLayer ? "" : " (dis
       lost = "the store";
     }
     expect(lost).not.toBe("nothing");
+  }, 120_000);
+
+  test("a disk that fails refuses who waited for it and every write after, says so, and loses nothing acknowledged", async () => {
+    const folder = join(top, "failing");
+    const fails = join(top, "the-disk-fails");
+    mkdirSync(folder, { mode: 0o700 });
+    const disk = { LD_PRELOAD: library, LEGATE_TEST_DISK_FOLDER: folder, LEGATE_TEST_DISK_LOG: join(top, "failing.log") };
+    const env = { LEGATE_DATA_DIR: folder, LEGATE_MASTER_KEY: undefined };
+    const server = await serverProcess({ ...env, ...disk, LEGATE_TEST_DISK_FAILS: fails });
+    await server.start();
+    const { url } = server;
+    const ready = async () => (await fetch(`${url}/readyz`)).status;
+    const names = async () => (await everyItem<{ name: string }>(url, "/v1/agents")).map(({ name }) => name);
+    expect([await create(url, "before"), await ready()]).toEqual([true, 200]);
+    writeFileSync(fails, "");
+    const during = await Promise.all(Array.from({ length: 8 }, (_, at) => create(url, `during-${at}`)));
+    // It would take the next sync, and make good what it never had.
+    rmSync(fails);
+    const after = await Promise.all(Array.from({ length: 8 }, (_, at) => create(url, `after-${at}`)));
+    expect([...during, ...after]).toEqual(Array.from({ length: 16 }, () => false));
+    expect([await ready(), (await fetch(`${url}/livez`)).status]).toEqual([503, 200]);
+    expect(await names()).toContain("before");
+    expect(await server.stop()).toBe(0);
+    const again = await serverProcess(env);
+    await again.start();
+    expect(await create(again.url, "again")).toBe(true);
+    const kept = (await everyItem<{ name: string }>(again.url, "/v1/agents")).map(({ name }) => name);
+    expect(kept).toEqual(expect.arrayContaining(["before", "again"]));
+    expect(kept.filter((name) => name.startsWith("after"))).toEqual([]);
+    await verifyAudit(again.url);
+    expect(await again.stop()).toBe(0);
   }, 120_000);
 });

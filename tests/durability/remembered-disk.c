@@ -5,9 +5,11 @@
  *   LEGATE_TEST_DISK_FOLDER  the folder, an absolute path
  *   LEGATE_TEST_DISK_LOG     where to write it down, outside of the folder
  *   LEGATE_TEST_DISK_LIES    when set, nothing is ever written down as synced: a disk that lies
+ *   LEGATE_TEST_DISK_FAILS   a file: while it is there, whoever syncs is told that the disk failed (EIO)
  *
  * A record: kind (1 byte), length of the path (4, little-endian), length of the data (4), place (8), path, data.
- * Kinds: C made, W written, T cut to a length, S synced, U removed, R renamed (the data is the new path).
+ * Kinds: C made, W written, T cut to a length, S synced, U removed, R renamed (the data is the new path). The place of S is how many records stood
+ * before the sync began: what others write while it is under way may or may not be part of it.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -28,7 +30,9 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static const char *folder;
 static size_t folder_length;
 static int lies;
+static const char *fails;
 static int log_file = -1;
+static uint64_t records;
 static char *paths[MOST];
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
@@ -59,6 +63,7 @@ static void note(char kind, const char *path, uint64_t place, const struct iovec
     length -= take;
   }
   if (REAL(writev)(log_file, all, count) < 0) abort();
+  records++;
   errno = before;
 }
 
@@ -66,6 +71,7 @@ __attribute__((constructor)) static void begin(void) {
   const char *to = getenv("LEGATE_TEST_DISK_LOG");
   folder = getenv("LEGATE_TEST_DISK_FOLDER");
   lies = getenv("LEGATE_TEST_DISK_LIES") != NULL;
+  fails = getenv("LEGATE_TEST_DISK_FAILS");
   if (to == NULL || folder == NULL) {
     folder = NULL;
     return;
@@ -149,24 +155,26 @@ ssize_t pwritev64(int fd, const struct iovec *data, int parts, off64_t place) {
   return done;
 }
 
-static void synced(int fd) {
-  if (lies || path_of(fd) == NULL) return;
+static int sync_by(int (*really)(int), int fd) {
+  if (path_of(fd) == NULL) return really(fd);
+  if (fails != NULL && access(fails, F_OK) == 0) {
+    errno = EIO;
+    return -1;
+  }
   pthread_mutex_lock(&lock);
-  if (path_of(fd) != NULL) note('S', paths[fd], 0, NULL, 0, 0);
+  uint64_t before = records;
   pthread_mutex_unlock(&lock);
-}
-
-int fsync(int fd) {
-  int done = REAL(fsync)(fd);
-  if (done == 0) synced(fd);
+  int done = really(fd);
+  if (done != 0 || lies) return done;
+  pthread_mutex_lock(&lock);
+  if (path_of(fd) != NULL) note('S', paths[fd], before, NULL, 0, 0);
+  pthread_mutex_unlock(&lock);
   return done;
 }
 
-int fdatasync(int fd) {
-  int done = REAL(fdatasync)(fd);
-  if (done == 0) synced(fd);
-  return done;
-}
+int fsync(int fd) { return sync_by(REAL(fsync), fd); }
+
+int fdatasync(int fd) { return sync_by(REAL(fdatasync), fd); }
 
 int ftruncate64(int fd, off64_t length) {
   int done = REAL(ftruncate64)(fd, length);

@@ -43,10 +43,15 @@ const readLog = (path: string): readonly Done[] => {
 
 type Change = Pick<Done, "kind" | "place" | "data">;
 
+/** Which record of the log it is. */
+interface Numbered {
+  readonly at: number;
+}
+
 /** A file whatever it is called: what is surely on the disk, and what may or may not be. */
 interface Inode {
   synced: Buffer;
-  unsynced: Change[];
+  unsynced: (Change & Numbered)[];
 }
 
 const changed = (content: Buffer, { kind, place, data }: Change): Buffer => {
@@ -121,13 +126,15 @@ export const losePower = (folder: string, before: ReadonlyMap<string, Buffer>, l
   const durable = new Map<string, Inode>([...before].map(([path, content]) => [path, { synced: content, unsynced: [] }]));
   const names = new Map(durable);
   /** What was done to names since their folder was last synced. */
-  let renamings: ((to: Map<string, Inode>) => void)[] = [];
+  let renamings: (Numbered & { readonly act: (to: Map<string, Inode>) => void })[] = [];
+  let at = -1;
   const rename = (act: (to: Map<string, Inode>) => void): void => {
     act(names);
-    renamings.push(act);
+    renamings.push({ at, act });
   };
   const counts = { writes: 0, syncs: 0, dropped: 0 };
   for (const { kind, path, place, data } of existsSync(log) ? readLog(log) : []) {
+    at += 1;
     const inode = names.get(path);
     if (kind === "C") {
       const made: Inode = { synced: Buffer.alloc(0), unsynced: [] };
@@ -142,18 +149,19 @@ export const losePower = (folder: string, before: ReadonlyMap<string, Buffer>, l
       });
     } else if (kind === "S" && path === folder) {
       counts.syncs += 1;
-      for (const act of renamings) act(durable);
-      renamings = [];
+      for (const each of renamings) if (each.at < place) each.act(durable);
+      renamings = renamings.filter((each) => each.at >= place);
     } else if (kind === "S" && inode) {
       counts.syncs += 1;
-      inode.synced = withAll(inode.synced, inode.unsynced);
-      inode.unsynced = [];
+      const isSynced = (change: Numbered): boolean => change.at < place;
+      inode.synced = withAll(inode.synced, inode.unsynced.filter(isSynced));
+      inode.unsynced = inode.unsynced.filter((change) => !isSynced(change));
     } else if (inode) {
       if (kind === "W") counts.writes += 1;
-      inode.unsynced.push({ kind, place, data });
+      inode.unsynced.push({ at, kind, place, data });
     }
   }
-  for (const act of renamings.slice(0, Math.floor(dice() * (renamings.length + 1)))) act(durable);
+  for (const { act } of renamings.slice(0, Math.floor(dice() * (renamings.length + 1)))) act(durable);
   for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true });
   mkdirSync(dirname(folder), { recursive: true });
   for (const [path, { synced, unsynced }] of durable) {

@@ -85,7 +85,10 @@ export const openServer = async (settings: Config, tell: (text: string) => void 
     const http = await makeHttp(config, {
       log,
       random: systemRandom,
-      ping: () => house.tenants.ping(),
+      ping: async () => {
+        house.db.checkWritable();
+        await house.tenants.ping();
+      },
       isOpen: house.tenants.isOpen,
       rates: house.limits,
       onLimited: ({ requestId, address }, limit) => {

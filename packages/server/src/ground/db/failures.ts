@@ -45,3 +45,13 @@ export const asRefusal = (error: unknown): unknown => {
   refusal.cause = error;
   return refusal;
 };
+
+/**
+ * What was committed did not come to disk. Asking again would answer yes, though what failed is not there (the system forgets it); so nothing that
+ * follows can be promised either, until the log is read anew.
+ */
+export const asUnsynced = (error: unknown): Refusal => {
+  const refusal = new Refusal("unavailable", "The store cannot be written until Legate is started anew.");
+  refusal.cause = new Error("The disk failed to keep what was committed.", { cause: error });
+  return refusal;
+};

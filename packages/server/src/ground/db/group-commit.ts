@@ -1,7 +1,18 @@
-import type { Handle } from "./tables.ts";
+import type { Refusal } from "../kernel/index.ts";
 import type { Change, Hearing } from "./changes.ts";
-import { asRefusal } from "./failures.ts";
+import { asRefusal, asUnsynced } from "./failures.ts";
 import type { SqliteConnection } from "./sqlite-connection.ts";
+import type { Handle } from "./tables.ts";
+
+interface Needs {
+  /** Commits without waiting for the disk. */
+  readonly connection: SqliteConnection;
+  /** Runs its statements on that connection. */
+  readonly tx: Handle;
+  readonly hearing: Hearing;
+  /** Answers when all that was committed before is on disk. */
+  readonly sync: () => Promise<void>;
+}
 
 interface Waiting {
   readonly run: (tx: Handle) => Promise<unknown>;
@@ -15,12 +26,18 @@ const unitsPerCommit = 128;
 /**
  * Lets the writes of the same few milliseconds share one transaction, and so one sync to disk. Units run one after another, each in a
  * savepoint; a unit that throws undoes only itself. Nobody is answered before COMMIT: if that fails, every unit of the transaction failed. Then
- * everybody hears what was changed, and only then are answers given.
+ * everybody hears what was changed, the disk is waited for, and only then are answers given; what arrives meanwhile gathers for the next transaction.
+ * If the disk fails, they are refused, and nothing is written any more.
  */
-export const makeGroupCommit = (connection: SqliteConnection, tx: Handle, hearing: Hearing) => {
+export const makeGroupCommit = ({ connection, tx, hearing, sync }: Needs) => {
   const queue: Waiting[] = [];
   let working: Promise<void> | undefined;
   let closed = false;
+  let lost: Refusal | undefined;
+
+  const checkWritable = (): void => {
+    if (lost) throw lost;
+  };
 
   /** Prepared once like any other statement: these run more often than all others. */
   const say = (sql: string): void => {
@@ -65,6 +82,13 @@ export const makeGroupCommit = (connection: SqliteConnection, tx: Handle, hearin
       return;
     }
     for (const change of changed) hearing.deliver(change);
+    try {
+      await sync();
+    } catch (error) {
+      lost = asUnsynced(error);
+      for (const unit of [...taken, ...queue.splice(0)]) unit.reject(lost);
+      return;
+    }
     for (const answer of settle) answer();
   };
 
@@ -85,9 +109,12 @@ export const makeGroupCommit = (connection: SqliteConnection, tx: Handle, hearin
     write: <T>(unit: (tx: Handle) => Promise<T>): Promise<T> =>
       new Promise<T>((resolve, reject) => {
         if (closed) throw new Error("SQLite: the store is closed");
+        checkWritable();
         queue.push({ run: unit, resolve: resolve as (value: unknown) => void, reject });
         working ??= work();
       }),
+    /** @throws Refusal unavailable once the disk has failed */
+    checkWritable,
     /** How many units wait to be begun. */
     waiting: (): number => queue.length,
     /** Waits for what was accepted, and accepts nothing more. */

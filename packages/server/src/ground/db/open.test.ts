@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync } from "node:fs";
+import { copyFileSync, mkdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { eachStore } from "../../testing/stores.ts";
@@ -32,6 +32,24 @@ eachStore("the store", (fresh) => {
     const copy = await openDb({ engine: "sqlite", path });
     expect(await tenants(copy)).toEqual(["a"]);
     await copy.close();
+  });
+
+  test("a log that was left behind is in the file, synced, before anything is added to it", async () => {
+    const address = await fresh();
+    if (address.engine === "postgres") return;
+    const db = await openDb(address);
+    await db.write((tx) => addTenant(tx, "a"));
+    const folder = join(dirname(address.path), "left");
+    mkdirSync(folder);
+    const path = join(folder, "legate.db");
+    // As a kill would leave them: nobody writes.
+    for (const end of ["", "-wal"]) copyFileSync(`${address.path}${end}`, `${path}${end}`);
+    await db.close();
+    expect(statSync(`${path}-wal`).size).toBeGreaterThan(0);
+    const again = await openDb({ engine: "sqlite", path });
+    expect(statSync(`${path}-wal`).size).toBe(0);
+    expect(await tenants(again)).toEqual(["a"]);
+    await again.close();
   });
 
   test("a unit that throws undoes itself and nobody else", async () => {

@@ -10,6 +10,7 @@ import { openPostgresFeed } from "./postgres-feed.ts";
 import { openPostgresPool, whileServing } from "./postgres-pool.ts";
 import { openSqliteConnection, type SqliteConnection } from "./sqlite-connection.ts";
 import { sqliteDialect } from "./sqlite-dialect.ts";
+import { openSqliteLog } from "./sqlite-log.ts";
 import type { Handle, Tables } from "./tables.ts";
 
 /** Where the store is. */
@@ -28,6 +29,8 @@ export interface Db {
   write<T>(unit: (tx: Handle) => Promise<T>): Promise<T>;
   /** What was changed, by whichever replica. */
   readonly changes: Changes;
+  /** @throws Refusal unavailable once the disk has failed in a way after which this process writes nothing more */
+  checkWritable(): void;
   /** How much work waits for its turn: writes on SQLite, whatever needs a connection on PostgreSQL. */
   waiting(): number;
   /** Finishes what was accepted. */
@@ -62,13 +65,9 @@ const pageCacheKiB = 32 * 1024;
 /** 32 MiB. */
 const pagesInLog = 8_192;
 
-/** The driver leaves the log where it is when it closes; whoever then takes the file alone would take less than all. */
+/** Brings what stands in the log into the file, syncs that, and empties the log. */
 const foldLog = (writer: SqliteConnection): void => {
-  try {
-    writer.run("pragma wal_checkpoint(truncate)", []);
-  } catch {
-    // A disk that is full now: the next start reads the log.
-  }
+  writer.run("pragma wal_checkpoint(truncate)", []);
 };
 
 const openSqlite = async (path: string): Promise<Db> => {
@@ -92,22 +91,38 @@ const openSqlite = async (path: string): Promise<Db> => {
   };
   try {
     const writer = connect();
+    // What is read from a log that was left behind need not be on the disk: the sync that failed may be why its process ended. What is added after
+    // it would be lost with it; folded in, all of it is written once more, and synced.
+    foldLog(writer);
     const tx = new Kysely<Tables>({ dialect: sqliteDialect(writer) });
     await migrate(tx, "sqlite");
+    // From here on a commit waits for nothing. Whoever is to be answered waits for the log, on another thread; SQLite itself still syncs before and
+    // after it folds, and the head of each log that it begins.
+    writer.exec("pragma synchronous = normal");
+    const log = openSqliteLog(path);
+    opened.push(log);
     const reader = connect();
     reader.exec("pragma query_only = on");
     const read = new Kysely<Tables>({ dialect: sqliteDialect(reader) });
     const hearing = makeHearing();
-    const group = makeGroupCommit(writer, tx, hearing);
+    const group = makeGroupCommit({ connection: writer, tx, hearing, sync: () => log.sync() });
     return {
       engine: "sqlite",
       read,
       write: group.write,
       changes: ownChanges(hearing),
+      checkWritable: group.checkWritable,
       waiting: group.waiting,
       close: async () => {
         await group.close();
-        foldLog(writer);
+        try {
+          // The driver leaves the log where it is when it closes; whoever then takes the file alone would take less than all. After a failed sync
+          // only the next start, which verifies what it reads, may fold.
+          group.checkWritable();
+          foldLog(writer);
+        } catch {
+          // Or the disk is full now: the next start reads the log.
+        }
         closeAll();
       },
     };
@@ -171,6 +186,8 @@ const openPostgres = async (url: string): Promise<Db> => {
       }
     },
     changes,
+    // Its disk is the server's business, which refuses by itself.
+    checkWritable: () => undefined,
     waiting: () => pools.reduce((sum, pool) => sum + pool.waiting(), 0),
     // A server that does not answer does not answer a good-bye either.
     close: () => within(closingPatience, changes.close().then(closePools)),
