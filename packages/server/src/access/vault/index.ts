@@ -8,5 +8,5 @@ export type { ConsentView, Step } from "./consent.ts";
 export { vaultSealedColumns } from "./sealed-columns.ts";
 export { type BeginAsk, makeSessions, type Progress, type Sessions } from "./sessions.ts";
 export type { SessionsNeeds } from "./sessions-needs.ts";
-export type { Cookies, VisitCookie } from "./visit.ts";
+export { challengeOf, type Cookies, hashed, isSame, newSecret, type VisitCookie } from "./visit.ts";
 export { makeVault, type Vault } from "./vault.ts";

@@ -94,6 +94,10 @@ export interface AuthorizationRequestRow {
   code_challenge: Fixed<string>;
   dpop_jkt: Fixed<string | null>;
   prompt: Fixed<string | null>;
+  /** Seconds. */
+  max_age: Fixed<number | null>;
+  /** Whether a remembered consent may answer it. */
+  recallable: Fixed<0 | 1>;
   /** issuer: which one is to be chosen; login: at the user's issuer; consent: our page was shown; done: answered. */
   stage: "issuer" | "login" | "consent" | "done";
   /** Hash of the login's `state`; empty outside a login. */

@@ -28,8 +28,8 @@ export const oauthServer = ({ text, integer }: Columns): readonly string[] => [
 
   `create table authorization_requests (id ${text} primary key, tenant_id ${text} not null, client_id ${text} not null, client_version ${text} not null,
      redirect_uri ${text} not null, resource ${text} not null, scopes ${text} not null, code_challenge ${text} not null, dpop_jkt ${text},
-     prompt ${text}, stage ${text} not null, state_hash ${text} not null, issuer_id ${text}, user_id ${text}, user_epoch ${integer}, auth_time ${integer},
-     sealed_secrets ${text} not null, created_at ${integer} not null, expires_at ${integer} not null)`,
+     prompt ${text}, max_age ${integer}, recallable ${integer} not null, stage ${text} not null, state_hash ${text} not null, issuer_id ${text},
+     user_id ${text}, user_epoch ${integer}, auth_time ${integer}, sealed_secrets ${text} not null, created_at ${integer} not null, expires_at ${integer} not null)`,
   "create index authorization_requests_by_state on authorization_requests (state_hash)",
   "create index authorization_requests_by_end on authorization_requests (expires_at)",
   `create table authorization_codes (tenant_id ${text} not null, hash ${text} not null, grant_id ${text} not null, redirect_uri ${text} not null,
@@ -58,7 +58,7 @@ export const oauthServer = ({ text, integer }: Columns): readonly string[] => [
   "create index revoked_tokens_by_end on revoked_tokens (expires_at)",
 
   `alter table agents add column project ${text}`,
-  "create index agents_by_project on agents (tenant_id, project) where project is not null",
+  "create index agents_by_project on agents (tenant_id, project) where project is not null and deleted_at is null",
   `create table projects (tenant_id ${text} not null, id ${text} not null, description ${text}, agents ${text} not null, lanes ${text} not null,
      version ${integer} not null, created_at ${integer} not null, updated_at ${integer} not null, primary key (tenant_id, id))`,
   "create index projects_by_age on projects (tenant_id, created_at, id)",
