@@ -11,7 +11,9 @@ export type ChangeKind =
   | "provider"
   | "signing_key"
   | "data_key"
-  | "pepper";
+  | "pepper"
+  | "oauth_grant"
+  | "access_token";
 
 /** Something that caches may hold is no longer as it was. */
 export interface Change {

@@ -137,6 +137,7 @@ export interface OauthGrantRow {
   agent_epoch: Fixed<number | null>;
   user_id: Fixed<string>;
   user_epoch: Fixed<number>;
+  tenant_epoch: Fixed<number>;
   resource: Fixed<string>;
   /** JSON array. */
   scopes: Fixed<string>;
@@ -155,8 +156,8 @@ export interface RefreshTokenRow {
   /** Set for a public client that proved a key (RFC 9449 5). */
   dpop_jkt: Fixed<string | null>;
   spent_at: number | null;
-  /** The next one, sealed, for as long as the spent one still answers it. */
-  sealed_successor: string | null;
+  /** What makes the next one of this one, for as long as the spent one still answers it: neither store nor token alone tells the next. */
+  successor_salt: string | null;
   created_at: Fixed<number>;
   expires_at: Fixed<number>;
 }
