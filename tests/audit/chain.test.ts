@@ -310,6 +310,26 @@ eachStore("retention", (fresh) => {
     await house.close();
   });
 
+  test("what is cut is found by nobody, and what said whom it named goes with it", async () => {
+    const { house, hand } = await openRecorded(await fresh(), [], 30);
+    const named = async () =>
+      (await house.audit.list("default", { agent: "agt_1" }, { limit: 10 })).items.map(({ target }) => target).join(" ");
+    const filters = async () =>
+      (await house.db.read.selectFrom("audit_block_filters").select("number").where("tenant_id", "=", "default").execute()).length;
+    for (const target of ["first", "second"]) {
+      await house.audit.note(acme, "thing.happened", { target, agent: "agt_1" });
+      // Beyond what one filter spans: this block has two.
+      hand.forward(60_000);
+      await house.audit.note(acme, "thing.happened", { target, agent: "agt_1", user: "usr_1" });
+      await house.chain.seal("default");
+      hand.forward(20 * day);
+    }
+    expect([await named(), await filters()]).toEqual(["second second first first", 4]);
+    await runJob(house, "audit.retention");
+    expect([await named(), await filters()]).toEqual(["second second", 2]);
+    await house.close();
+  });
+
   test("events that vanished with no signed word are not cut, but deleted", async () => {
     const { house } = await openRecorded(await fresh(), [3, 3], 30);
     const blocks = await blocksOf(house);

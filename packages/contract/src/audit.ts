@@ -31,7 +31,9 @@ export const listAuditEvents = operation({
     from: moment.optional(),
     to: moment.optional(),
   }),
-  answer: pageOf(auditEvent),
+  answer: pageOf(auditEvent).describe(
+    "Where it is filtered by agent, user or action, a page may hold fewer than `limit`, even none, while `nextCursor` is there: go on until it is absent.",
+  ),
   status: 200,
   refusals: [],
 });

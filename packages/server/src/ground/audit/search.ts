@@ -97,7 +97,7 @@ export const makeSearch = ({ read }: Pick<Db, "read">, reach: Reach = usualReach
         look.passTo(beginOf(lastAt + 1));
         // Whoever goes on from here begins further down than this search did, so going on comes to an end.
         if (filters >= reach.filters && isBefore(look.place(), span.before)) return look.stopped();
-        filters += 1;
+        if (lastAt < span.before.at) filters += 1;
         if (mayHold(names, marks) && !(await look.through(later(span.from, beginOf(firstAt))))) return look.stopped();
         next = { lastAt, number };
       }

@@ -50,8 +50,8 @@ const firstRelease = async (address: StoreAddress, fill: (db: Handle) => Promise
 const insertTenant = (db: Handle, id: string) =>
   sql`insert into tenants (id, status, epoch, created_at) values (${id}, 'active', 3, 1)`.execute(db);
 const insertEvent = (db: Handle, tenant: string, id: string, at: number) =>
-  sql`insert into audit_events (tenant_id, id, at, action, outcome, caller_kind, request_id, details)
-      values (${tenant}, ${id}, ${at}, 'agent.created', 'done', 'operator', 'req_1', '{}')`.execute(db);
+  sql`insert into audit_events (tenant_id, id, at, action, outcome, caller_kind, agent_id, user_id, request_id, details)
+      values (${tenant}, ${id}, ${at}, 'agent.created', 'done', 'operator', ${id}, ${at % 3 === 0 ? id : null}, 'req_1', '{}')`.execute(db);
 const insertSigningKey = (db: Handle) =>
   sql`insert into signing_keys (id, tenant_id, alg, public_jwk, sealed_private_jwk, epoch, created_at, signs_from, expires_at)
       values ('k1', 'acme', 'ES256', '{}', 's1.x.y', 0, 1, 1, 9)`.execute(db);
@@ -75,7 +75,9 @@ eachStore("a store of the first release", (fresh) => {
       const [key] = await db.read.selectFrom("signing_keys").selectAll().execute();
       expect(key).toMatchObject({ id: "k1", expires_at: 9, revoked_at: null });
       const placesIn = async (table: "audit_events" | "audit_unsealed") =>
-        (await db.read.selectFrom(table).select(["tenant_id", "at", "id"]).orderBy("at").execute()).map(Object.values);
+        (await db.read.selectFrom(table).select(["tenant_id", "at", "id", "agent_id", "user_id"]).orderBy("at").execute()).map(
+          Object.values,
+        );
       expect(await placesIn("audit_unsealed")).toHaveLength(20);
       expect(await placesIn("audit_unsealed")).toEqual(await placesIn("audit_events"));
     } finally {

@@ -12,6 +12,14 @@ describe("a cursor", () => {
     expect(placeOf(undefined)).toBeUndefined();
   });
 
+  test("points at where fetching broke off, if the page is not full", () => {
+    const rows = [3, 2].map((at) => ({ at, id: `id_${at}` }));
+    const stopped = { at: 2, id: "" };
+    expect(placeOf(pageFrom(rows, 2, (row) => row, stopped).nextCursor)).toEqual(stopped);
+    expect(placeOf(pageFrom(rows, 1, (row) => row, stopped).nextCursor)).toEqual(rows[0]);
+    expect(placeOf(pageFrom([], 1, () => stopped, stopped).nextCursor)).toEqual(stopped);
+  });
+
   test.each([
     "",
     "{}",

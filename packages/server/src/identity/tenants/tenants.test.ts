@@ -177,6 +177,9 @@ eachStore("tenants", (fresh) => {
         .values({ tenant_id: "acme", ...head, events: "[]", count: 0, first_at: 0, last_at: 0, sealed_at: 0 })
         .execute(),
     );
+    await house.db.write((tx) =>
+      tx.insertInto("audit_block_filters").values({ tenant_id: "acme", number: 7, first_at: 0, last_at: 0, filter: "AA" }).execute(),
+    );
     await house.db.write(async (tx) => {
       for (let n = 0; n < 1_200; n += 1) await house.audit.record(tx, acme, "thing.happened", { target: `thing-${n}` });
     });
