@@ -14,7 +14,10 @@ import { handClock, openGround } from "./stores.ts";
 export const testPublicUrl = "http://127.0.0.1:8700";
 
 /** The real identity floor on a fresh store, with a clock moved by hand and loopback issuers allowed. */
-export const openIdentity = async (address: StoreAddress) => {
+export const openIdentity = async (
+  address: StoreAddress,
+  { isRevoked = () => Promise.resolve(false) }: { readonly isRevoked?: Parameters<typeof makeTokens>[0]["isRevoked"] } = {},
+) => {
   const hand = handClock();
   const ground = await openGround(address, hand.clock);
   const egress = makeEgress({ allow: ["127.0.0.0/8"] });
@@ -23,6 +26,7 @@ export const openIdentity = async (address: StoreAddress) => {
     ...ground,
     publicUrl: testPublicUrl,
     firstAdmin: operators.firstAdmin,
+    onCreated: () => Promise.resolve(),
     onSuspended: () => Promise.resolve(),
   });
   const users = makeUsers({ ...ground, onSuspended: () => Promise.resolve(), onRevoked: () => Promise.resolve() });
@@ -36,11 +40,12 @@ export const openIdentity = async (address: StoreAddress) => {
   const agents: Agents = makeAgents({
     ...ground,
     issuerId: async (tenant, name) => (await issuers.get(tenant, name)).id,
+    holdProject: () => Promise.resolve(false),
     onSuspended: () => Promise.resolve(),
     onRemoved: () => Promise.resolve(),
   });
   const signing = makeSigning(ground);
-  const tokens = makeTokens({ ...ground, signing, tenants, isRevoked: () => Promise.resolve(false) });
+  const tokens = makeTokens({ ...ground, signing, tenants, isRevoked });
   const standing = makeStanding(ground);
   const workloadTokens = makeWorkloadTokens({ ...ground, users, issuers, standing, tokens });
   const authn = makeAuthn({ ...ground, tenants, operators, agents, users, issuers, tokens, standing });

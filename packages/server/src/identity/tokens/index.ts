@@ -4,7 +4,7 @@ export { type CompactJws, readCompactJws } from "./compact-jws.ts";
 export type { CozeClaims, CozeGrant } from "./coze-token.ts";
 export type { IdGrant } from "./id-token.ts";
 export { type AcceptedKind, type Kind, kinds, ownAudiences } from "./kinds.ts";
-export { type Epochs, makeStanding, type Standing, type StandingCheck } from "./standing.ts";
+export { type Chain, type Epochs, makeStanding, type Standing, type StandingChain, type StandingCheck } from "./standing.ts";
 export { type Claims, type Grants, makeTokens, type Minted, type Tokens } from "./tokens.ts";
 export type { WorkloadClaims, WorkloadGrant } from "./workload-token.ts";
 export { makeWorkloadTokens, type WorkloadToken, type WorkloadTokens } from "./workload-tokens.ts";

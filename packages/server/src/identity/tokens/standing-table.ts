@@ -6,6 +6,7 @@ export interface StandingRow {
   readonly name: string;
   readonly labels: string;
   readonly origin: "operator" | "self";
+  readonly project: string | null;
   readonly agent_status: "active" | "suspended" | "revoked";
   readonly agent_epoch: number;
   readonly deleted_at: number | null;
@@ -24,6 +25,7 @@ const read = prepared<{ tenant: string; agent: string; user: string }, StandingR
       "a.name as name",
       "a.labels as labels",
       "a.origin as origin",
+      "a.project as project",
       "a.status as agent_status",
       "a.epoch as agent_epoch",
       "a.deleted_at as deleted_at",
@@ -34,6 +36,22 @@ const read = prepared<{ tenant: string; agent: string; user: string }, StandingR
     ])
     .where("a.tenant_id", "=", tenant)
     .where("a.id", "=", agent)
+    .limit(1),
+);
+
+/** A user who acts without any agent, as what an app was given does. */
+export type PersonRow = Pick<StandingRow, "tenant_status" | "tenant_epoch"> & {
+  readonly user_status: "active" | "suspended" | "revoked";
+  readonly user_epoch: number;
+};
+
+const person = prepared<{ tenant: string; user: string }, PersonRow>((db, { tenant, user }) =>
+  db
+    .selectFrom("users as u")
+    .innerJoin("tenants as t", "t.id", "u.tenant_id")
+    .select(["u.status as user_status", "u.epoch as user_epoch", "t.status as tenant_status", "t.epoch as tenant_epoch"])
+    .where("u.tenant_id", "=", tenant)
+    .where("u.id", "=", user)
     .limit(1),
 );
 
@@ -54,6 +72,7 @@ const actorsBy = (column: "a.id" | "a.name") =>
         "a.name as name",
         "a.labels as labels",
         "a.origin as origin",
+        "a.project as project",
         "a.status as agent_status",
         "a.epoch as agent_epoch",
         "a.issuer_id as issuer_id",
@@ -73,6 +92,9 @@ const actorByName = actorsBy("a.name");
 export const standingTable = {
   read: async (db: Handle, tenant: string, agent: string, user: string): Promise<StandingRow | undefined> =>
     (await read(db, { tenant, agent, user }))[0],
+
+  /** The same for a user without any agent. */
+  person: async (db: Handle, tenant: string, user: string): Promise<PersonRow | undefined> => (await person(db, { tenant, user }))[0],
 
   /** A living agent by name or id. */
   actor: async (db: Handle, tenant: string, ref: string): Promise<ActorRow | undefined> =>

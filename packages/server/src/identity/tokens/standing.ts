@@ -1,6 +1,8 @@
 import { type Db, makeCache, type Tag } from "../../ground/db/index.ts";
 import { type ActingAgent, type Principal, Refusal } from "../../ground/kernel/index.ts";
-import { type ActorRow, type StandingRow, standingTable } from "./standing-table.ts";
+import { defaultProject } from "../agents/index.ts";
+import type { Named } from "./access-token.ts";
+import { type ActorRow, type PersonRow, type StandingRow, standingTable } from "./standing-table.ts";
 
 interface Needs {
   readonly db: Db;
@@ -23,11 +25,28 @@ export interface Actor {
   readonly tenantEpoch: number;
 }
 
+/** Everybody that an access token names, or will name. */
+export interface Chain {
+  /** Who acts now first; empty where the user acts alone, through an app. */
+  readonly actors: readonly Named[];
+  readonly user?: Named | undefined;
+  /** Left out where the token is yet to be made. */
+  readonly tenantEpoch?: number | undefined;
+}
+
+/** Everybody of a chain may act now. */
+export interface StandingChain {
+  /** The one that acts now; undefined where the user acts alone. */
+  readonly agent: ActingAgent | undefined;
+  readonly user: Named | undefined;
+  readonly tenantEpoch: number;
+}
+
 /** The epochs that a credential carries; any that has moved on makes it dead. */
 export interface Epochs {
-  readonly agent?: number;
+  readonly agent?: number | undefined;
   readonly user?: number | undefined;
-  readonly tenant?: number;
+  readonly tenant?: number | undefined;
 }
 
 export type StandingCheck = ReturnType<typeof makeStanding>;
@@ -36,6 +55,14 @@ const gone = () => new Refusal("unauthenticated", "What the credential names is 
 const moved = (carried: number | undefined, current: number) => carried !== undefined && carried !== current;
 
 const suspended = (status: string) => new Refusal("agent_suspended", `The agent is ${status}.`);
+
+/** @throws Refusal unauthenticated, user_suspended */
+const demandUser = (row: Pick<StandingRow, "user_status" | "user_epoch">, id: string, epoch: number | undefined): Named => {
+  if (row.user_status === null || row.user_epoch === null) throw gone();
+  if (row.user_status !== "active") throw new Refusal("user_suspended", `The user is ${row.user_status}.`);
+  if (moved(epoch, row.user_epoch)) throw gone();
+  return { id, epoch: row.user_epoch };
+};
 
 /** Rows as they are remembered: what was read, and what it takes to read it once. */
 interface Remembered<R> {
@@ -50,6 +77,7 @@ const remember = <R extends StandingRow | ActorRow>(id: string, row: R): Remembe
     name: row.name,
     labels: JSON.parse(row.labels) as Record<string, string>,
     origin: row.origin,
+    project: row.project ?? defaultProject,
     epoch: row.agent_epoch,
   },
 });
@@ -72,6 +100,15 @@ export const makeStanding = ({ db }: Needs) => {
     ["agent", agent.id],
   ]);
 
+  const persons = makeCache<{ readonly row: PersonRow; readonly tenant: string; readonly user: string }>(
+    db.changes,
+    remembered,
+    ({ tenant, user }) => [
+      ["tenant", tenant],
+      ["user", user],
+    ],
+  );
+
   /**
    * Whether this agent may act, for this user, with a credential of these epochs. One read at most.
    * @throws Refusal unauthenticated when something is gone or the credential was outlived; agent_suspended; user_suspended
@@ -88,14 +125,44 @@ export const makeStanding = ({ db }: Needs) => {
     if (row.agent_status !== "active") throw suspended(row.agent_status);
     if (moved(epochs.agent, row.agent_epoch) || moved(epochs.tenant, row.tenant_epoch)) throw gone();
     if (userId === undefined) return { agent, user: undefined, tenantEpoch: row.tenant_epoch };
-    if (row.user_status === null || row.user_epoch === null) throw gone();
-    if (row.user_status !== "active") throw new Refusal("user_suspended", `The user is ${row.user_status}.`);
-    if (moved(epochs.user, row.user_epoch)) throw gone();
-    return { agent, user: { id: userId, epoch: row.user_epoch }, tenantEpoch: row.tenant_epoch };
+    return { agent, user: demandUser(row, userId, epochs.user), tenantEpoch: row.tenant_epoch };
+  };
+
+  /** The same for a user without any agent. @throws Refusal unauthenticated, user_suspended */
+  const checkPerson = async (tenant: string, id: string, epochs: Epochs): Promise<StandingChain> => {
+    const known = await persons(`${tenant}/${id}`, async () => {
+      const row = await standingTable.person(db.read, tenant, id);
+      return row && { row, tenant, user: id };
+    });
+    if (!known || known.row.tenant_status !== "active") throw gone();
+    const { row } = known;
+    // As for an agent: that somebody is suspended is said before anything else is looked at.
+    const user = demandUser(row, id, epochs.user);
+    if (moved(epochs.tenant, row.tenant_epoch)) throw gone();
+    return { agent: undefined, user, tenantEpoch: row.tenant_epoch };
+  };
+
+  /**
+   * Whether everybody of a chain may act now, each in the epoch given: an access token dies with any agent that it passed through, with its user and
+   * with its tenant. One read for each agent at most.
+   * @throws as {@link check}
+   */
+  const checkChain = async (tenant: string, { actors, user, tenantEpoch }: Chain): Promise<StandingChain> => {
+    const epochs: Epochs = { user: user?.epoch, tenant: tenantEpoch };
+    const [now, ...before] = actors;
+    if (!now) {
+      if (!user) throw gone();
+      return checkPerson(tenant, user.id, epochs);
+    }
+    const standing = await check(tenant, now.id, user?.id, { ...epochs, agent: now.epoch });
+    for (const { id, epoch } of before) await check(tenant, id, undefined, { agent: epoch, tenant: tenantEpoch });
+    return standing;
   };
 
   return {
     check,
+
+    chain: checkChain,
 
     /**
      * The agent of this name or id, if it may act now. One read at most.
@@ -122,8 +189,11 @@ export const makeStanding = ({ db }: Needs) => {
      * Asks once more whether a principal still stands: before a credential is handed out that took a while to get.
      * @throws as {@link check}
      */
-    alive: async ({ tenant, agent, user }: Principal): Promise<void> => {
+    alive: async ({ tenant, agent, user, actors }: Principal): Promise<void> => {
       if (agent) await check(tenant, agent.id, user?.id, { agent: agent.epoch, user: user?.epoch });
+      else if (user) await checkPerson(tenant, user.id, { user: user.epoch });
+      // A principal does not carry the epochs of those who acted before; that they may still act is asked all the same.
+      for (const id of actors) if (id !== agent?.id) await check(tenant, id, undefined, {});
     },
   };
 };
