@@ -8,7 +8,7 @@ import { type Issuer, type IssuerChange, type IssuerLogin, keepsSecret, loginFro
 import { issuersTable, type StoredIssuer } from "./issuers-table.ts";
 import { makeKeySets } from "./key-sets.ts";
 import { loginSecretIdentity } from "./sealed-columns.ts";
-import { keyHintOf, subjectOf, type VerifiedUserToken, verifyWith } from "./user-token.ts";
+import { type Expected, keyHintOf, subjectOf, type VerifiedUserToken, verifyWith } from "./user-token.ts";
 
 interface Needs {
   readonly db: Db;
@@ -196,13 +196,19 @@ export const makeIssuers = ({ db, audit, seal, egress, clock, random, issuerOf, 
     /**
      * Verifies a user's token by the issuer's own keys (RFC 8725).
      *
+     * @param instead `audiences`: one of them must be the token's, instead of the issuer's usual ones
      * @throws Refusal user_token_invalid with `details.reason`, issuer_unknown, issuer_unavailable
      */
-    verify: async (tenant: string, issuerId: string, token: string): Promise<VerifiedUserToken> => {
+    verify: async (
+      tenant: string,
+      issuerId: string,
+      token: string,
+      instead: Partial<Pick<Expected, "audiences">> = {},
+    ): Promise<VerifiedUserToken> => {
       const issuer = await existing(tenant, issuerId);
       const hint = keyHintOf(token);
       const keys = await keySets.keysFor(issuer, hint);
-      return { issuerId: issuer.id, ...(await verifyWith(token, keys, { ...issuer, now: clock() })) };
+      return { issuerId: issuer.id, ...(await verifyWith(token, keys, { ...issuer, ...instead, now: clock() })) };
     },
 
     /**
