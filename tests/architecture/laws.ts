@@ -72,6 +72,9 @@ const neighbours: Readonly<Record<string, readonly string[]>> = {
   bench: ["server"],
 };
 
+/** The modules of the SDK that need Node. */
+const onNode = /(^|\/)(context|local-name)[^/]*\.ts$|^coze\/(ca-bundle|identity-key|skill-files)\.ts$/;
+
 export const laws: readonly Law[] = [
   each("floors import downward only", ofServer, (source) =>
     importing(source, ({ target }) => {
@@ -175,30 +178,33 @@ export const laws: readonly Law[] = [
     source.package === "contract" ? importing(source, ({ specifier, target }) => target === undefined && specifier !== "zod") : [],
   ),
 
-  each("the SDK stands on contract alone, and on Node only in its context and local-name modules", running, (source) =>
+  each("the SDK stands on contract alone, and on Node only in the modules that are named here", running, (source) =>
     source.package === "sdk"
       ? importing(source, ({ specifier, target, typeOnly }) => {
           if (target !== undefined || isPackage(specifier, "@legate/contract")) return false;
-          return !(specifier?.startsWith("node:") && (typeOnly || /(^|\/)(context|local-name)[^/]*\.ts$/.test(source.inside)));
+          return !(specifier?.startsWith("node:") && (typeOnly || onNode.test(source.inside)));
         })
       : [],
   ),
 
-  each("process.env is read in config/ alone, which main.ts hands it to; the SDK has its one environment module", running, (source) =>
-    source.room === "config" ||
-    (source.package === "server" && ["main.ts", "maintenance/main.ts"].includes(source.inside)) ||
-    (source.package === "sdk" && source.inside === "environment.ts")
-      ? []
-      : [
-          ...says(
-            source,
-            /\bprocess\s*(?:\?\.|\.)\s*(?:env\b|loadEnvFile\b)|\bprocess\s*(?:\?\.)?\[|\}\s*=\s*(?:globalThis\.)?process\b(?!\s*\.)/,
-          ),
-          ...importing(
-            source,
-            ({ specifier, names }) => isPackage(specifier, "node:process") && (names.includes("env") || names.length === 0),
-          ),
-        ],
+  each(
+    "process.env is read in config/ alone, which main.ts hands it to; each door of the SDK has its one environment module",
+    running,
+    (source) =>
+      source.room === "config" ||
+      (source.package === "server" && ["main.ts", "maintenance/main.ts"].includes(source.inside)) ||
+      (source.package === "sdk" && /^(coze\/)?environment\.ts$/.test(source.inside))
+        ? []
+        : [
+            ...says(
+              source,
+              /\bprocess\s*(?:\?\.|\.)\s*(?:env\b|loadEnvFile\b)|\bprocess\s*(?:\?\.)?\[|\}\s*=\s*(?:globalThis\.)?process\b(?!\s*\.)/,
+            ),
+            ...importing(
+              source,
+              ({ specifier, names }) => isPackage(specifier, "node:process") && (names.includes("env") || names.length === 0),
+            ),
+          ],
   ),
 
   each("clock and randomness are guests: only ground/kernel makes them", ofServer, (source) =>

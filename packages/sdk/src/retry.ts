@@ -14,14 +14,19 @@ export const safeToRepeat = (operation: Operation): boolean => operation.method 
 export const isTransient = (error: unknown): boolean =>
   error instanceof LegateConnectionError || (error instanceof LegateApiError && transient.has(error.status));
 
+/** Milliseconds before the attempt after this one, counted from 0: doubled each time up to 5 s, and jittered. */
+export const backoffMs = (attempt: number, random: () => number): number => {
+  const ceiling = Math.min(5_000, 200 * 2 ** attempt);
+  return ceiling / 2 + (random() * ceiling) / 2;
+};
+
 /** How many milliseconds to wait before the next attempt, or undefined when there must be none. */
 export const retryDelay = (operation: Operation, error: unknown, attempt: number, random: () => number): number | undefined => {
   if (!isTransient(error)) return undefined;
   // What never reached the server may be sent again, whatever it was.
   const unsent = error instanceof LegateConnectionError && neverSent.has(error.reason);
   if (!unsent && !safeToRepeat(operation)) return undefined;
-  const ceiling = Math.min(5_000, 200 * 2 ** attempt);
-  const backoff = ceiling / 2 + (random() * ceiling) / 2;
+  const backoff = backoffMs(attempt, random);
   if (!(error instanceof LegateApiError) || error.retryAfter === undefined) return backoff;
   const asked = error.retryAfter * 1000;
   return asked > longestRetryAfterMs ? undefined : Math.max(asked, backoff);
