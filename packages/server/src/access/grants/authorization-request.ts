@@ -1,4 +1,6 @@
+import type { Refusal } from "../../ground/kernel/index.ts";
 import type { Seal } from "../../ground/seal/index.ts";
+import type { VisitCookie } from "../vault/index.ts";
 
 /** What a client asks of a person, parsed: what the endpoint of any wire hands on. */
 export interface AuthorizationAsk {
@@ -64,11 +66,53 @@ export interface RequestSecrets {
   readonly form?: string | undefined;
   /** PKCE verifier and nonce of the login under way. */
   readonly login?: { readonly verifier: string; readonly nonce: string } | undefined;
-  /** The answer that was given: whoever presses twice hears it twice, as long as the code lives. */
-  readonly answered?: { readonly decision: Decision; readonly code?: string | undefined } | undefined;
+  /** The answer that the person gave: whoever presses twice hears the same twice, until then. */
+  readonly answered?: { readonly decision: Decision; readonly code?: string | undefined; readonly until: number } | undefined;
 }
 
 export type Decision = "allow" | "deny";
+
+/** What the client is told, and where. */
+export interface RequestAnswer {
+  readonly redirectUri: string;
+  /** The client's own. */
+  readonly state: string | undefined;
+  readonly outcome: { readonly code: string } | { readonly refusal: Refusal };
+}
+
+/** Where the browser goes next: to log in, to our page of this request, or back to the client. */
+export type RequestStep =
+  | { readonly kind: "login"; readonly to: string; readonly cookie?: VisitCookie | undefined }
+  | { readonly kind: "page"; readonly request: string; readonly cookie?: VisitCookie | undefined }
+  | { readonly kind: "answer"; readonly answer: RequestAnswer };
+
+/** What our page of a request shows. Every text in it was written by somebody else. */
+export type RequestPage =
+  | {
+      readonly kind: "issuers";
+      readonly client: ShownClient;
+      readonly issuers: readonly { readonly id: string; readonly name: string; readonly issuer: string }[];
+      readonly expiresAt: number;
+      readonly formToken: string;
+    }
+  | {
+      readonly kind: "consent";
+      readonly client: ShownClient;
+      readonly user: { readonly subject: string; readonly issuer: string };
+      /** Nameless: nothing but who the person is. */
+      readonly resource: { readonly identifier: string; readonly name: string | undefined };
+      readonly scopes: readonly { readonly name: string; readonly description: string | undefined }[];
+      readonly redirectUri: string;
+      readonly expiresAt: number;
+      readonly formToken: string;
+    };
+
+export interface ShownClient {
+  readonly id: string;
+  readonly kind: "agent" | "app" | "document";
+  readonly name: string;
+  readonly uri: string | undefined;
+}
 
 /** From its beginning to the last moment at which it can be answered. */
 export const requestLife = 10 * 60_000;

@@ -152,7 +152,7 @@ export const makeCallbacks = (
       const { nonce = "", verifier = "" } = secrets;
       let subject: string;
       try {
-        subject = await login.subjectOf(who.tenant, client, params, { state, nonce, verifier });
+        ({ subject } = await login.whoOf(who.tenant, client, params, { state, nonce, verifier }));
       } catch (thrown) {
         if (!(thrown instanceof LoginFailed)) throw thrown;
         return endWith(who, arrival, { state: "failed", reason: "login_failed" }, { cause: thrown.reason });

@@ -205,7 +205,8 @@ export const makeConsent = (needs: Needs, endings: Endings, sceneOf: SceneOf, lo
         return undefined;
       });
       if (refusal) throw refusal;
-      return { kind: "redirect", to: login.urlOf(client, { state, nonce, verifier }, session.forced) };
+      // OpenID Connect Core 3.1.2.1: otherwise a person who is logged in there is not asked again.
+      return { kind: "redirect", to: login.urlOf(client, { state, nonce, verifier }, { prompt: session.forced ? ["login"] : [] }) };
     },
   };
 };

@@ -5,6 +5,7 @@ export type { ConnectionKey, CredentialKey, Of, UserKey } from "./credential-key
 export type { Consents, Oauth2Answer, Oauth2Ask } from "./oauth2.ts";
 export type { Completed, CompleteAsk } from "./complete.ts";
 export type { ConsentView, Step } from "./consent.ts";
+export { type LoggedIn, type Login, LoginFailed, makeLogin } from "./login.ts";
 export { vaultSealedColumns } from "./sealed-columns.ts";
 export { type BeginAsk, makeSessions, type Progress, type Sessions } from "./sessions.ts";
 export type { SessionsNeeds } from "./sessions-needs.ts";

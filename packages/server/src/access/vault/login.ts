@@ -26,6 +26,22 @@ export interface LoginSecrets {
   readonly verifier: string;
 }
 
+/** What else is asked of the issuer (OpenID Connect Core 3.1.2.1). */
+export interface LoginWishes {
+  readonly prompt?: readonly string[] | undefined;
+  /** Seconds since the person last proved who they are, at most. */
+  readonly maxAge?: number | undefined;
+}
+
+/** Whom an ID token named. */
+export interface LoggedIn {
+  readonly issuer: string;
+  readonly subject: string;
+  readonly subjectClaim: string;
+  /** When they proved it, where the issuer says so; milliseconds since 1970. */
+  readonly authTime: number | undefined;
+}
+
 /** RFC 8725 3.1, 3.2: what may sign an ID token here, whatever the issuer offers. */
 const strong = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"];
 
@@ -37,7 +53,7 @@ const metadataOf = ({ metadata }: LoginClient): oauth.AuthorizationServer => {
 
 type Needs = Pick<SessionsNeeds, "egress" | "issuers" | "clientAssertion">;
 
-/** The login of binding `login`: an authorization code flow of OpenID Connect, with PKCE, state, nonce and a verified ID token. */
+/** A login at a trusted issuer: an authorization code flow of OpenID Connect, with PKCE, state, nonce and a verified ID token. */
 export const makeLogin = ({ egress, issuers, clientAssertion }: Needs) => ({
   /** The issuer at which this user can log in; undefined where there is none. */
   issuerOf: async (
@@ -52,7 +68,7 @@ export const makeLogin = ({ egress, issuers, clientAssertion }: Needs) => ({
   },
 
   /** Where the browser goes to log in. */
-  urlOf: (client: LoginClient, { state, nonce, verifier }: LoginSecrets, forced: boolean): string => {
+  urlOf: (client: LoginClient, { state, nonce, verifier }: LoginSecrets, { prompt = [], maxAge }: LoginWishes = {}): string => {
     const url = new URL(client.metadata.authorization_endpoint);
     const asked = {
       response_type: "code",
@@ -63,19 +79,20 @@ export const makeLogin = ({ egress, issuers, clientAssertion }: Needs) => ({
       nonce,
       code_challenge: challengeOf(verifier),
       code_challenge_method: "S256",
-      // OpenID Connect Core 3.1.2.1: otherwise a person who is logged in there is not asked again.
-      ...(forced && { prompt: "login" }),
+      ...(prompt.length > 0 && { prompt: prompt.join(" ") }),
+      ...(maxAge !== undefined && { max_age: String(maxAge) }),
     };
     for (const [name, value] of Object.entries(asked)) url.searchParams.set(name, value);
     return url.href;
   },
 
   /**
-   * Who logged in: the subject, at the client's issuer.
+   * Who logged in, at the client's issuer.
    *
-   * @throws LoginFailed where the answer does not hold; Refusal issuer_unavailable where the issuer cannot be reached
+   * @throws LoginFailed where the answer does not hold, with reason `denied` where it is a no; Refusal issuer_unavailable where the issuer cannot be
+   * reached
    */
-  subjectOf: async (tenant: string, client: LoginClient, params: URLSearchParams, secrets: LoginSecrets): Promise<string> => {
+  whoOf: async (tenant: string, client: LoginClient, params: URLSearchParams, secrets: LoginSecrets): Promise<LoggedIn> => {
     const as = metadataOf(client);
     const us: oauth.Client = { client_id: client.clientId, [oauth.clockTolerance]: 60 };
     // Egress decides where plain http may go.
@@ -97,13 +114,20 @@ export const makeLogin = ({ egress, issuers, clientAssertion }: Needs) => ({
       await oauth.validateApplicationLevelSignature(as, response, options);
       const claims = oauth.getValidatedIdTokenClaims(answer);
       if (!claims) throw new LoginFailed("id_token_missing");
-      return client.subjectOf(claims);
+      const { auth_time: at } = claims;
+      return {
+        issuer: client.metadata.issuer,
+        subject: client.subjectOf(claims),
+        subjectClaim: client.subjectClaim,
+        authTime: typeof at === "number" && Number.isSafeInteger(at) && at > 0 ? at * 1000 : undefined,
+      };
     } catch (thrown) {
       if (thrown instanceof EgressBlocked || thrown instanceof EgressFailed) {
         throw new Refusal("issuer_unavailable", "The user's issuer cannot be reached.", { reason: thrown.reason });
       }
       if (thrown instanceof Refusal && thrown.code === "user_token_invalid") throw new LoginFailed("subject");
       if (thrown instanceof Refusal || thrown instanceof LoginFailed) throw thrown;
+      if (thrown instanceof oauth.AuthorizationResponseError && thrown.error === "access_denied") throw new LoginFailed("denied");
       const refused = [oauth.ResponseBodyError, oauth.AuthorizationResponseError, oauth.WWWAuthenticateChallengeError];
       throw new LoginFailed(refused.some((kind) => thrown instanceof kind) ? "issuer_refused" : "answer_invalid");
     }

@@ -3,7 +3,8 @@ import type { Refusal } from "../../ground/kernel/index.ts";
 import { type Html, html, name } from "./html.ts";
 import { page } from "./layout.ts";
 
-interface Ending {
+/** How something ended, told to a person. */
+export interface Ending {
   readonly status: number;
   readonly heading: string;
   /** What happened, then what to do next. */
@@ -143,23 +144,32 @@ const paragraphs = (says: readonly string[]): Html[] =>
 `,
   );
 
+/** The page for an ending, with what to show below it. */
+export const endingPage = ({ status, heading, says }: Ending, requestId: string, below?: Html): { status: number; body: string } => ({
+  status,
+  body: page(
+    heading,
+    "bad",
+    html`${heading}`,
+    html`${paragraphs(says)}${below}
+<p class="quiet number">Number of this request: <code>${requestId}</code></p>`,
+  ),
+});
+
 /** The page for a refusal; `session` is the consent to open anew where that helps. */
 export const refusalPage = (refusal: Refusal, requestId: string, session: string | undefined): { status: number; body: string } => {
-  const { status, heading, says, reopen } = endingOf(refusal);
+  const ending = endingOf(refusal);
   const again =
-    reopen && session !== undefined
+    ending.reopen && session !== undefined
       ? html`<p><a class="button first" href="${encodeURIComponent(session)}">Open it again</a></p>`
       : undefined;
-  return {
-    status,
-    body: page(
-      heading,
-      "bad",
-      html`${heading}`,
-      html`${paragraphs(says)}${again}
-<p class="quiet number">Number of this request: <code>${requestId}</code></p>`,
-    ),
-  };
+  return endingPage(ending, requestId, again);
+};
+
+/** Where a URL leads, in a word: its host, or the scheme by which a program on this device is called. */
+export const placeOf = (url: string): string => {
+  const { host, protocol } = new URL(url);
+  return host || protocol.slice(0, -1);
 };
 
 /** Between two steps: the browser goes on by itself, or when it is told to. */
@@ -168,7 +178,7 @@ export const onwardPage = (to: string): string =>
     "One moment",
     "plain",
     html`One moment`,
-    html`<p>You are being sent on to <strong>${name(new URL(to).host)}</strong>.</p>
+    html`<p>You are being sent on to <strong>${name(placeOf(to))}</strong>.</p>
 <p><a class="button first" href="${to}" rel="noreferrer">Continue</a></p>`,
   );
 

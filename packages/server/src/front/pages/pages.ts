@@ -4,52 +4,36 @@ import type { Cookies, Sessions, Step } from "../../access/vault/index.ts";
 import { anonymous, type Principal, Refusal } from "../../ground/kernel/index.ts";
 import { addressOf, type Fields, readForm, refusalOf, setRefusalHeaders, tenantOf } from "../http/index.ts";
 import { consentPage } from "./consent-page.ts";
-import { connectedPage, deniedPage, onwardPage, refusalPage } from "./ending-pages.ts";
-import { styleSource } from "./style.ts";
+import { connectedPage, deniedPage, refusalPage } from "./ending-pages.ts";
+import { sendOnward, sendPage, setPageCookie } from "./send-page.ts";
 
 /** The rooms these pages speak for. */
 export interface PagesRooms {
   readonly sessions: Pick<Sessions, "visit" | "glance" | "decide" | "loginCallback" | "providerCallback">;
+  /** Answers a login that was begun for something else than a consent of the vault; undefined where it knows nothing of it. */
+  readonly otherLogin?: OtherLogin;
 }
 
-/** No script at all, one stylesheet known by its hash, never in a frame. */
-const policy = `default-src 'none'; style-src ${styleSource}; form-action 'self'; frame-ancestors 'none'; base-uri 'none'`;
+/** Whoever else sends people to log in: all issuers know one address of ours to send them back to. */
+export type OtherLogin = (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply | undefined>;
 
-const whoAsks = (request: FastifyRequest): Principal => anonymous(tenantOf(request), request.id, addressOf(request));
+/** Whoever opens a page: nobody we know. */
+export const whoAsks = (request: FastifyRequest): Principal => anonymous(tenantOf(request), request.id, addressOf(request));
 
-const cookiesOf =
+export const cookiesOf =
   ({ cookies }: FastifyRequest): Cookies =>
   (name) =>
     cookies[name];
 
 /** As sent: a repeated parameter stays repeated. */
-const paramsOf = ({ url }: FastifyRequest): URLSearchParams =>
+export const paramsOf = ({ url }: FastifyRequest): URLSearchParams =>
   new URLSearchParams(url.includes("?") ? url.slice(url.indexOf("?") + 1) : "");
 
-const sendPage = (reply: FastifyReply, status: number, body: string): FastifyReply =>
-  reply
-    .code(status)
-    .header("content-security-policy", policy)
-    .header("referrer-policy", "no-referrer")
-    .header("cache-control", "no-store")
-    .type("text/html; charset=utf-8")
-    .send(body);
-
 const send = (reply: FastifyReply, step: Step): FastifyReply => {
-  if ("cookie" in step && step.cookie) {
-    const { name, value, maxAge, secure } = step.cookie;
-    reply.setCookie(name, value, { path: "/", httpOnly: true, sameSite: "lax", secure, maxAge });
-  }
+  if ("cookie" in step && step.cookie) setPageCookie(reply, step.cookie);
   switch (step.kind) {
     case "redirect":
-      // Chromium holds every redirect that follows a form to `form-action`, and nobody knows through which hosts a login goes. So a form is
-      // answered by a page that goes on by itself, which is a navigation of its own.
-      if (reply.request.method === "POST") {
-        reply.header("refresh", `0; url=${step.to}`);
-        return sendPage(reply, 200, onwardPage(step.to));
-      }
-      // RFC 9700 4.12: 303, never 307.
-      return reply.header("referrer-policy", "no-referrer").redirect(step.to, 303);
+      return sendOnward(reply, step.to, reply.request.method === "POST" ? "form" : "link");
     case "ask":
       return sendPage(reply, 200, consentPage(step.consent));
     case "connected":
@@ -68,7 +52,7 @@ const answerOf = (body: unknown): { formToken: string; decision: "allow" | "deny
 };
 
 /** Adds the pages of a consent: where it is opened and answered, and where browsers come back. */
-export const servePages = async (app: FastifyInstance, { sessions }: PagesRooms): Promise<void> => {
+export const servePages = async (app: FastifyInstance, { sessions, otherLogin }: PagesRooms): Promise<void> => {
   await app.register(async (scope) => {
     await scope.register(cookies);
     readForm(scope);
@@ -94,9 +78,10 @@ export const servePages = async (app: FastifyInstance, { sessions }: PagesRooms)
     scope.post<{ Params: { session: string } }>("/consent/:session", { config: { operation: "consent" } }, async (request, reply) =>
       send(reply, await sessions.decide(whoAsks(request), request.params.session, cookiesOf(request), answerOf(request.body))),
     );
-    scope.get("/login/callback", { ...alone, config: { operation: "loginCallback" } }, async (request, reply) =>
-      send(reply, await sessions.loginCallback(whoAsks(request), paramsOf(request), cookiesOf(request))),
-    );
+    scope.get("/login/callback", { ...alone, config: { operation: "loginCallback" } }, async (request, reply) => {
+      const answered = await otherLogin?.(request, reply);
+      return answered ?? send(reply, await sessions.loginCallback(whoAsks(request), paramsOf(request), cookiesOf(request)));
+    });
     scope.get<{ Params: { provider: string } }>(
       "/callback/:provider",
       { ...alone, config: { operation: "providerCallback" } },

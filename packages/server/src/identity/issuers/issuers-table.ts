@@ -72,6 +72,18 @@ export const issuersTable = {
     return row && toIssuer(row);
   },
 
+  withLogin: async (db: Handle, tenant: string, most: number): Promise<readonly StoredIssuer[]> => {
+    const rows = await db
+      .selectFrom("issuers")
+      .selectAll()
+      .where("tenant_id", "=", tenant)
+      .where("login_client_id", "is not", null)
+      .orderBy("name")
+      .limit(most)
+      .execute();
+    return rows.map(toIssuer);
+  },
+
   /** Newest first, after `place`. */
   list: async (db: Handle, tenant: string, place: Place | undefined, limit: number): Promise<readonly StoredIssuer[]> => {
     let query = db.selectFrom("issuers").selectAll().where("tenant_id", "=", tenant);

@@ -25,13 +25,15 @@ interface Needs {
   readonly agentsNaming: (tx: Handle, tenant: string, issuerId: string) => Promise<boolean>;
 }
 
-/** What the login of binding `login` needs to act as Legate's client at an issuer. */
+/** What a login needs to act as Legate's client at an issuer. */
 export interface LoginClient extends IssuerLogin {
   readonly issuerId: string;
   /** The issuer's metadata; its `authorization_endpoint` and `token_endpoint` are there. */
   readonly metadata: DiscoveryDocument & { readonly authorization_endpoint: string; readonly token_endpoint: string };
   readonly clientSecret: string | undefined;
   readonly redirectUri: string;
+  /** The claim that names its users. */
+  readonly subjectClaim: string;
   /** The user an ID token's claims name, by this issuer's subject claim. @throws Refusal user_token_invalid */
   readonly subjectOf: (claims: Readonly<Record<string, unknown>>) => string;
 }
@@ -141,6 +143,10 @@ export const makeIssuers = ({ db, audit, seal, egress, clock, random, issuerOf, 
       return found && shown(tenant, found);
     },
 
+    /** Those at which people can log in, by name, and at most `most` of them. */
+    withLogin: async (tenant: string, most: number): Promise<readonly Issuer[]> =>
+      (await issuersTable.withLogin(db.read, tenant, most)).map((stored) => shown(tenant, stored)),
+
     /** The issuer whose tokens carry this `iss`, if it is trusted. */
     findByIss: async (tenant: string, iss: string): Promise<Issuer | undefined> => {
       const found = await issuersTable.byIss(db.read, tenant, iss);
@@ -231,6 +237,7 @@ export const makeIssuers = ({ db, audit, seal, egress, clock, random, issuerOf, 
         metadata: { ...metadata, authorization_endpoint, token_endpoint },
         clientSecret: sealed === undefined ? undefined : await seal.open(tenant, loginSecretIdentity(issuer.id), sealed),
         redirectUri: loginCallbackUrlOf(tenant),
+        subjectClaim: issuer.subjectClaim,
         subjectOf: (claims) => subjectOf(claims, issuer.subjectClaim),
       };
     },
