@@ -56,7 +56,7 @@ export const openFront = async (store: StoreAddress) => {
   const who = {
     ...admin,
     caller: { kind: "agent", id: agent.id },
-    agent: { id: agent.id, name: agent.name, labels: agent.labels, origin: agent.origin, epoch: agent.epoch },
+    agent: { id: agent.id, name: agent.name, labels: agent.labels, origin: agent.origin, project: agent.project, epoch: agent.epoch },
     user: { id: bob.id, epoch: bob.epoch },
     method: "workload_token",
   } as const;

@@ -30,6 +30,7 @@ const agentFields = {
     .describe("Who checks that the person who consents is the user: the application, Legate by a login, or nobody."),
   assertedUsers: z.boolean().describe("Whether it may speak for a user id without that user's token."),
   tier: text(64),
+  project: thingName.describe("The project whose variables and integrations it reads; `default` unless given."),
   labels: z
     .record(z.string().regex(labelKey), textOrEmpty(200))
     .refine((labels) => Object.keys(labels).length <= 50, "must have at most 50 labels"),
@@ -51,6 +52,7 @@ export const agentChange = z.strictObject({
   binding: agentFields.binding.nullable().optional(),
   assertedUsers: agentFields.assertedUsers.optional(),
   tier: agentFields.tier.nullable().optional(),
+  project: agentFields.project.nullable().optional(),
   labels: agentFields.labels.optional(),
 });
 
@@ -70,6 +72,7 @@ export const agent = z.object({
   binding: z.enum(["application", "login", "none"]).optional(),
   assertedUsers: z.boolean(),
   tier: z.string().optional(),
+  project: z.string(),
   labels: z.record(z.string(), z.string()),
   createdAt: moment,
   updatedAt: moment,
@@ -99,7 +102,7 @@ export const createAgent = operation({
   body: newAgent,
   answer: agent,
   status: 201,
-  refusals: ["agent_exists", "issuer_unknown"],
+  refusals: ["agent_exists", "issuer_unknown", "project_unknown"],
 });
 export const listAgents = operation({
   id: "listAgents",
@@ -136,7 +139,7 @@ export const updateAgent = operation({
   body: agentChange,
   answer: agent,
   status: 200,
-  refusals: ["agent_unknown", "agent_exists", "issuer_unknown", "agent_revoked"],
+  refusals: ["agent_unknown", "agent_exists", "issuer_unknown", "project_unknown", "agent_revoked"],
 });
 export const deleteAgent = operation({
   id: "deleteAgent",

@@ -12,6 +12,7 @@ export { type Nothing, nothing, type Operation, operation, type Right } from "./
 export { operations } from "./operations.ts";
 export { operator } from "./operators.ts";
 export { makeOpenApi, type OpenApiFor } from "./openapi.ts";
+export { integration, project, variable } from "./projects.ts";
 export { flow, newProvider, provider, providerChange, providerKind } from "./providers.ts";
 export { tenant, tenantName } from "./tenants.ts";
 export { user } from "./users.ts";

@@ -8,6 +8,7 @@ import { issuer, issuerChange, newIssuer } from "./issuers.ts";
 import { nothing, type Operation, type Right } from "./operation.ts";
 import { operations } from "./operations.ts";
 import { operator } from "./operators.ts";
+import { integration, project, projectBody, variable } from "./projects.ts";
 import { newProvider, provider, providerChange } from "./providers.ts";
 import { tenant } from "./tenants.ts";
 import { user } from "./users.ts";
@@ -22,16 +23,20 @@ const named: Readonly<Record<string, readonly [schema: z.ZodType, io: "input" | 
   AuditEvent: [auditEvent, "output"],
   Connection: [connection, "output"],
   Error: [errorAnswer, "output"],
+  Integration: [integration, "output"],
   Issuer: [issuer, "output"],
   IssuerChange: [issuerChange, "input"],
   NewAgent: [newAgent, "input"],
   NewIssuer: [newIssuer, "input"],
   NewProvider: [newProvider, "input"],
   Operator: [operator, "output"],
+  Project: [project, "output"],
+  ProjectBody: [projectBody, "input"],
   Provider: [provider, "output"],
   ProviderChange: [providerChange, "input"],
   Tenant: [tenant, "output"],
   User: [user, "output"],
+  Variable: [variable, "output"],
 };
 
 const names = z.registry<{ id: string }>();

@@ -5,6 +5,7 @@ import * as impact from "./impact.ts";
 import * as issuers from "./issuers.ts";
 import * as keys from "./keys.ts";
 import * as operators from "./operators.ts";
+import * as projects from "./projects.ts";
 import * as providers from "./providers.ts";
 import * as tenants from "./tenants.ts";
 import * as users from "./users.ts";
@@ -58,6 +59,19 @@ export const operations = {
   listConnections: credentials.listConnections,
   getConnection: credentials.getConnection,
   deleteConnection: credentials.deleteConnection,
+  putProject: projects.putProject,
+  listProjects: projects.listProjects,
+  getProject: projects.getProject,
+  deleteProject: projects.deleteProject,
+  putVariable: projects.putVariable,
+  listVariables: projects.listVariables,
+  getVariable: projects.getVariable,
+  deleteVariable: projects.deleteVariable,
+  importVariables: projects.importVariables,
+  putIntegration: projects.putIntegration,
+  listIntegrations: projects.listIntegrations,
+  getIntegration: projects.getIntegration,
+  deleteIntegration: projects.deleteIntegration,
   getAgentImpact: impact.getAgentImpact,
   getUserImpact: impact.getUserImpact,
   getConnectionImpact: impact.getConnectionImpact,

@@ -7,6 +7,7 @@ interface Page<T> {
   readonly nextCursor?: string | undefined;
 }
 type InVault = QueryOf<Ops["getProvider"]>;
+type InLane = QueryOf<Ops["getVariable"]>;
 
 /** The three ways to read a list: one page, all pages, all items. */
 const paged = <Q extends { readonly cursor?: string | undefined }, T>(read: (query: Q, options: CallOptions) => Promise<Page<T>>) => {
@@ -130,6 +131,49 @@ export const makeNouns = (call: Call) => ({
       call(operations.getProviderImpact, { ...options, params: { name }, query }),
     ...list((query: QueryOf<Ops["listProviders"]>, options) => call(operations.listProviders, { ...options, query })),
   },
+  projects: {
+    /** Makes it, or changes it to exactly this. */
+    put: (project: string, body: BodyOf<Ops["putProject"]> = {}, options?: CallOptions) =>
+      call(operations.putProject, { ...options, params: { project }, body }),
+    get: (project: string, options?: CallOptions) => call(operations.getProject, { ...options, params: { project } }),
+    /** With its variables and integrations. */
+    delete: async (project: string, options?: CallOptions): Promise<void> => {
+      await call(operations.deleteProject, { ...options, params: { project } });
+    },
+    ...list((query: QueryOf<Ops["listProjects"]>, options) => call(operations.listProjects, { ...options, query })),
+  },
+  /** Values go in and never come back here: agents read them. */
+  variables: {
+    put: (project: string, key: string, body: BodyOf<Ops["putVariable"]>, options?: CallOptions) =>
+      call(operations.putVariable, { ...options, params: { project, key }, body }),
+    get: (project: string, key: string, query: InLane = {}, options?: CallOptions) =>
+      call(operations.getVariable, { ...options, params: { project, key }, query }),
+    delete: async (project: string, key: string, query: InLane = {}, options?: CallOptions): Promise<void> => {
+      await call(operations.deleteVariable, { ...options, params: { project, key }, query });
+    },
+    /** Sets what a `.env` file names, all or none. */
+    import: (project: string, body: BodyOf<Ops["importVariables"]>, options?: CallOptions) =>
+      call(operations.importVariables, { ...options, params: { project }, body }),
+    list: (project: string, query?: QueryOf<Ops["listVariables"]>, options?: CallOptions) => variablesOf(call, project).list(query, options),
+    pages: (project: string, query?: QueryOf<Ops["listVariables"]>, options?: CallOptions) =>
+      variablesOf(call, project).pages(query, options),
+    all: (project: string, query?: QueryOf<Ops["listVariables"]>, options?: CallOptions) => variablesOf(call, project).all(query, options),
+  },
+  integrations: {
+    put: (project: string, name: string, body: BodyOf<Ops["putIntegration"]>, options?: CallOptions) =>
+      call(operations.putIntegration, { ...options, params: { project, name }, body }),
+    get: (project: string, name: string, options?: CallOptions) =>
+      call(operations.getIntegration, { ...options, params: { project, name } }),
+    delete: async (project: string, name: string, options?: CallOptions): Promise<void> => {
+      await call(operations.deleteIntegration, { ...options, params: { project, name } });
+    },
+    list: (project: string, query?: QueryOf<Ops["listIntegrations"]>, options?: CallOptions) =>
+      integrationsOf(call, project).list(query, options),
+    pages: (project: string, query?: QueryOf<Ops["listIntegrations"]>, options?: CallOptions) =>
+      integrationsOf(call, project).pages(query, options),
+    all: (project: string, query?: QueryOf<Ops["listIntegrations"]>, options?: CallOptions) =>
+      integrationsOf(call, project).all(query, options),
+  },
   workloadTokens: {
     create: (body: BodyOf<Ops["createWorkloadToken"]> = {}, options?: CallOptions) =>
       call(operations.createWorkloadToken, { ...options, body }),
@@ -179,5 +223,11 @@ export const makeNouns = (call: Call) => ({
 
 const keysOf = (call: Call, agent: string) =>
   list((query: QueryOf<Ops["listAgentKeys"]>, options) => call(operations.listAgentKeys, { ...options, params: { name: agent }, query }));
+
+const variablesOf = (call: Call, project: string) =>
+  list((query: QueryOf<Ops["listVariables"]>, options) => call(operations.listVariables, { ...options, params: { project }, query }));
+
+const integrationsOf = (call: Call, project: string) =>
+  list((query: QueryOf<Ops["listIntegrations"]>, options) => call(operations.listIntegrations, { ...options, params: { project }, query }));
 
 export type Nouns = ReturnType<typeof makeNouns>;

@@ -1,3 +1,4 @@
+import { makeProjects, projectSealedColumns } from "./access/projects/index.ts";
 import { makeProviders, providerSealedColumns } from "./access/providers/index.ts";
 import { makeConnections, makeSessions, makeVault, vaultSealedColumns } from "./access/vault/index.ts";
 import { makeAudit, makeChain } from "./ground/audit/index.ts";
@@ -86,6 +87,7 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       random,
       publicUrl,
       firstAdmin: (tx, who): Promise<string> => operators.firstAdmin(tx, who),
+      onCreated: (tx, tenant): Promise<void> => projects.makeDefault(tx, tenant),
       onSuspended: (tx, who): Promise<void> => sessions.stopAll(tx, who, "tenant_suspended"),
     });
     jobs.add(tenants.erase);
@@ -120,11 +122,13 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       clock,
       random,
       issuerId: async (tenant, nameOrId) => (await issuers.get(tenant, nameOrId)).id,
+      holdProject: (tx, tenant, project): Promise<boolean> => projects.hold(tx, tenant, project),
       onSuspended: (tx, who, id): Promise<void> => sessions.stop(tx, who, { kind: "agent", id }, "agent_suspended"),
       onRemoved: async (tx, who, agentId): Promise<void> => {
         await sessions.stop(tx, who, { kind: "agent", id: agentId }, "agent_removed");
         await connections.agentRemoved(tx, who, agentId);
         await providers.agentRemoved(tx, who, agentId);
+        await projects.agentRemoved(tx, who, agentId);
       },
     });
     const signing = makeSigning({ db, audit, seal, clock, random });
@@ -156,6 +160,7 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       onRemoved: async (tx, who, id): Promise<void> => {
         await sessions.stop(tx, who, { kind: "provider", id }, "provider_changed");
         await connections.providerRemoved(tx, who, id);
+        await projects.providerRemoved(tx, who, id);
       },
       onRebound: async (tx, who, id): Promise<void> => {
         await sessions.stop(tx, who, { kind: "provider", id }, "provider_changed");
@@ -179,12 +184,13 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       secureCookies,
     });
     const vault = makeVault({ db, audit, clock, random, seal, agents, providers, standing, connections, sessions });
+    const projects = makeProjects({ db, audit, seal, clock, random, agents, providers, vault });
 
     const keeping = { db, kek, clock, random, seal, record: audit.record, tell: settings.onProgress ?? (() => undefined) };
     const masterKey = makeMasterKey(keeping);
     const dataKeys = makeDataKeyRotation({
       ...keeping,
-      columns: [...providerSealedColumns, ...issuerSealedColumns, ...signingSealedColumns, ...vaultSealedColumns],
+      columns: [...providerSealedColumns, ...issuerSealedColumns, ...signingSealedColumns, ...vaultSealedColumns, ...projectSealedColumns],
     });
     const peppers = makePeppers({ ...keeping, tables: ["agent_keys", "operators"], installation: defaultTenant });
     for (const job of [masterKey.job, dataKeys.job, peppers.job, signing.erase]) jobs.add(job);
@@ -216,6 +222,7 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       connections,
       sessions,
       vault,
+      projects,
       /** The admin key, where this start made it: the only time it can be shown. */
       madeAdminKey,
       /** Stops what runs in the background, then what it stands on. */

@@ -56,10 +56,10 @@ export const openProviders = async (
 export type OpenProviders = Awaited<ReturnType<typeof openProviders>>;
 
 /** An agent that asks, as `authn` makes it. */
-export const asking = (tenant: string, { id, name, labels, origin, epoch }: Agent): Principal => ({
+export const asking = (tenant: string, { id, name, labels, origin, project, epoch }: Agent): Principal => ({
   tenant,
   caller: { kind: "agent", id },
-  agent: { id, name, labels, origin, epoch },
+  agent: { id, name, labels, origin, project, epoch },
   actors: [id],
   method: "workload_token",
   requestId: "req_test",

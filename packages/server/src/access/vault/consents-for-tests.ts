@@ -19,7 +19,7 @@ export const backUrl = "https://app.test/back?tab=1";
 export const actingFor = (agent: Agent, user: User): Principal => ({
   tenant: "default",
   caller: { kind: "agent", id: agent.id },
-  agent: { id: agent.id, name: agent.name, labels: agent.labels, origin: agent.origin, epoch: agent.epoch },
+  agent: { id: agent.id, name: agent.name, labels: agent.labels, origin: agent.origin, project: agent.project, epoch: agent.epoch },
   user: { id: user.id, epoch: user.epoch },
   actors: [agent.id],
   method: "workload_token",

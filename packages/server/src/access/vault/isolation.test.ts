@@ -144,11 +144,14 @@ eachStore("nobody is served another's token", (fresh) => {
     const owners = new Map<string, string>();
     await mixed([...keys, ...keys], 512, async (key) => {
       const seen = await connectionsTable.byKey(ground.db.read, key);
-      const renewed = await renew(acting(key.tenant, { id: key.agent, name: "", labels: {}, origin: "operator", epoch: 0 }), {
-        key,
-        requestedScopes: [],
-        seen,
-      });
+      const renewed = await renew(
+        acting(key.tenant, { id: key.agent, name: "", labels: {}, origin: "operator", project: "default", epoch: 0 }),
+        {
+          key,
+          requestedScopes: [],
+          seen,
+        },
+      );
       if (renewed.kind !== "live") throw new Error("No token was renewed.");
       expect(renewed.stored.key).toEqual(key);
       const { accessToken } = renewed.tokens;

@@ -82,6 +82,7 @@ export const openVault = async (address: StoreAddress, hand = handClock()) => {
   const agents = makeAgents({
     ...ground,
     issuerId: () => Promise.reject(new Error("no issuers here")),
+    holdProject: () => Promise.resolve(false),
     onSuspended: () => Promise.resolve(),
     onRemoved: connections.agentRemoved,
   });
@@ -144,12 +145,12 @@ export type OpenVault = Awaited<ReturnType<typeof openVault>>;
 /** As a workload access token names them. */
 export const acting = (
   tenant: string,
-  agent: Pick<Agent, "id" | "name" | "labels" | "origin" | "epoch">,
+  agent: Pick<Agent, "id" | "name" | "labels" | "origin" | "project" | "epoch">,
   user?: Pick<User, "id" | "epoch">,
 ): Principal => ({
   tenant,
   caller: { kind: "agent", id: agent.id },
-  agent: { id: agent.id, name: agent.name, labels: agent.labels, origin: agent.origin, epoch: agent.epoch },
+  agent: { id: agent.id, name: agent.name, labels: agent.labels, origin: agent.origin, project: agent.project, epoch: agent.epoch },
   ...(user && { user: { id: user.id, epoch: user.epoch } }),
   actors: [agent.id],
   method: "workload_token",

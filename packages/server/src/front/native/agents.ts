@@ -42,6 +42,7 @@ export const serveAgents = (serve: Serve, { agents, issuers }: Rooms): void => {
       binding: agent.binding,
       assertedUsers: agent.assertedUsers,
       tier: agent.tier,
+      project: agent.project,
       labels: { ...agent.labels },
       createdAt: moment(agent.createdAt),
       updatedAt: moment(agent.updatedAt),

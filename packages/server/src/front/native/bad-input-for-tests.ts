@@ -34,6 +34,9 @@ const issuer = { params: { name: "corp" }, missing: "issuer_unknown" } as const;
 const provider = { params: { name: "weather" }, missing: "provider_unknown" } as const;
 const connection = { params: { id: "con_0" }, missing: "connection_unknown" } as const;
 const victim = { params: { name: "victim" } };
+const project = { params: { project: "billing" }, missing: "project_unknown" } as const;
+const variable = { params: { project: "billing", key: "REGION" }, missing: "variable_unknown" } as const;
+const integration = { params: { project: "billing", name: "maps" }, missing: "integration_unknown" } as const;
 const oauth2 = { name: "calendar", type: "oauth2", clientId: "us", discoveryUrl: "http://127.0.0.1:9/", scopes: ["read"] };
 
 /** One good request of each operation, on what the test has made beforehand. */
@@ -101,6 +104,19 @@ export const samples: Record<OperationId, Sample> = {
   listConnections: {},
   getConnection: connection,
   deleteConnection: connection,
+  putProject: { params: { project: "billing" }, body: { description: "Bills.", agents: ["*"], lanes: { ppe_1: ["probe"] } } },
+  listProjects: {},
+  getProject: project,
+  deleteProject: project,
+  putVariable: { params: variable.params, body: { value: "eu", lane: "ppe_1" } },
+  listVariables: project,
+  getVariable: variable,
+  deleteVariable: variable,
+  importVariables: { ...project, body: { text: "REGION=eu", lane: "ppe_1", replace: false } },
+  putIntegration: { params: integration.params, body: { credential: "s3cret" } },
+  listIntegrations: project,
+  getIntegration: integration,
+  deleteIntegration: integration,
   getAgentImpact: agent,
   getUserImpact: user,
   getConnectionImpact: connection,
@@ -185,6 +201,28 @@ export const refusedByRooms: Partial<Record<OperationId, readonly Case[]>> = {
     { what: "no address of an authorization server", body: { name: "w2", type: "oauth2", clientId: "us", clientSecret: "x" }, expect: bad },
   ],
   updateProvider: [{ what: "an agent that does not exist", body: { agents: ["nobody"] }, expect: [404, "agent_unknown"] }],
+  putProject: [{ what: "an agent that does not exist", body: { agents: ["nobody"] }, expect: [404, "agent_unknown"] }],
+  deleteProject: [{ what: "the project default", path: "/v1/projects/default", expect: [409, "project_in_use"] }],
+  putVariable: [
+    { what: "a name with a blank", path: "/v1/projects/billing/variables/A%20B", body: { value: "x" }, expect: bad, at: "key" },
+    { what: "a value of more than 64 KiB", body: { value: "ä".repeat(40_000) }, expect: bad, at: "value" },
+    {
+      what: "a project there is not",
+      path: "/v1/projects/nobody/variables/REGION",
+      body: { value: "x" },
+      expect: [404, "project_unknown"],
+    },
+  ],
+  importVariables: [
+    { what: "a line that sets nothing", body: { text: "A=1\nwhat is this\n" }, expect: bad, at: "text.2" },
+    { what: "a quote that is never closed", body: { text: 'A="1\nB=2\n' }, expect: bad, at: "text.1" },
+  ],
+  putIntegration: [
+    { what: "a provider there is not", body: { provider: "nobody" }, expect: [404, "provider_unknown"] },
+    { what: "a credential and a provider", body: { credential: "x", provider: "weather" }, expect: bad },
+    { what: "neither credential nor provider", body: {}, expect: bad },
+    { what: "scopes of an API key", body: { provider: "weather", scopes: ["read"] }, expect: bad, at: "scopes" },
+  ],
   createWorkloadToken: [
     { what: "no agent, with an operator key", body: {}, expect: bad, at: "agent" },
     { what: "an agent that does not exist", body: { agent: "nobody" }, expect: [404, "agent_unknown"] },

@@ -43,6 +43,7 @@ eachStore("the native wire", (fresh) => {
         permissions: [],
         allowedReturnUrls: ["https://a.example/b"],
         assertedUsers: true,
+        project: "default",
         labels: { team: "a" },
         createdAt: expect.stringMatching(/^20\d\d-\d\d-\d\dT[\d:.]+Z$/) as string,
         updatedAt: expect.any(String) as string,

@@ -1,5 +1,6 @@
 import { makeOpenApi } from "@legate/contract";
 import type { FastifyInstance } from "fastify";
+import type { Projects } from "../../access/projects/index.ts";
 import type { Providers } from "../../access/providers/index.ts";
 import type { Connections, Sessions, Vault } from "../../access/vault/index.ts";
 import type { Audit, Chain } from "../../ground/audit/index.ts";
@@ -26,6 +27,7 @@ import { serveIssuers } from "./issuers.ts";
 import { serveKeys } from "./keys.ts";
 import { serveKeySet } from "./key-set.ts";
 import { serveOperators } from "./operators.ts";
+import { serveProjects } from "./projects.ts";
 import { serveProviders } from "./providers.ts";
 import { type Prove, prefix, serveOn } from "./serve.ts";
 import { serveTenants } from "./tenants.ts";
@@ -40,6 +42,7 @@ export interface NativeRooms {
   readonly users: Users;
   readonly issuers: Issuers;
   readonly providers: Providers;
+  readonly projects: Projects;
   readonly vault: Vault;
   readonly connections: Connections;
   readonly sessions: Pick<Sessions, "complete" | "someOf" | "someAtIssuer">;
@@ -91,6 +94,7 @@ export const serveNative = async (app: FastifyInstance, rooms: NativeRooms): Pro
       serveUsers(serve, rooms.users);
       serveIssuers(serve, rooms.issuers);
       serveProviders(serve, rooms);
+      serveProjects(serve, rooms);
       serveWorkloadTokens(serve, rooms.workloadTokens);
       serveCredentials(serve, rooms);
       serveConnections(serve, rooms.vault);

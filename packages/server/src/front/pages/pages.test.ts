@@ -49,7 +49,7 @@ beforeAll(async () => {
       {
         ...admin,
         caller: { kind: "agent", id: agent.id },
-        agent: { id: agent.id, name: agent.name, labels: {}, origin: "operator", epoch: agent.epoch },
+        agent: { id: agent.id, name: agent.name, labels: {}, origin: "operator", project: agent.project, epoch: agent.epoch },
         user: { id: bob.id, epoch: bob.epoch },
         method: "workload_token",
       },

@@ -49,7 +49,7 @@ export const makeAudit = ({ db, clock, random, reach }: Needs) => {
       target: about.target,
       requestId: who.requestId,
       address: who.address,
-      details: about.details ?? {},
+      details: { ...who.through, ...about.details },
     },
   });
   const record = (tx: Handle, who: Principal, action: string, about: About = {}): Promise<void> =>

@@ -9,6 +9,7 @@ export type ChangeKind =
   | "user"
   | "issuer"
   | "provider"
+  | "project"
   | "signing_key"
   | "data_key"
   | "pepper"

@@ -190,6 +190,8 @@ export interface ProjectRow {
   agents: string;
   /** JSON object: lane to the agents that may read it, in the same form. */
   lanes: string;
+  /** JSON object: lane, empty for the default one, to what its set of variables holds. */
+  sets: string;
   version: number;
   created_at: Fixed<number>;
   updated_at: number;
@@ -204,6 +206,8 @@ export interface VariableRow {
   /** What its seal is bound to. */
   id: Fixed<string>;
   sealed_value: string;
+  /** Of name and value, in bytes. */
+  size: number;
   version: number;
   created_at: Fixed<number>;
   updated_at: number;

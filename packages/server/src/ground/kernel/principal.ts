@@ -7,6 +7,8 @@ export interface ActingAgent {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly origin: "operator" | "self";
+  /** The project it belongs to. */
+  readonly project: string;
   readonly epoch: number;
 }
 
@@ -41,6 +43,8 @@ export interface Principal {
     | "access_token"
     | "none";
   readonly requestId: string;
+  /** Facts that each row of the record tells which this leaves: through what a room above asks one below. Never a secret. */
+  readonly through?: Readonly<Record<string, unknown>>;
   /** The caller's address, as the trusted proxies tell it. */
   readonly address?: string;
 }

@@ -9,7 +9,7 @@ const minute = 60_000;
 const agentOf = (tenant: string, agent: string, user?: string): Principal => ({
   tenant,
   caller: { kind: "agent", id: agent },
-  agent: { id: agent, name: agent, labels: {}, origin: "operator", epoch: 0 },
+  agent: { id: agent, name: agent, labels: {}, origin: "operator", project: "default", epoch: 0 },
   ...(user !== undefined && { user: { id: user, epoch: 0 } }),
   actors: [agent],
   method: "workload_token",

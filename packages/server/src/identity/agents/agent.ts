@@ -23,6 +23,8 @@ export interface Agent {
   /** Whether it may speak for a user id without that user's token. */
   readonly assertedUsers: boolean;
   readonly tier: string | undefined;
+  /** The name of the project whose variables and integrations it reads. */
+  readonly project: string;
   readonly labels: Readonly<Record<string, string>>;
   /** Raised by one whenever what was handed out before must no longer work. */
   readonly epoch: number;
@@ -43,8 +45,13 @@ export interface AgentFields {
   readonly binding?: "application" | "login" | "none" | null | undefined;
   readonly assertedUsers?: boolean | undefined;
   readonly tier?: string | null | undefined;
+  /** The name of a project; `null` is the tenant's `default`. */
+  readonly project?: string | null | undefined;
   readonly labels?: Readonly<Record<string, string>> | undefined;
 }
+
+/** The project of an agent that names none: every tenant has it. */
+export const defaultProject = "default";
 
 export const newAgentId = (random: Random): string => `agt_${random(16).toString("hex")}`;
 

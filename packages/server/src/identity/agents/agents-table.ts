@@ -1,6 +1,6 @@
 import { type Handle, prepared, type Row } from "../../ground/db/index.ts";
 import type { Place } from "../../ground/kernel/index.ts";
-import { type Agent, isAgentId } from "./agent.ts";
+import { type Agent, defaultProject, isAgentId } from "./agent.ts";
 
 export const toAgent = (row: Row<"agents">): Agent => ({
   id: row.id,
@@ -17,6 +17,7 @@ export const toAgent = (row: Row<"agents">): Agent => ({
   binding: row.binding ?? undefined,
   assertedUsers: row.asserted_users === 1,
   tier: row.tier ?? undefined,
+  project: row.project ?? defaultProject,
   labels: JSON.parse(row.labels) as Record<string, string>,
   epoch: row.epoch,
   createdAt: row.created_at,
@@ -35,6 +36,7 @@ const mutable = (agent: Agent) => ({
   binding: agent.binding ?? null,
   asserted_users: agent.assertedUsers ? 1 : 0,
   tier: agent.tier ?? null,
+  project: agent.project === defaultProject ? null : agent.project,
   labels: JSON.stringify(agent.labels),
   updated_at: agent.updatedAt,
 });
@@ -113,6 +115,12 @@ export const agentsTable = {
   /** Whether a living agent names this issuer. */
   anyNaming: async (db: Handle, tenant: string, issuerId: string): Promise<boolean> =>
     (await living(db, tenant).where("issuer_id", "=", issuerId).limit(1).executeTakeFirst()) !== undefined,
+
+  /** Whether a living agent belongs to this project, which is not the tenant's default. */
+  anyInProject: async (db: Handle, tenant: string, project: string): Promise<boolean> => {
+    const agents = db.selectFrom("agents").select("id").where("tenant_id", "=", tenant).where("project", "=", project);
+    return (await agents.where("deleted_at", "is", null).limit(1).executeTakeFirst()) !== undefined;
+  },
 
   /** How many living agents name this issuer, and some of them. */
   ofIssuer: async (db: Handle, tenant: string, issuerId: string, most: number) => {

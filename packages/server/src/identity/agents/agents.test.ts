@@ -16,6 +16,7 @@ const openAgents = async (address: StoreAddress) => {
   const agents = makeAgents({
     ...ground,
     issuerId: (_, name) => (name === "okta" ? Promise.resolve("iss_1") : Promise.reject(new Refusal("issuer_unknown", "none"))),
+    holdProject: (_tx, _tenant, project) => Promise.resolve(project === "billing"),
     onSuspended: () => Promise.resolve(),
     onRemoved: (_, __, id) => {
       removed.push(id);

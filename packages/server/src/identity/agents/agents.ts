@@ -2,7 +2,7 @@ import type { Audit } from "../../ground/audit/index.ts";
 import { type Db, type Handle, isUniqueViolation } from "../../ground/db/index.ts";
 import { type Clock, type Page, type PageAsk, pageFrom, placeOf, type Principal, type Random, Refusal } from "../../ground/kernel/index.ts";
 import type { Pepper } from "../../ground/seal/index.ts";
-import { type Agent, type AgentFields, newAgentId } from "./agent.ts";
+import { type Agent, type AgentFields, defaultProject, newAgentId } from "./agent.ts";
 import { agentKeysTable } from "./agent-keys-table.ts";
 import { makeAgentKeys } from "./agent-keys.ts";
 import { agentsTable } from "./agents-table.ts";
@@ -16,6 +16,8 @@ interface Needs {
   readonly random: Random;
   /** The id of a trusted issuer. @throws Refusal issuer_unknown */
   readonly issuerId: (tenant: string, nameOrId: string) => Promise<string>;
+  /** Whether there is such a project; nobody deletes it until the transaction ends. */
+  readonly holdProject: (tx: Handle, tenant: string, project: string) => Promise<boolean>;
   /** Ends what is under way for an agent that is suspended. */
   readonly onSuspended: (tx: Handle, who: Principal, agentId: string) => Promise<void>;
   /** Erases what rooms above hold for an agent that is revoked or deleted. */
@@ -33,7 +35,7 @@ const changed = <T>(change: T | null | undefined, current: T | undefined): T | u
   change === undefined ? current : (change ?? undefined);
 
 export const makeAgents = (needs: Needs) => {
-  const { db, audit, clock, random, issuerId, onSuspended, onRemoved } = needs;
+  const { db, audit, clock, random, issuerId, holdProject, onSuspended, onRemoved } = needs;
 
   const living = async (handle: Handle, tenant: string, ref: string): Promise<Agent> => {
     const agent = await agentsTable.byRef(handle, tenant, ref);
@@ -60,6 +62,12 @@ export const makeAgents = (needs: Needs) => {
   const issuerIn = async (tenant: string, { issuer }: AgentFields): Promise<string | null | undefined> =>
     typeof issuer === "string" ? issuerId(tenant, issuer) : issuer;
 
+  /** @throws Refusal project_unknown */
+  const checkProject = async (tx: Handle, tenant: string, { project }: AgentFields): Promise<void> => {
+    if (project === undefined || project === null || project === defaultProject) return;
+    if (!(await holdProject(tx, tenant, project))) throw new Refusal("project_unknown", `There is no project ${project}.`, { project });
+  };
+
   const withFields = (agent: Agent, fields: AgentFields, issuer: string | null | undefined): Agent => ({
     ...agent,
     title: changed(fields.title, agent.title),
@@ -72,13 +80,14 @@ export const makeAgents = (needs: Needs) => {
     binding: changed(fields.binding, agent.binding),
     assertedUsers: fields.assertedUsers ?? agent.assertedUsers,
     tier: changed(fields.tier, agent.tier),
+    project: fields.project === undefined ? agent.project : (fields.project ?? defaultProject),
     labels: fields.labels ?? agent.labels,
   });
 
   return {
     ...makeAgentKeys(needs),
 
-    /** @throws Refusal agent_exists, issuer_unknown */
+    /** @throws Refusal agent_exists, issuer_unknown, project_unknown */
     create: async (who: Principal, wanted: { readonly name: string } & AgentFields): Promise<Agent> => {
       const now = clock();
       const blank: Agent = {
@@ -96,6 +105,7 @@ export const makeAgents = (needs: Needs) => {
         binding: undefined,
         assertedUsers: true,
         tier: undefined,
+        project: defaultProject,
         labels: {},
         epoch: 0,
         createdAt: now,
@@ -103,6 +113,7 @@ export const makeAgents = (needs: Needs) => {
       };
       const fresh = withFields(blank, wanted, await issuerIn(who.tenant, wanted));
       return db.write(async (tx) => {
+        await checkProject(tx, who.tenant, wanted);
         const agent = await agentsTable.insert(tx, who.tenant, fresh);
         if (!agent) throw taken(wanted.name);
         await audit.record(tx, who, "agent.created", { target: agent.id, agent: agent.id, details: { name: agent.name } });
@@ -125,7 +136,7 @@ export const makeAgents = (needs: Needs) => {
       return pageFrom(rows, ask.limit, ({ createdAt, id }) => ({ at: createdAt, id }));
     },
 
-    /** @throws Refusal agent_unknown, agent_exists, issuer_unknown, agent_revoked */
+    /** @throws Refusal agent_unknown, agent_exists, issuer_unknown, project_unknown, agent_revoked */
     update: async (who: Principal, ref: string, change: { readonly name?: string | undefined } & AgentFields): Promise<Agent> => {
       const { id } = await living(db.read, who.tenant, ref);
       const issuer = await issuerIn(who.tenant, change);
@@ -134,6 +145,7 @@ export const makeAgents = (needs: Needs) => {
           const current = await agentsTable.lock(tx, who.tenant, id);
           if (!current) throw unknown(ref);
           if (current.status === "revoked") throw revoked();
+          await checkProject(tx, who.tenant, change);
           const next = { ...withFields(current, change, issuer), name: change.name ?? current.name, updatedAt: clock() };
           const agent = await agentsTable.update(tx, who.tenant, next);
           const fields = Object.keys(change).filter((field) => change[field as keyof typeof change] !== undefined);
@@ -172,6 +184,9 @@ export const makeAgents = (needs: Needs) => {
 
     /** Whether a living agent names this issuer. */
     anyNamingIssuer: (handle: Handle, tenant: string, id: string): Promise<boolean> => agentsTable.anyNaming(handle, tenant, id),
+
+    /** Whether a living agent belongs to this project, which is not the tenant's default. */
+    anyInProject: (handle: Handle, tenant: string, project: string): Promise<boolean> => agentsTable.anyInProject(handle, tenant, project),
 
     /** Entries of who may use a thing, with ids for names. @throws Refusal agent_unknown */
     entriesToIds: async (handle: Handle, tenant: string, entries: readonly string[]): Promise<readonly string[]> => {

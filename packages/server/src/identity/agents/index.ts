@@ -1,5 +1,5 @@
 /** Owns the registry of agents: who they are, who answers for them, whether they may act. */
-export { type Agent, type AgentFields, isAgentId } from "./agent.ts";
+export { type Agent, type AgentFields, defaultProject, isAgentId } from "./agent.ts";
 export type { AgentKey } from "./agent-key.ts";
 export { isApiKey } from "./agent-key.ts";
 export { type Agents, makeAgents } from "./agents.ts";

@@ -25,6 +25,8 @@ interface Needs {
   readonly publicUrl: string;
   /** Makes the first admin of a new tenant and answers its key. */
   readonly firstAdmin: (tx: Handle, who: Principal) => Promise<string>;
+  /** Gives a new tenant what every tenant has. */
+  readonly onCreated: (tx: Handle, tenant: string) => Promise<void>;
   /** Ends what is under way in a tenant that is suspended and would outlive its epoch. */
   readonly onSuspended: (tx: Handle, who: Principal) => Promise<void>;
 }
@@ -37,7 +39,7 @@ const remembered = 10_000;
 const unknown = (name: string) => new Refusal("tenant_unknown", `There is no tenant ${name}.`, { name });
 const isDefault = () => new Refusal("tenant_default", "Tenant default can be neither suspended nor deleted.");
 
-export const makeTenants = ({ db, audit, clock, random, publicUrl, firstAdmin, onSuspended }: Needs) => {
+export const makeTenants = ({ db, audit, clock, random, publicUrl, firstAdmin, onCreated, onSuspended }: Needs) => {
   const cached = makeCache<Tenant>(db.changes, remembered, ({ id }) => [["tenant", id]]);
 
   /** Who acts, as the record of the tenant acted upon tells it: what the installation's admins are called is not its business. */
@@ -96,6 +98,7 @@ export const makeTenants = ({ db, audit, clock, random, publicUrl, firstAdmin, o
         if (known) {
           await tenantsTable.setAccountOnce(tx, defaultTenant, accountId);
         } else if (await tenantsTable.insertOnce(tx, { id: defaultTenant, status: "active", epoch: 0, accountId, createdAt: clock() })) {
+          await onCreated(tx, defaultTenant);
           await audit.record(tx, anonymous(defaultTenant, "start"), "tenant.created", { target: defaultTenant });
         }
       }),
@@ -111,6 +114,7 @@ export const makeTenants = ({ db, audit, clock, random, publicUrl, firstAdmin, o
         if (!(await tenantsTable.insertOnce(tx, tenant))) {
           throw new Refusal("tenant_exists", `There is, or once was, a tenant named ${name}.`, { name });
         }
+        await onCreated(tx, name);
         await audit.record(tx, who, "tenant.created", { target: name, details: { accountId: tenant.accountId } });
         await audit.record(tx, within(who, name), "tenant.created", { target: name });
         return { tenant, adminKey: await firstAdmin(tx, within(who, name)) };
