@@ -1,3 +1,4 @@
+import { makeClients } from "./access/clients/index.ts";
 import { makeProjects, projectSealedColumns } from "./access/projects/index.ts";
 import { makeProviders, providerSealedColumns } from "./access/providers/index.ts";
 import { makeConnections, makeSessions, makeVault, vaultSealedColumns } from "./access/vault/index.ts";
@@ -24,7 +25,7 @@ import { issuerSealedColumns, makeIssuers } from "./identity/issuers/index.ts";
 import { makeOperators } from "./identity/operators/index.ts";
 import { makeSigning, signingSealedColumns } from "./identity/signing/index.ts";
 import { defaultTenant, makeTenants } from "./identity/tenants/index.ts";
-import { makeStanding, makeTokens, makeWorkloadTokens } from "./identity/tokens/index.ts";
+import { makeDpop, makeStanding, makeTokens, makeWorkloadTokens } from "./identity/tokens/index.ts";
 import { makeUsers } from "./identity/users/index.ts";
 
 /** What the rooms need to be told. */
@@ -113,7 +114,8 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       random,
       issuerOf: tenants.issuerOf,
       usersNamedBy: users.claimOf,
-      agentsNaming: (tx, tenant, issuerId) => agents.anyNamingIssuer(tx, tenant, issuerId),
+      agentsNaming: async (tx, tenant, issuerId): Promise<boolean> =>
+        (await agents.anyNamingIssuer(tx, tenant, issuerId)) || clients.apps.anyNamingIssuer(tx, tenant, issuerId),
     });
     const agents: Agents = makeAgents({
       db,
@@ -128,6 +130,7 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
         await sessions.stop(tx, who, { kind: "agent", id: agentId }, "agent_removed");
         await connections.agentRemoved(tx, who, agentId);
         await providers.agentRemoved(tx, who, agentId);
+        await clients.agentRemoved(tx, who, agentId);
         await projects.agentRemoved(tx, who, agentId);
       },
     });
@@ -142,8 +145,9 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
     for (const job of chain.jobs) jobs.add(job);
     const tokens = makeTokens({ db, signing, tenants, clock, random, isRevoked: () => Promise.resolve(false) });
     const standing = makeStanding({ db });
+    const dpop = makeDpop({ clock, replay, pepper });
     const workloadTokens = makeWorkloadTokens({ db, audit, clock, users, issuers, standing, tokens });
-    const authn = makeAuthn({ audit, limits, tenants, operators, agents, users, issuers, tokens, standing });
+    const authn = makeAuthn({ audit, limits, tenants, operators, agents, users, issuers, tokens, standing, dpop });
 
     const connections = makeConnections({ db, audit, clock, random, seal });
     const providers = makeProviders({
@@ -186,13 +190,27 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
     const vault = makeVault({ db, audit, clock, random, seal, agents, providers, standing, connections, sessions });
     const projects = makeProjects({ db, audit, seal, clock, random, agents, providers, vault });
 
+    const clients = makeClients({
+      db,
+      audit,
+      clock,
+      random,
+      replay,
+      limits,
+      tenants,
+      agents,
+      issuerId: async (tenant, nameOrId) => (await issuers.get(tenant, nameOrId)).id,
+      onSuspended: () => Promise.resolve(),
+      onRemoved: () => Promise.resolve(),
+    });
+
     const keeping = { db, kek, clock, random, seal, record: audit.record, tell: settings.onProgress ?? (() => undefined) };
     const masterKey = makeMasterKey(keeping);
     const dataKeys = makeDataKeyRotation({
       ...keeping,
       columns: [...providerSealedColumns, ...issuerSealedColumns, ...signingSealedColumns, ...vaultSealedColumns, ...projectSealedColumns],
     });
-    const peppers = makePeppers({ ...keeping, tables: ["agent_keys", "operators"], installation: defaultTenant });
+    const peppers = makePeppers({ ...keeping, tables: ["agent_keys", "client_secrets", "operators"], installation: defaultTenant });
     for (const job of [masterKey.job, dataKeys.job, peppers.job, signing.erase]) jobs.add(job);
 
     await tenants.ensureDefault();
@@ -216,12 +234,14 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       peppers,
       tokens,
       standing,
+      dpop,
       workloadTokens,
       authn,
       providers,
       connections,
       sessions,
       vault,
+      clients,
       projects,
       /** The admin key, where this start made it: the only time it can be shown. */
       madeAdminKey,

@@ -1,12 +1,13 @@
 import type { StoreAddress } from "../ground/db/index.ts";
 import { makeEgress } from "../ground/egress/index.ts";
+import { makeReplay } from "../ground/replay/index.ts";
 import { type Agents, makeAgents } from "../identity/agents/index.ts";
 import { makeAuthn } from "../identity/authn/index.ts";
 import { makeIssuers } from "../identity/issuers/index.ts";
 import { makeOperators } from "../identity/operators/index.ts";
 import { makeSigning } from "../identity/signing/index.ts";
 import { makeTenants } from "../identity/tenants/index.ts";
-import { makeStanding, makeTokens, makeWorkloadTokens } from "../identity/tokens/index.ts";
+import { makeDpop, makeStanding, makeTokens, makeWorkloadTokens } from "../identity/tokens/index.ts";
 import { makeUsers } from "../identity/users/index.ts";
 import { handClock, openGround } from "./stores.ts";
 
@@ -48,7 +49,9 @@ export const openIdentity = async (
   const tokens = makeTokens({ ...ground, signing, tenants, isRevoked });
   const standing = makeStanding(ground);
   const workloadTokens = makeWorkloadTokens({ ...ground, users, issuers, standing, tokens });
-  const authn = makeAuthn({ ...ground, tenants, operators, agents, users, issuers, tokens, standing });
+  const replay = makeReplay(ground);
+  const dpop = makeDpop({ ...ground, replay });
+  const authn = makeAuthn({ ...ground, tenants, operators, agents, users, issuers, tokens, standing, dpop });
   await tenants.ensureDefault();
   return {
     ...ground,
@@ -61,6 +64,7 @@ export const openIdentity = async (
     signing,
     tokens,
     standing,
+    dpop,
     workloadTokens,
     authn,
     close: async () => {

@@ -7,30 +7,29 @@ import { type Agents, isApiKey } from "../agents/index.ts";
 import type { Issuers } from "../issuers/index.ts";
 import type { Operators } from "../operators/index.ts";
 import { defaultTenant, type Tenants } from "../tenants/index.ts";
-import { type Epochs, kinds, type Standing, type StandingCheck, type Tokens } from "../tokens/index.ts";
+import { type Dpop, type Epochs, kinds, type Standing, type StandingCheck, type Tokens } from "../tokens/index.ts";
 import type { Users } from "../users/index.ts";
+import { type AccessProof, makeByAccessToken, noAccess } from "./by-access-token.ts";
+import { makeGuard, type Source } from "./guard.ts";
 
 interface Needs {
   readonly audit: Audit;
   /** Hold every caller of every dialect, for all of them are proven here. Without them nobody is limited. */
-  readonly limits?: Pick<Limits, "mayGuess" | "guessed" | "take"> | undefined;
+  readonly limits?: Pick<Limits, "mayGuess" | "guessed" | "take" | "takeUnproven"> | undefined;
   readonly tenants: Pick<Tenants, "isOpen">;
   readonly operators: Pick<Operators, "byKey">;
   readonly agents: Pick<Agents, "holderOf">;
   readonly users: Pick<Users, "proven">;
   readonly issuers: Pick<Issuers, "findByIss" | "verify">;
   readonly tokens: Pick<Tokens, "verify">;
-  readonly standing: Pick<StandingCheck, "check">;
+  readonly standing: Pick<StandingCheck, "check" | "chain">;
+  readonly dpop: Pick<Dpop, "check">;
 }
 
 /** What a request brings as proof, and where from. */
-export interface Proof {
+export interface Proof extends Source {
   /** The `Authorization` header. */
   readonly authorization: string | undefined;
-  /** The tenant that the address names, if it names one; a credential of another is unknown there. */
-  readonly tenant?: string | undefined;
-  readonly requestId: string;
-  readonly address?: string | undefined;
 }
 
 export type Authn = ReturnType<typeof makeAuthn>;
@@ -54,17 +53,6 @@ const jwtType = (text: string): string | undefined => {
     return decodeProtectedHeader(text).typ?.toLowerCase() ?? "";
   } catch {
     return undefined;
-  }
-};
-
-/** The no of a check, if it says no. */
-const refusalFrom = (check: () => void): Refusal | undefined => {
-  try {
-    check();
-    return undefined;
-  } catch (error) {
-    if (error instanceof Refusal) return error;
-    throw error;
   }
 };
 
@@ -107,30 +95,39 @@ const rightsOf = (who: Principal): readonly Right[] => {
 };
 
 /** Where a request comes from, in the tenant of its credential. @throws Refusal unauthenticated where the address names another tenant */
-const from = (tenant: string, proof: Proof) => {
+const from = (tenant: string, proof: Source) => {
   if (proof.tenant !== undefined && proof.tenant !== tenant) throw unauthenticated();
   return { tenant, requestId: proof.requestId, ...(proof.address !== undefined && { address: proof.address }) };
 };
 
-export const makeAuthn = ({ audit, limits, tenants, operators, agents, users, issuers, tokens, standing }: Needs) => {
-  const nobody = (tenant: string, proof: Proof): Principal => anonymous(tenant, proof.requestId, proof.address);
+export const makeAuthn = ({ audit, limits, tenants, operators, agents, users, issuers, tokens, standing, dpop }: Needs) => {
+  const guard = makeGuard({ audit, limits });
+  const nobody = (tenant: string, source: Source): Principal => anonymous(tenant, source.requestId, source.address);
 
-  const refused = (
-    who: Principal,
-    about: { agent?: string; user?: string | undefined; details: Readonly<Record<string, unknown>> },
-  ): Promise<void> => audit.refused(who, "request.refused", about);
-
-  /** The standing of what a live credential names; that a suspended agent still tries is worth remembering. */
-  const stand = (tenant: string, proof: Proof, agentId: string, userId: string | undefined, epochs: Epochs): Promise<Standing> =>
-    standing.check(tenant, agentId, userId, epochs).catch(async (error: unknown) => {
+  /** What a check of somebody's standing says; that somebody suspended still tries is worth remembering. */
+  const recorded = <S>(tenant: string, source: Source, named: { agent: string | undefined; user: string | undefined }, check: Promise<S>) =>
+    check.catch(async (error: unknown): Promise<never> => {
       if (error instanceof Refusal && error.code !== "unauthenticated") {
-        await refused(
-          { ...nobody(tenant, proof), caller: { kind: "agent", id: agentId } },
-          { agent: agentId, user: userId, details: { reason: error.code } },
-        );
+        const { agent, user } = named;
+        const who = nobody(tenant, source);
+        await audit.refused(agent === undefined ? who : { ...who, caller: { kind: "agent", id: agent } }, "request.refused", {
+          ...(agent !== undefined && { agent }),
+          user,
+          details: { reason: error.code },
+        });
       }
       throw error;
     });
+
+  const stand = (tenant: string, source: Source, agent: string, user: string | undefined, epochs: Epochs): Promise<Standing> =>
+    recorded(tenant, source, { agent, user }, standing.check(tenant, agent, user, epochs));
+
+  const byAccessToken = makeByAccessToken({
+    tokens,
+    dpop,
+    stand: (tenant, source, chain) =>
+      recorded(tenant, source, { agent: chain.actors[0]?.id, user: chain.user?.id }, standing.chain(tenant, chain)),
+  });
 
   const byAgentKey = async (key: string, proof: Proof): Promise<Principal> => {
     const holder = await agents.holderOf(key);
@@ -190,38 +187,37 @@ export const makeAuthn = ({ audit, limits, tenants, operators, agents, users, is
     return byUserToken(token, proof);
   };
 
-  /** Remembers that somebody is limited, and says so also where the store cannot be written. */
-  const limited = async (who: Principal, refusal: Refusal): Promise<never> => {
-    await refused(who, { details: { reason: refusal.code, limit: refusal.details["limit"] } }).catch(() => undefined);
-    throw refusal;
-  };
-
-  /** Looks at a credential only where its address has not guessed too often, and counts those that are none. */
-  const identifyGuarded = async (proof: Proof, rights: readonly Right[]): Promise<Principal> => {
-    const { address, authorization } = proof;
-    if (!limits || address === undefined) return identify(bearer(authorization), proof, rights);
-    const over = refusalFrom(() => limits.mayGuess(address));
-    if (over) return limited(nobody(proof.tenant ?? defaultTenant, proof), over);
-    try {
-      return await identify(bearer(authorization), proof, rights);
-    } catch (error) {
-      if (error instanceof Refusal && error.code === "unauthenticated") limits.guessed(address, guessOf(authorization));
-      throw error;
-    }
-  };
-
   return {
     /**
      * Who asks, proven, with one of these rights and within the limits that hold them.
      * @throws Refusal unauthenticated, forbidden, agent_suspended, user_suspended, rate_limited
      */
     prove: async (proof: Proof, rights: readonly Right[]): Promise<Principal> => {
-      const who = await identifyGuarded(proof, rights);
-      const over = limits && refusalFrom(() => limits.take(who));
-      if (over) return limited(who, over);
+      const { authorization } = proof;
+      const { who } = await guard(proof, async () => ({ who: await identify(bearer(authorization), proof, rights) }), {
+        guess: () => guessOf(authorization),
+        refusal: unauthenticated,
+      });
       if (rightsOf(who).some((right) => rights.includes(right))) return who;
-      await refused(who, { details: { reason: "forbidden" } });
+      await audit.refused(who, "request.refused", { details: { reason: "forbidden" } });
       throw new Refusal("forbidden", "This credential may not do that.", { needs: rights });
     },
+
+    /**
+     * Who asks with an access token at a door of ours that takes them: `Bearer`, or `DPoP` and a proof where the token is bound to a key (RFC 9449 7).
+     * What its scopes let it do is the door's to say.
+     * @param audienceOf The door's own audience, in the tenant of the token.
+     * @throws Refusal unauthenticated, dpop_invalid, dpop_nonce_required, agent_suspended, user_suspended, rate_limited
+     */
+    proveAccess: async (proof: AccessProof, audienceOf: (tenant: string) => string): Promise<Principal> => {
+      const { who } = await guard(proof, async () => ({ who: await byAccessToken(proof, audienceOf) }), {
+        guess: () => "token",
+        refusal: noAccess,
+      });
+      return who;
+    },
+
+    /** The limits and the record for a proof that another room looks at: an OAuth client's. */
+    guard,
   };
 };

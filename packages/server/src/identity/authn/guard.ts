@@ -1,0 +1,81 @@
+import type { Audit } from "../../ground/audit/index.ts";
+import { anonymous, type Principal, Refusal } from "../../ground/kernel/index.ts";
+import type { Limits } from "../../ground/limits/index.ts";
+import { defaultTenant } from "../tenants/index.ts";
+
+interface Needs {
+  readonly audit: Audit;
+  /** Hold every caller of every dialect, for all of them pass here. Without them nobody is limited. */
+  readonly limits?: Pick<Limits, "mayGuess" | "guessed" | "take" | "takeUnproven"> | undefined;
+}
+
+/** Where a request comes from, and whose address it came to. */
+export interface Source {
+  /** The tenant that the address names, if it names one; a credential of another is unknown there. */
+  readonly tenant?: string | undefined;
+  readonly requestId: string;
+  readonly address?: string | undefined;
+}
+
+/** What is said of a credential that is none. */
+export interface Unknown {
+  /** What a credential that proved nothing was: keys are guessed, tokens mostly expire. */
+  readonly guess: () => "key" | "token";
+  /** The answer to a credential of another tenant than the address names: the same as to one that nobody has. */
+  readonly refusal: () => Refusal;
+}
+
+export type Guard = ReturnType<typeof makeGuard>;
+
+/** The no of a check, if it says no. */
+const refusalFrom = (check: () => void): Refusal | undefined => {
+  try {
+    check();
+    return undefined;
+  } catch (error) {
+    if (error instanceof Refusal) return error;
+    throw error;
+  }
+};
+
+const isGuess = (error: unknown): boolean =>
+  error instanceof Refusal && (error.code === "unauthenticated" || error.code === "client_unauthenticated");
+
+/** The limits that everybody passes who proves something, whatever the proof is. */
+export const makeGuard = ({ audit, limits }: Needs) => {
+  /** Remembers that somebody is limited, and says so also where the store cannot be written. */
+  const limited = async (who: Principal, refusal: Refusal): Promise<never> => {
+    await audit
+      .refused(who, "request.refused", { details: { reason: refusal.code, limit: refusal.details["limit"] } })
+      .catch(() => undefined);
+    throw refusal;
+  };
+
+  /** Whoever says which public client it is has proven nothing: its address is held, and nobody can use up what a tenant may do. */
+  const take = (who: Principal): void => {
+    if (who.method !== "public_client") limits?.take(who);
+    else if (who.address !== undefined) limits?.takeUnproven(who.address);
+  };
+
+  /**
+   * Looks at a credential only where its address has not guessed too often, counts those that are none, and holds whom it proves to their limits.
+   * @param identify Whom it proves. A Refusal `unauthenticated` or `client_unauthenticated` counts as a guess.
+   * @throws Refusal rate_limited; what `identify` throws
+   */
+  return async <T extends { readonly who: Principal }>(source: Source, identify: () => Promise<T>, unknown: Unknown): Promise<T> => {
+    const { tenant, requestId, address } = source;
+    const blind = address === undefined ? undefined : limits && refusalFrom(() => limits.mayGuess(address));
+    if (blind) return limited(anonymous(tenant ?? defaultTenant, requestId, address), blind);
+    let found: T;
+    try {
+      found = await identify();
+      if (tenant !== undefined && tenant !== found.who.tenant) throw unknown.refusal();
+    } catch (error) {
+      if (address !== undefined && isGuess(error)) limits?.guessed(address, unknown.guess());
+      throw error;
+    }
+    const over = limits && refusalFrom(() => take(found.who));
+    if (over) return limited(found.who, over);
+    return found;
+  };
+};
