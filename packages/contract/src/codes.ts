@@ -57,7 +57,7 @@ export const codes = {
   agent_exists: "There is already an agent of this name.",
   agent_revoked: "The agent is revoked, which is final.",
   user_revoked: "The user is revoked, which is final.",
-  too_many_keys: "The agent already has two live keys. Delete one before making another.",
+  too_many_keys: "The agent already has as many live keys of this kind as it may. Delete one before making another.",
   issuer_exists: "There is already an issuer of this name or issuer URL.",
   issuer_in_use: "Users or agents depend on this issuer, so this cannot change.",
   provider_exists: "There is already a credential provider of this name in the vault.",

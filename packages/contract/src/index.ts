@@ -1,6 +1,7 @@
 /** Legate's own wire: every operation as one value, the schemas they are made of, and the closed set of error codes. */
 export { agent, agentChange, agentKey, agentName, agentRef, newAgent } from "./agents.ts";
 export { auditEvent } from "./audit.ts";
+export { client, clientChange, newClient } from "./clients.ts";
 export { type Code, codes } from "./codes.ts";
 export { connection, reservedParameters } from "./credentials.ts";
 export { errorAnswer } from "./errors.ts";
@@ -14,5 +15,6 @@ export { operator } from "./operators.ts";
 export { makeOpenApi, type OpenApiFor } from "./openapi.ts";
 export { integration, project, variable } from "./projects.ts";
 export { flow, newProvider, provider, providerChange, providerKind } from "./providers.ts";
+export { newResource, resource, resourceChange } from "./resources.ts";
 export { tenant, tenantName } from "./tenants.ts";
 export { user } from "./users.ts";

@@ -1,4 +1,4 @@
-import type { ActingAgent } from "../../ground/kernel/index.ts";
+import type { ActingAgent, Principal } from "../../ground/kernel/index.ts";
 
 /** How a client proves itself at our endpoints (RFC 6749 2.3, RFC 7523 2.2, OAuth 2.1 2.4). */
 export type ClientAuthMethod = "client_secret_basic" | "client_secret_post" | "private_key_jwt" | "none";
@@ -42,4 +42,11 @@ export interface ClientProof {
   readonly tenant: string | undefined;
   readonly requestId: string;
   readonly address: string | undefined;
+}
+
+/** A client that proved itself, and the principal that stands in the record. */
+export interface Authenticated {
+  readonly client: Client;
+  /** Has `agent` where the client is one. */
+  readonly who: Principal;
 }

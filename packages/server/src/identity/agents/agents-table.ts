@@ -49,7 +49,11 @@ const byName = prepared<{ tenant: string; ref: string }, Row<"agents">>((db, { t
   living(db, tenant).where("name", "=", ref),
 );
 
-/** The statements of this room; each takes the tenant first, and none exists without it. */
+const byIdAlone = prepared<{ id: string }, Pick<Row<"agents">, "tenant_id" | "status" | "deleted_at">>((db, { id }) =>
+  db.selectFrom("agents").select(["tenant_id", "status", "deleted_at"]).where("id", "=", id),
+);
+
+/** The statements of this room; each takes the tenant first, and none but `whose` exists without it. */
 export const agentsTable = {
   /** Answers undefined where the name is taken. */
   insert: async (tx: Handle, tenant: string, agent: Agent): Promise<Agent | undefined> => {
@@ -75,6 +79,12 @@ export const agentsTable = {
   byRef: async (db: Handle, tenant: string, ref: string): Promise<Agent | undefined> => {
     const [row] = await (isAgentId(ref) ? byId : byName)(db, { tenant, ref });
     return row && toAgent(row);
+  },
+
+  /** Whose agent this is, and how it stands, tombstones too: an id names its tenant. */
+  whose: async (db: Handle, id: string): Promise<{ readonly tenant: string; readonly status: Agent["status"] | "deleted" } | undefined> => {
+    const [row] = await byIdAlone(db, { id });
+    return row && { tenant: row.tenant_id, status: row.deleted_at === null ? row.status : "deleted" };
   },
 
   /** Reads a living agent's row and keeps others from changing it until the transaction ends. */

@@ -3,9 +3,11 @@ import { type Db, type Handle, isUniqueViolation } from "../../ground/db/index.t
 import { type Clock, type Page, type PageAsk, pageFrom, placeOf, type Principal, type Random, Refusal } from "../../ground/kernel/index.ts";
 import type { Pepper } from "../../ground/seal/index.ts";
 import { type Agent, type AgentFields, defaultProject, newAgentId } from "./agent.ts";
-import { agentKeysTable } from "./agent-keys-table.ts";
-import { makeAgentKeys } from "./agent-keys.ts";
+import { agentKeysTable, makeAgentKeys } from "./agent-keys.ts";
 import { agentsTable } from "./agents-table.ts";
+import { clientKeysTable } from "./client-keys-table.ts";
+import { makeClientKeys } from "./client-keys.ts";
+import { clientSecretsTable, makeClientSecrets } from "./client-secrets.ts";
 import { namesAgent } from "./may-use.ts";
 
 interface Needs {
@@ -43,6 +45,10 @@ export const makeAgents = (needs: Needs) => {
     return agent;
   };
 
+  const forgetKeys = async (tx: Handle, tenant: string, id: string): Promise<void> => {
+    for (const table of [agentKeysTable, clientSecretsTable, clientKeysTable]) await table.removeAll(tx, tenant, id);
+  };
+
   const setStatus = (who: Principal, ref: string, status: Agent["status"], action: string): Promise<Agent> =>
     db.write(async (tx) => {
       const { id } = await living(tx, who.tenant, ref);
@@ -50,7 +56,7 @@ export const makeAgents = (needs: Needs) => {
       if (!agent) throw revoked();
       if (status === "suspended") await onSuspended(tx, who, id);
       if (status === "revoked") {
-        await agentKeysTable.removeAll(tx, who.tenant, id);
+        await forgetKeys(tx, who.tenant, id);
         await onRemoved(tx, who, id);
       }
       await audit.record(tx, who, action, { target: id, agent: id });
@@ -86,6 +92,8 @@ export const makeAgents = (needs: Needs) => {
 
   return {
     ...makeAgentKeys(needs),
+    ...makeClientSecrets(needs),
+    ...makeClientKeys(needs),
 
     /** @throws Refusal agent_exists, issuer_unknown, project_unknown */
     create: async (who: Principal, wanted: { readonly name: string } & AgentFields): Promise<Agent> => {
@@ -127,6 +135,9 @@ export const makeAgents = (needs: Needs) => {
     /** A living agent, by its id. */
     byId: (handle: Handle, tenant: string, id: string): Promise<Agent | undefined> => agentsTable.byRef(handle, tenant, id),
 
+    /** Whose agent an id names, and how it stands, also one that was deleted: ids are never reused. */
+    whose: (id: string) => agentsTable.whose(db.read, id),
+
     /** As `byId`; nobody suspends, revokes or deletes the agent until the transaction ends. */
     hold: (tx: Handle, tenant: string, id: string): Promise<Agent | undefined> => agentsTable.lock(tx, tenant, id),
 
@@ -164,7 +175,7 @@ export const makeAgents = (needs: Needs) => {
       db.write(async (tx) => {
         const { id, name } = await living(tx, who.tenant, ref);
         await agentsTable.bury(tx, who.tenant, id, clock());
-        await agentKeysTable.removeAll(tx, who.tenant, id);
+        await forgetKeys(tx, who.tenant, id);
         await onRemoved(tx, who, id);
         await audit.record(tx, who, "agent.deleted", { target: id, agent: id, details: { name } });
         await db.changes.announce(tx, who.tenant, "agent", id);

@@ -2,5 +2,7 @@
 export { type Agent, type AgentFields, defaultProject, isAgentId } from "./agent.ts";
 export type { AgentKey } from "./agent-key.ts";
 export { isApiKey } from "./agent-key.ts";
+export { algorithmsOf, type ClientKey } from "./client-key.ts";
+export type { ClientKeys } from "./client-keys.ts";
 export { type Agents, makeAgents } from "./agents.ts";
 export { mayUse } from "./may-use.ts";
