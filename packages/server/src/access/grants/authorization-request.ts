@@ -117,6 +117,9 @@ export interface ShownClient {
 /** From its beginning to the last moment at which it can be answered. */
 export const requestLife = 10 * 60_000;
 
+/** For how long a request that is over is kept, so that whoever comes late is told so. */
+export const requestMemory = 10 * 60_000;
+
 export const isRequestId = (text: string): boolean => /^[\w-]{43}$/.test(text);
 
 /** One cookie a request: as many may be under way in one browser as it has tabs. */

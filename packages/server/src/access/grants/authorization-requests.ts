@@ -1,5 +1,4 @@
 import type { Handle } from "../../ground/db/index.ts";
-import type { Job } from "../../ground/jobs/index.ts";
 import { type Principal, Refusal } from "../../ground/kernel/index.ts";
 import type { Client } from "../clients/index.ts";
 import { type Cookies, hashed, isSame, newSecret } from "../vault/index.ts";
@@ -20,17 +19,11 @@ import {
   secretsIdentity,
 } from "./authorization-request.ts";
 import type { AuthorizationRequestsNeeds } from "./authorization-requests-needs.ts";
-import { codeMemory } from "./codes.ts";
-import { codesTable } from "./codes-table.ts";
 import { type LoginUnderWay, makePersonLogin } from "./person-login.ts";
 import { isAssured, isRemembered } from "./remembered-consents.ts";
 import { requestsTable } from "./requests-table.ts";
 
 export type AuthorizationRequests = ReturnType<typeof makeAuthorizationRequests>;
-
-/** For how long a request that is over is kept, so that whoever comes late is told so. */
-const keptFor = 10 * 60_000;
-const sweptAtOnce = 500;
 
 const unknown = () => new Refusal("session_unknown", "No authorization request that is under way fits this address.");
 const used = () => new Refusal("session_used", "This authorization request has been answered.");
@@ -270,21 +263,5 @@ export const makeAuthorizationRequests = (needs: AuthorizationRequestsNeeds) => 
         return { kind: "answer", answer: answers.again(now, await demandForm(who, now, form.token), form.decision) };
       }
     },
-
-    /** Forgets requests and codes that nobody could use again. */
-    prune: {
-      name: "authorization_requests.prune",
-      every: 60_000,
-      isNeeded: async () =>
-        (await requestsTable.anyEnded(db.read, clock() - keptFor)) || (await codesTable.anyEnded(db.read, clock() - codeMemory)),
-      run: async (signal) => {
-        for (const [table, before] of [
-          [requestsTable, clock() - keptFor],
-          [codesTable, clock() - codeMemory],
-        ] as const) {
-          while (!signal.aborted && (await db.write((tx) => table.deleteEnded(tx, before, sweptAtOnce))) === sweptAtOnce);
-        }
-      },
-    } satisfies Job,
   };
 };
