@@ -11,7 +11,9 @@ const clientFields = {
     .describe(
       "Where a browser may be sent back to: https, http at a loopback address or `localhost`, or a private-use scheme with a dot in it. Compared character for character, but for the port of a loopback IP address.",
     ),
-  issuer: thingName.describe("The trusted issuer at which its users log in; where it is left out, the only one that has a `login`, or the user's choice."),
+  issuer: thingName.describe(
+    "The trusted issuer at which its users log in; where it is left out, the only one that has a `login`, or the user's choice.",
+  ),
   scopes: scopes.describe("The most it may ever ask for; where it is left out, whatever the resources let it."),
 };
 

@@ -12,7 +12,9 @@ const resourceFields = {
   clients: z
     .array(clientEntry)
     .max(500)
-    .describe("Which apps may ask people for it: by name, id or metadata document, `registered` for all registered ones, `*` for any. None when left out."),
+    .describe(
+      "Which apps may ask people for it: by name, id or metadata document, `registered` for all registered ones, `*` for any. None when left out.",
+    ),
   servers: z
     .array(mayUseEntry)
     .max(100)

@@ -195,14 +195,17 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       audit,
       clock,
       random,
+      egress,
       replay,
       limits,
+      guard: authn.guard,
       tenants,
       agents,
       issuerId: async (tenant, nameOrId) => (await issuers.get(tenant, nameOrId)).id,
       onSuspended: () => Promise.resolve(),
       onRemoved: () => Promise.resolve(),
     });
+    jobs.add(clients.prune);
 
     const keeping = { db, kek, clock, random, seal, record: audit.record, tell: settings.onProgress ?? (() => undefined) };
     const masterKey = makeMasterKey(keeping);

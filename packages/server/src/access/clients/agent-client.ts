@@ -29,6 +29,8 @@ export const clientOfAgent = (tenant: string, { title, allowedReturnUrls, issuer
     scopes: undefined,
     agent: acting,
     issuerId,
-    version: createHash("sha256").update(JSON.stringify([name, redirectUris])).digest("base64url"),
+    version: createHash("sha256")
+      .update(JSON.stringify([name, redirectUris]))
+      .digest("base64url"),
   };
 };

@@ -2,13 +2,14 @@ import type { Audit } from "../../ground/audit/index.ts";
 import { anonymous, type Clock, type Principal } from "../../ground/kernel/index.ts";
 import type { Replay } from "../../ground/replay/index.ts";
 import type { Agents } from "../../identity/agents/index.ts";
+import type { Guard } from "../../identity/authn/index.ts";
 import { defaultTenant } from "../../identity/tenants/index.ts";
 import type { Authenticated, Client, ClientProof } from "./client.ts";
 import { checkAssertion, subjectOf } from "./client-assertion.ts";
 import { kindOfClientId } from "./client-id.ts";
 import { type Presented, presentedBy, unauthenticated } from "./client-proof.ts";
 import type { Absent } from "./find.ts";
-import type { Guard } from "./guard.ts";
+import { refused } from "./refused.ts";
 
 interface Needs {
   readonly audit: Audit;
@@ -92,11 +93,9 @@ export const makeAuthenticate = ({ audit, clock, replay, agents, issuerOf, guard
     const presented = presentedBy(proof);
     const clientId = clientIdOf(presented);
 
-    const refuse = async (reason: string, tenant: string | undefined): Promise<never> => {
-      const who = anonymous(tenant ?? proof.tenant ?? defaultTenant, proof.requestId, proof.address);
-      // Of a client that is known it is told which; what strangers make up stands in no record.
-      const which = tenant === undefined ? {} : kindOfClientId(clientId) === "agent" ? { agent: clientId } : { target: clientId };
-      await audit.refused(who, "client.refused", { ...which, details: { reason, method: presented.method } });
+    const refuse = async (found: Absent): Promise<never> => {
+      const who = anonymous(found.tenant ?? proof.tenant ?? defaultTenant, proof.requestId, proof.address);
+      await refused(audit, who, clientId, found, { method: presented.method });
       throw unauthenticated();
     };
     const orRefuse = async <T>(step: Promise<T>): Promise<T> => {
@@ -105,13 +104,13 @@ export const makeAuthenticate = ({ audit, clock, replay, agents, issuerOf, guard
       } catch (error) {
         if (!(error instanceof Unproven)) throw error;
         const { absent, tenant } = await trace(clientId);
-        return refuse(tenant === undefined || absent === "client_unknown" ? error.reason : absent, tenant);
+        return refuse({ tenant, absent: tenant === undefined || absent === "client_unknown" ? error.reason : absent });
       }
     };
 
     const settle = await orRefuse(check(clientId, presented));
     const found = await find(proof.tenant, clientId, proof);
-    if ("absent" in found) return refuse(found.absent, found.tenant);
+    if ("absent" in found) return refuse(found);
     await orRefuse(settle());
     return { client: found, who: principalOf(found, presented, proof) };
   };
@@ -120,5 +119,6 @@ export const makeAuthenticate = ({ audit, clock, replay, agents, issuerOf, guard
    * Who asks at an endpoint of ours as a client, proven (RFC 6749 2.3, RFC 7523 2.2).
    * @throws Refusal client_unauthenticated, the same whatever was wrong; invalid_request for more than one proof; rate_limited
    */
-  return (proof: ClientProof): Promise<Authenticated> => guard(proof, () => identify(proof));
+  return (proof: ClientProof): Promise<Authenticated> =>
+    guard(proof, () => identify(proof), { guess: () => (proof.clientAssertion === undefined ? "key" : "token"), refusal: unauthenticated });
 };

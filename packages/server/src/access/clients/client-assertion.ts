@@ -21,7 +21,17 @@ export interface Asserted {
 }
 
 /** What an assertion failed on, for the record. */
-export type AssertionFault = "malformed" | "type" | "subject" | "audience" | "expired" | "too_long" | "not_yet_valid" | "jti" | "key" | "signature";
+export type AssertionFault =
+  | "malformed"
+  | "type"
+  | "subject"
+  | "audience"
+  | "expired"
+  | "too_long"
+  | "not_yet_valid"
+  | "jti"
+  | "key"
+  | "signature";
 
 /** Seconds: how far the clocks may be apart, and how long an assertion may live. */
 const leeway = 30;

@@ -1,15 +1,19 @@
 import type { Audit } from "../../ground/audit/index.ts";
 import type { Db, Handle } from "../../ground/db/index.ts";
+import type { Egress } from "../../ground/egress/index.ts";
 import { anonymous, type Clock, type Principal, type Random } from "../../ground/kernel/index.ts";
 import type { Limits } from "../../ground/limits/index.ts";
 import type { Replay } from "../../ground/replay/index.ts";
 import type { Agents } from "../../identity/agents/index.ts";
+import type { Guard } from "../../identity/authn/index.ts";
 import { defaultTenant, type Tenants } from "../../identity/tenants/index.ts";
 import { makeApps } from "./apps.ts";
 import { makeAuthenticate } from "./authenticate.ts";
 import type { Client } from "./client.ts";
-import { makeFind } from "./find.ts";
-import { makeGuard } from "./guard.ts";
+import { kindOfClientId } from "./client-id.ts";
+import { makeDocuments } from "./documents.ts";
+import { type Absent, makeFind } from "./find.ts";
+import { refused } from "./refused.ts";
 import { redirectUriOf } from "./redirect-uri.ts";
 import { makeResources } from "./resources.ts";
 
@@ -18,14 +22,14 @@ interface Needs {
   readonly audit: Audit;
   readonly clock: Clock;
   readonly random: Random;
+  readonly egress: Pick<Egress, "fetch">;
   readonly replay: Pick<Replay, "useNow">;
-  /** Hold every client. Without them nobody is limited. */
-  readonly limits?: Pick<Limits, "mayGuess" | "guessed" | "take" | "takeUnproven"> | undefined;
+  /** Hold whoever has documents fetched. Without them nobody is limited. */
+  readonly limits?: Pick<Limits, "mayGuess" | "guessed"> | undefined;
+  /** Holds every client that proves itself. */
+  readonly guard: Guard;
   readonly tenants: Pick<Tenants, "isOpen" | "issuerOf">;
-  readonly agents: Pick<
-    Agents,
-    "byId" | "whose" | "entriesToIds" | "clientSecretHolder" | "clientKeysOf" | "clientKeyUsed"
-  >;
+  readonly agents: Pick<Agents, "byId" | "whose" | "entriesToIds" | "clientSecretHolder" | "clientKeysOf" | "clientKeyUsed">;
   /** The id of a trusted issuer. @throws Refusal issuer_unknown */
   readonly issuerId: (tenant: string, nameOrId: string) => Promise<string>;
   /** Ends what is under way for an app that is suspended. */
@@ -43,19 +47,17 @@ export interface From {
 export type Clients = ReturnType<typeof makeClients>;
 
 export const makeClients = (needs: Needs) => {
-  const { db, audit, clock, random, replay, limits, tenants, agents, issuerId, onSuspended, onRemoved } = needs;
+  const { db, audit, clock, random, egress, replay, limits, guard, tenants, agents, issuerId, onSuspended, onRemoved } = needs;
   const { find, trace } = makeFind({ db, tenants, agents });
 
-  const guard = makeGuard({
-    limits,
-    // Said also where the store cannot be written.
-    onLimited: (who, { tenant, requestId, address }, refusal) =>
-      audit
-        .refused(who ?? anonymous(tenant ?? defaultTenant, requestId, address), "request.refused", {
-          details: { reason: refusal.code, limit: refusal.details["limit"] },
-        })
-        .catch(() => undefined),
-  });
+  const documents = makeDocuments({ db, egress, clock, limits });
+
+  /** The client of this id if it may act now, or why not; a document's is of the tenant that is asked, or of the default one. */
+  const findAny = async (tenant: string | undefined, id: string, address: string | undefined): Promise<Client | Absent> => {
+    if (kindOfClientId(id) !== "document") return find(tenant, id);
+    const asked = tenant ?? defaultTenant;
+    return (await tenants.isOpen(asked)) ? documents.find(asked, id, address) : { absent: "tenant_closed" };
+  };
 
   const apps = makeApps({
     db,
@@ -84,13 +86,31 @@ export const makeClients = (needs: Needs) => {
     apps,
     resources,
 
-    authenticate: makeAuthenticate({ audit, clock, replay, agents, issuerOf: tenants.issuerOf, guard, find, trace }),
+    authenticate: makeAuthenticate({
+      audit,
+      clock,
+      replay,
+      agents,
+      issuerOf: tenants.issuerOf,
+      guard,
+      find: (tenant, id, { address }) => findAny(tenant, id, address),
+      trace,
+    }),
 
-    /** A client of a tenant, if it may act now: an agent, a registered app, or the app whose metadata document is at this URL. */
-    find: async (tenant: string, clientId: string, _from?: From): Promise<Client | undefined> => {
-      const found = await find(tenant, clientId);
-      return "absent" in found ? undefined : found;
+    /**
+     * A client of a tenant, if it may act now: an agent, a registered app, or the app whose metadata document is at this URL.
+     * @param from Who names it, where nobody is proven: what has to be fetched counts there, and the record tells why there is none.
+     * @throws Refusal rate_limited
+     */
+    find: async (tenant: string, clientId: string, from?: From): Promise<Client | undefined> => {
+      const found = await findAny(tenant, clientId, from?.address);
+      if (!("absent" in found)) return found;
+      if (from) await refused(audit, anonymous(tenant, from.requestId, from.address), clientId, found, {});
+      return undefined;
     },
+
+    /** Forgets documents that nobody uses. */
+    prune: documents.prune,
 
     redirectUriOf,
 

@@ -2,7 +2,16 @@ import { Refusal } from "../../ground/kernel/index.ts";
 import type { Client } from "./client.ts";
 
 /** What a redirect URI was refused for. */
-export type RedirectUriFault = "characters" | "malformed" | "scheme" | "user_information" | "fragment" | "host" | "path" | "wildcard" | "length";
+export type RedirectUriFault =
+  | "characters"
+  | "malformed"
+  | "scheme"
+  | "user_information"
+  | "fragment"
+  | "host"
+  | "path"
+  | "wildcard"
+  | "length";
 
 /** RFC 3986 2: all that a URI may hold. No control characters, no white space, no backslash, nothing beyond ASCII that readers spell in two ways. */
 const uriCharacters = /^[A-Za-z0-9._~!$&'()*+,;=:@%/?#[\]-]+$/;

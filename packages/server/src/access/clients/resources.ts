@@ -56,9 +56,7 @@ export const makeResources = ({ db, audit, clock, random, publicUrl, issuerOf, a
   );
 
   const find = async (handle: Handle, tenant: string, ref: string): Promise<Resource> => {
-    const found = isResourceId(ref)
-      ? await resourcesTable.byId(handle, tenant, ref)
-      : await resourcesTable.byName(handle, tenant, ref);
+    const found = isResourceId(ref) ? await resourcesTable.byId(handle, tenant, ref) : await resourcesTable.byName(handle, tenant, ref);
     if (!found) throw unknown(ref);
     return found;
   };
@@ -209,7 +207,8 @@ export const makeResources = ({ db, audit, clock, random, publicUrl, issuerOf, a
       const userinfo = userinfoOf(issuerOf(tenant));
       const wanted = scopes ?? ceiling ?? [];
       // Nobody asks for it by name; what a person consented to before may be for it.
-      const isUserinfo = named === undefined ? wanted.length > 0 && wanted.every(isPersonal) && person : named === userinfo && asked === undefined;
+      const isUserinfo =
+        named === undefined ? wanted.length > 0 && wanted.every(isPersonal) && person : named === userinfo && asked === undefined;
       if (isUserinfo && (audiences?.includes(userinfo) ?? true)) {
         return { audience: userinfo, scopes: scopesWithin(client, [], scopes ?? wanted, bounds) };
       }
@@ -227,11 +226,7 @@ export const makeResources = ({ db, audit, clock, random, publicUrl, issuerOf, a
     },
 
     /** The scopes that an agent may have at an audience; undefined where it may not have tokens for it. */
-    ceilingOf: async (
-      tenant: string,
-      agent: Parameters<typeof mayUse>[1],
-      audience: string,
-    ): Promise<readonly string[] | undefined> => {
+    ceilingOf: async (tenant: string, agent: Parameters<typeof mayUse>[1], audience: string): Promise<readonly string[] | undefined> => {
       const resource = await byIdentifier(tenant, audience);
       return resource && scopesOfAgent(resource, agent);
     },

@@ -46,7 +46,9 @@ export const scopesOfAgent = (resource: Resource, agent: Parameters<typeof mayUs
 /** The scopes that a client may have at a resource; undefined where it may not have tokens for it. */
 export const scopesOf = (resource: Resource, client: Client): readonly string[] | undefined => {
   if (client.kind === "agent") return client.agent && scopesOfAgent(resource, client.agent);
-  const isNamed = resource.clients.some((entry) => entry === "*" || entry === client.id || (entry === "registered" && client.kind === "app"));
+  const isNamed = resource.clients.some(
+    (entry) => entry === "*" || entry === client.id || (entry === "registered" && client.kind === "app"),
+  );
   if (!isNamed) return undefined;
   // What is kept for some agents is for no app.
   const open = resource.scopes.flatMap(({ name, agents }) => (agents === undefined ? name : []));

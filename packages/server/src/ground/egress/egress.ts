@@ -29,10 +29,15 @@ export interface Egress {
    * WHATWG fetch, guarded; it answers once the whole body is here. A redirect of GET and HEAD is followed up to three times, each hop checked
    * anew and without what only the first origin may see, unless `redirect` is `manual` or `error`; any other method is never redirected.
    *
+   * @param tighter Less than the limits that hold every request.
    * @throws EgressBlocked where the URL, or an address of its name, may not be reached
    * @throws EgressFailed where the request came to nothing; an abort by `init.signal` throws that signal's reason
    */
-  readonly fetch: (url: string | URL, init?: RequestInit) => Promise<Response>;
+  readonly fetch: (
+    url: string | URL,
+    init?: RequestInit,
+    tighter?: Partial<Pick<EgressLimits, "totalMs" | "bodyBytes">>,
+  ) => Promise<Response>;
   /**
    * Whether a URL may be configured at all, as far as can be told without DNS.
    *
@@ -100,7 +105,7 @@ export const makeEgress = (settings: EgressSettings, parts: { lookup?: Lookup; l
     };
   };
 
-  const send = async (given: string | URL, init: RequestInit, signal: AbortSignal): Promise<Response> => {
+  const send = async (given: string | URL, init: RequestInit, signal: AbortSignal, bodyBytes: number): Promise<Response> => {
     let url = inspect(given, allowed);
     const method = (init.method ?? "GET").toUpperCase();
     let headers = new Headers(init.headers);
@@ -112,7 +117,7 @@ export const makeEgress = (settings: EgressSettings, parts: { lookup?: Lookup; l
       const location = redirects.has(response.status) ? response.headers.get("location") : null;
       const followable = method === "GET" || method === "HEAD";
       if (location === null || (followable && init.redirect === "manual")) {
-        const body = await readBody(response, limits.bodyBytes, url.origin);
+        const body = await readBody(response, bodyBytes, url.origin);
         const { status, statusText } = response;
         return new Response(bodiless.has(status) || method === "HEAD" ? null : (body as Uint8Array<ArrayBuffer>), {
           status,
@@ -132,17 +137,19 @@ export const makeEgress = (settings: EgressSettings, parts: { lookup?: Lookup; l
   };
 
   return {
-    fetch: async (given, init = {}) => {
+    fetch: async (given, init = {}, tighter = {}) => {
+      const totalMs = Math.min(limits.totalMs, tighter.totalMs ?? limits.totalMs);
+      const bodyBytes = Math.min(limits.bodyBytes, tighter.bodyBytes ?? limits.bodyBytes);
       init.signal?.throwIfAborted();
       const leave = queueAt(URL.canParse(String(given)) ? new URL(given).origin : "nowhere");
       const clock = new AbortController();
-      const timer = setTimeout(() => clock.abort(), limits.totalMs);
+      const timer = setTimeout(() => clock.abort(), totalMs);
       try {
-        return await send(given, init, init.signal ? AbortSignal.any([init.signal, clock.signal]) : clock.signal);
+        return await send(given, init, init.signal ? AbortSignal.any([init.signal, clock.signal]) : clock.signal, bodyBytes);
       } catch (thrown) {
         const where = URL.canParse(String(given)) ? new URL(given).origin : "nowhere";
         if (init.signal?.aborted) throw init.signal.reason;
-        if (clock.signal.aborted) throw new EgressFailed("timeout", `The request to ${where} took longer than ${limits.totalMs} ms.`);
+        if (clock.signal.aborted) throw new EgressFailed("timeout", `The request to ${where} took longer than ${totalMs} ms.`);
         throw failure(thrown, where);
       } finally {
         clearTimeout(timer);

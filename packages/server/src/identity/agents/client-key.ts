@@ -73,7 +73,8 @@ export const publicKeyFrom = (jwk: Readonly<Record<string, unknown>>): { readonl
   }
   if (alg !== undefined && (typeof alg !== "string" || !algorithmsOf(bare).includes(alg)))
     throw unfit("its kind of key does not sign so", "alg");
-  if (kid !== undefined && (typeof kid !== "string" || kid === "" || kid.length > 256)) throw unfit("it must be 1 to 256 characters", "kid");
+  if (kid !== undefined && (typeof kid !== "string" || kid === "" || kid.length > 256))
+    throw unfit("it must be 1 to 256 characters", "kid");
   const key = importKey(bare);
   const { modulusLength, publicExponent } = key.asymmetricKeyDetails ?? {};
   if (kty === "RSA") {

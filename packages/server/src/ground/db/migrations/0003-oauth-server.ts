@@ -20,6 +20,7 @@ export const oauthServer = ({ text, integer }: Columns): readonly string[] => [
   `create table client_documents (tenant_id ${text} not null, id ${text} not null, document ${text} not null, hash ${text} not null,
      fetched_at ${integer} not null, fresh_until ${integer} not null, used_at ${integer} not null, primary key (tenant_id, id))`,
   "create index client_documents_by_use on client_documents (used_at)",
+  "create index client_documents_of_tenant on client_documents (tenant_id, used_at)",
 
   `create table resources (id ${text} primary key, tenant_id ${text} not null, identifier ${text} not null, name ${text} not null,
      agents ${text} not null, clients ${text} not null, servers ${text} not null, scopes ${text} not null, created_at ${integer} not null,
