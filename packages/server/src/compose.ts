@@ -1,7 +1,8 @@
 import { makeClients } from "./access/clients/index.ts";
+import { grantsSealedColumns, makeAuthorizationRequests, makeFamilies, makeGrants, makeRevocations } from "./access/grants/index.ts";
 import { makeProjects, projectSealedColumns } from "./access/projects/index.ts";
 import { makeProviders, providerSealedColumns } from "./access/providers/index.ts";
-import { makeConnections, makeSessions, makeVault, vaultSealedColumns } from "./access/vault/index.ts";
+import { makeConnections, makeLogin, makeSessions, makeVault, vaultSealedColumns } from "./access/vault/index.ts";
 import { makeAudit, makeChain } from "./ground/audit/index.ts";
 import { openDb, type StoreAddress } from "./ground/db/index.ts";
 import { makeEgress } from "./ground/egress/index.ts";
@@ -98,11 +99,15 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       audit,
       clock,
       random,
-      onSuspended: (tx, who, id): Promise<void> => sessions.stop(tx, who, { kind: "user", id }, "user_suspended"),
+      onSuspended: async (tx, who, id): Promise<void> => {
+        await sessions.stop(tx, who, { kind: "user", id }, "user_suspended");
+        await grants.end(tx, who, { kind: "user", id }, "user_suspended");
+      },
       // Consents first: one that ends now stores nothing more, and one that has just stored something is found.
       onRevoked: async (tx, who, id): Promise<void> => {
         await sessions.stop(tx, who, { kind: "user", id }, "user_revoked");
         await connections.userRevoked(tx, who, id);
+        await grants.end(tx, who, { kind: "user", id }, "user_revoked");
       },
     });
     const issuers = makeIssuers({
@@ -125,11 +130,15 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       random,
       issuerId: async (tenant, nameOrId) => (await issuers.get(tenant, nameOrId)).id,
       holdProject: (tx, tenant, project): Promise<boolean> => projects.hold(tx, tenant, project),
-      onSuspended: (tx, who, id): Promise<void> => sessions.stop(tx, who, { kind: "agent", id }, "agent_suspended"),
+      onSuspended: async (tx, who, id): Promise<void> => {
+        await sessions.stop(tx, who, { kind: "agent", id }, "agent_suspended");
+        await grants.end(tx, who, { kind: "agent", id }, "agent_suspended");
+      },
       onRemoved: async (tx, who, agentId): Promise<void> => {
         await sessions.stop(tx, who, { kind: "agent", id: agentId }, "agent_removed");
         await connections.agentRemoved(tx, who, agentId);
         await providers.agentRemoved(tx, who, agentId);
+        await grants.end(tx, who, { kind: "agent", id: agentId }, "agent_removed");
         await clients.agentRemoved(tx, who, agentId);
         await projects.agentRemoved(tx, who, agentId);
       },
@@ -143,7 +152,9 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       retentionDays: settings.auditRetentionDays,
     });
     for (const job of chain.jobs) jobs.add(job);
-    const tokens = makeTokens({ db, signing, tenants, clock, random, isRevoked: () => Promise.resolve(false) });
+    const families = makeFamilies({ db, audit, clock, random });
+    const revocations = makeRevocations({ db });
+    const tokens = makeTokens({ db, signing, tenants, clock, random, isRevoked: revocations.isRevoked });
     const standing = makeStanding({ db });
     const dpop = makeDpop({ clock, replay, pepper });
     const workloadTokens = makeWorkloadTokens({ db, audit, clock, users, issuers, standing, tokens });
@@ -202,16 +213,52 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       tenants,
       agents,
       issuerId: async (tenant, nameOrId) => (await issuers.get(tenant, nameOrId)).id,
-      onSuspended: () => Promise.resolve(),
-      onRemoved: () => Promise.resolve(),
+      onSuspended: (tx, who, id): Promise<void> => grants.end(tx, who, { kind: "client", id }, "client_suspended"),
+      onRemoved: (tx, who, id): Promise<void> => grants.end(tx, who, { kind: "client", id }, "client_removed"),
     });
-    jobs.add(clients.prune);
+    const grants = makeGrants({
+      db,
+      audit,
+      clock,
+      random,
+      replay,
+      issuerOf: tenants.issuerOf,
+      users,
+      issuers,
+      tokens,
+      standing,
+      clients,
+      families,
+      revocations,
+    });
+    jobs.add(grants.sweep);
+    const authorizationRequests = makeAuthorizationRequests({
+      db,
+      audit,
+      seal,
+      clock,
+      random,
+      users,
+      issuers,
+      standing,
+      login: makeLogin({ egress, issuers, clientAssertion: tokens.clientAssertion }),
+      clients,
+      families,
+      secureCookies,
+    });
 
     const keeping = { db, kek, clock, random, seal, record: audit.record, tell: settings.onProgress ?? (() => undefined) };
     const masterKey = makeMasterKey(keeping);
     const dataKeys = makeDataKeyRotation({
       ...keeping,
-      columns: [...providerSealedColumns, ...issuerSealedColumns, ...signingSealedColumns, ...vaultSealedColumns, ...projectSealedColumns],
+      columns: [
+        ...providerSealedColumns,
+        ...issuerSealedColumns,
+        ...signingSealedColumns,
+        ...vaultSealedColumns,
+        ...projectSealedColumns,
+        ...grantsSealedColumns,
+      ],
     });
     const peppers = makePeppers({ ...keeping, tables: ["agent_keys", "client_secrets", "operators"], installation: defaultTenant });
     for (const job of [masterKey.job, dataKeys.job, peppers.job, signing.erase]) jobs.add(job);
@@ -245,6 +292,8 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       sessions,
       vault,
       clients,
+      grants,
+      authorizationRequests,
       projects,
       /** The admin key, where this start made it: the only time it can be shown. */
       madeAdminKey,

@@ -3,6 +3,7 @@ import { type House, openHouse } from "./compose.ts";
 import type { Config } from "./config/index.ts";
 import { freePort, makeHttp, makeLog } from "./front/http/index.ts";
 import { serveNative } from "./front/native/index.ts";
+import { makeOtherLogin, serveAuthorize, serveOauth } from "./front/oauth/index.ts";
 import { servePages } from "./front/pages/index.ts";
 import { anonymous, systemRandom } from "./ground/kernel/index.ts";
 import { masterKeyFile, masterKeyPath, oldMasterKeyFile, oldMasterKeyPath, SealBroken } from "./ground/seal/index.ts";
@@ -98,7 +99,9 @@ export const openServer = async (settings: Config, tell: (text: string) => void 
       waiting: () => house.db.waiting(),
     });
     await serveNative(http.app, house);
-    await servePages(http.app, house);
+    await serveOauth(http.app, house);
+    await serveAuthorize(http.app, house);
+    await servePages(http.app, { ...house, otherLogin: makeOtherLogin(house) });
     const address = await http.listen();
     house.jobs.start();
     house.limits.start();

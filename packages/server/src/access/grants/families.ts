@@ -3,6 +3,7 @@ import type { Db, Handle } from "../../ground/db/index.ts";
 import { type Clock, type Page, type PageAsk, pageFrom, placeOf, type Principal, type Random, Refusal } from "../../ground/kernel/index.ts";
 import { type FamilyFilter, familiesTable } from "./families-table.ts";
 import { type FamiliesOf, type Family, type FamilyEnd, newFamilyId } from "./family.ts";
+import { rememberedConsentsTable } from "./remembered-consents-table.ts";
 
 interface Needs {
   readonly db: Db;
@@ -24,6 +25,8 @@ export const makeFamilies = ({ db, audit, clock, random }: Needs) => {
   const revoke = async (tx: Handle, who: Principal, id: string, reason: FamilyEnd): Promise<boolean> => {
     const family = await familiesTable.revoke(tx, who.tenant, id, reason, clock());
     if (!family) return false;
+    // Whoever takes it back is asked before there is another.
+    await rememberedConsentsTable.forget(tx, who.tenant, { client: family.client, user: family.user.id, resource: family.resource });
     await audit.record(tx, who, "grant.revoked", {
       target: id,
       agent: family.agent?.id,
@@ -70,8 +73,8 @@ export const makeFamilies = ({ db, audit, clock, random }: Needs) => {
       })),
 
     /** @throws Refusal grant_unknown */
-    get: async (tenant: string, id: string): Promise<Family> => {
-      const family = await familiesTable.byId(db.read, tenant, id);
+    get: async (handle: Handle, tenant: string, id: string): Promise<Family> => {
+      const family = await familiesTable.byId(handle, tenant, id);
       if (!family) throw unknown();
       return family;
     },

@@ -1,5 +1,6 @@
 import type { Random } from "../../ground/kernel/index.ts";
 import type { Named } from "../../identity/tokens/index.ts";
+import type { Client } from "../clients/index.ts";
 
 /**
  * What a person granted a client once: the codes, refresh tokens and access tokens that came of it are one family, and die together. What was
@@ -39,8 +40,7 @@ export type FamilyEnd =
   | "user_suspended"
   | "user_revoked"
   | "client_suspended"
-  | "client_removed"
-  | "outlived";
+  | "client_removed";
 
 /** Whose families: a client's, by its id; an agent's, which are those of the client that it is; a user's. */
 export interface FamiliesOf {
@@ -52,3 +52,10 @@ export const newFamilyId = (random: Random): string => `gnt_${random(16).toStrin
 
 /** For how long a refresh token works that nobody uses, in milliseconds; with each use, the next one has as long. */
 export const refreshLife = 30 * 24 * 60 * 60_000;
+
+/**
+ * Whether a client is given a refresh token for these scopes: one that may use it, and with OpenID Connect only where the person was asked for
+ * `offline_access` (OpenID Connect Core 11).
+ */
+export const givesRefreshToken = ({ grantTypes }: Pick<Client, "grantTypes">, scopes: readonly string[]): boolean =>
+  grantTypes.includes("refresh_token") && (scopes.includes("offline_access") || !scopes.includes("openid"));

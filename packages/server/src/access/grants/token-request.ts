@@ -1,4 +1,5 @@
 import type { Principal } from "../../ground/kernel/index.ts";
+import type { Named } from "../../identity/tokens/index.ts";
 import type { Client } from "../clients/index.ts";
 
 /** A request at the token endpoint, parsed once: what a grant sees of the form. A name that was repeated where it may not be is refused before. */
@@ -37,15 +38,21 @@ export interface TokenAnswer {
 /** What a grant found that a token may say; the host checks audience and scopes against it, mints and records. */
 export interface Granted {
   /** Whom the token is about: a user, or the agent itself where it is left out. */
-  readonly user?: { readonly id: string; readonly epoch: number } | undefined;
-  /** The chain of agents that act, the one that acts now first; empty where the subject acts itself. */
-  readonly actors: readonly { readonly id: string; readonly epoch: number }[];
+  readonly user?: Named | undefined;
+  /** The chain of agents that act, the one that acts now first; without a user the last one is the subject. Empty where a person acts through an app. */
+  readonly actors: readonly Named[];
   /** The most that may come out: what the subject's token had, or what the person consented to; undefined where nothing came in. */
   readonly ceiling: readonly string[] | undefined;
   /** The only audiences that may come out; undefined where only the client's own rights decide. */
   readonly audiences: readonly string[] | undefined;
+  /** Whether a person consented to this very client, so that the scopes of OpenID Connect may be among them. */
+  readonly isConsented?: boolean | undefined;
   /** The token ends no later than this; milliseconds since 1970. */
   readonly notAfter: number | undefined;
   /** The grant it stands and falls with. */
   readonly grantId: string | undefined;
+  /** The epoch of the tenant in which it was given; undefined where it is given now. */
+  readonly tenantEpoch?: number | undefined;
+  /** When the person logged in; milliseconds since 1970. */
+  readonly authTime?: number | undefined;
 }

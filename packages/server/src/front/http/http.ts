@@ -166,8 +166,16 @@ export const makeHttp = async (
       origin: [...settings.corsOrigins],
       credentials: false,
       methods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
-      allowedHeaders: ["authorization", "content-type"],
-      exposedHeaders: ["x-request-id", "retry-after", "www-authenticate", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"],
+      allowedHeaders: ["authorization", "content-type", "dpop"],
+      exposedHeaders: [
+        "x-request-id",
+        "retry-after",
+        "www-authenticate",
+        "dpop-nonce",
+        "ratelimit-limit",
+        "ratelimit-remaining",
+        "ratelimit-reset",
+      ],
       maxAge: 600,
       strictPreflight: false,
     });

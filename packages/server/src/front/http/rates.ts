@@ -5,8 +5,8 @@ import { addressOf } from "./address.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
-    /** Whether whoever asks is proven before anything is done; then the proof is what is limited, and not the address. */
-    proves?: boolean;
+    /** Whether whoever asks is proven before anything is done, or `late`, once the body is read; then the proof is what is limited, and not the address. */
+    proves?: boolean | "late";
   }
   interface FastifyRequest {
     /** Who was proven to ask: the wire that proves says so, and the answer tells what they may still do. */
@@ -28,8 +28,8 @@ interface Needs {
  */
 export const limitRates = (app: FastifyInstance, { limits, onLimited }: Needs): void => {
   app.addHook("onRequest", (request, _reply, done) => {
-    const { vital, proves } = request.routeOptions.config ?? {};
-    if (!request.is404 && (vital === true || proves === true)) {
+    const { vital, proves = false } = request.routeOptions.config ?? {};
+    if (!request.is404 && (vital === true || proves !== false)) {
       done();
       return;
     }
@@ -44,7 +44,7 @@ export const limitRates = (app: FastifyInstance, { limits, onLimited }: Needs): 
     done();
   });
   app.addHook("onSend", (request, reply, payload, done) => {
-    const { vital, proves } = request.routeOptions.config ?? {};
+    const { vital, proves = false } = request.routeOptions.config ?? {};
     const known = !request.is404;
     if ((known && vital === true) || reply.hasHeader("ratelimit-limit")) {
       done(null, payload);
@@ -52,7 +52,7 @@ export const limitRates = (app: FastifyInstance, { limits, onLimited }: Needs): 
     }
     const allowance = request.caller
       ? limits.allowanceOf(request.caller)
-      : known && proves === true
+      : known && proves !== false
         ? undefined
         : limits.allowanceAt(addressOf(request));
     if (allowance) {

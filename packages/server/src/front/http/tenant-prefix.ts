@@ -47,7 +47,7 @@ export const refuseClosedTenants = (
     const tenant = prefixOf(request);
     if (tenant === undefined) return;
     if (request.routeOptions.config?.ofInstallation || !(await isOpen(tenant))) {
-      if (request.routeOptions.config?.proves === true) count(request);
+      if ((request.routeOptions.config?.proves ?? false) !== false) count(request);
       throw new Refusal("not_found", "There is nothing at this address.");
     }
   });

@@ -1,0 +1,106 @@
+import type { Handle } from "../../ground/db/index.ts";
+import type { PageAsk, Principal } from "../../ground/kernel/index.ts";
+import { Refusal } from "../../ground/kernel/index.ts";
+import { makeAuthorizationCode } from "./authorization-code.ts";
+import { clientCredentials } from "./client-credentials.ts";
+import type { Families } from "./families.ts";
+import type { FamilyFilter } from "./families-table.ts";
+import type { FamiliesOf, FamilyEnd } from "./family.ts";
+import type { GrantsNeeds } from "./grant.ts";
+import { makeIntrospection } from "./introspection.ts";
+import { makeIssuing } from "./issuing.ts";
+import { makeJwtBearer } from "./jwt-bearer.ts";
+import { makeRefreshToken } from "./refresh-token.ts";
+import { isRefreshToken, makeRefreshTokens } from "./refresh-tokens.ts";
+import { rememberedConsentsTable } from "./remembered-consents-table.ts";
+import type { Revocations } from "./revocations.ts";
+import { makeSweeping } from "./sweeping.ts";
+import { makeTokenExchange } from "./token-exchange.ts";
+import type { Asker } from "./token-request.ts";
+
+export type Grants = ReturnType<typeof makeGrants>;
+
+/** What OAuth clients are granted: tokens by every grant there is, what is said of them, and how they end. */
+export const makeGrants = (needs: GrantsNeeds & { readonly families: Families; readonly revocations: Pick<Revocations, "revoke"> }) => {
+  const { db, audit, tokens, families, revocations } = needs;
+  const refreshTokens = makeRefreshTokens(needs);
+  const grants = [
+    clientCredentials,
+    makeAuthorizationCode({ ...needs, refreshTokens }),
+    makeRefreshToken({ ...needs, refreshTokens }),
+    makeTokenExchange(needs),
+    makeJwtBearer(needs),
+  ];
+
+  const revokeRefresh = async ({ client, who }: Asker, token: string): Promise<void> => {
+    const presented = await refreshTokens.find(who.tenant, token);
+    if (presented?.family.client === client.id) await db.write((tx) => families.revoke(tx, who, presented.family.id, "client"));
+  };
+
+  const revokeAccess = async ({ client, who }: Asker, token: string): Promise<void> => {
+    const claims = await tokens.verify("access", token).catch((error: unknown) => {
+      if (error instanceof Refusal && error.code === "unauthenticated") return undefined;
+      throw error;
+    });
+    if (!claims || claims.tenant !== who.tenant || claims.clientId !== client.id) return;
+    await db.write(async (tx) => {
+      if (!(await revocations.revoke(tx, who.tenant, claims))) return;
+      await audit.record(tx, who, "token.revoked", {
+        target: claims.jti,
+        agent: claims.actors[0]?.id,
+        user: claims.user?.id,
+        details: { client: client.id, audience: claims.audience },
+      });
+    });
+  };
+
+  return {
+    /** The `grant_type` of each grant. */
+    grantTypes: grants.map(({ name }) => name) as readonly string[],
+
+    /**
+     * An access token by whichever grant is asked for, and whatever comes with it.
+     * @throws Refusal grant_type_unsupported, client_not_allowed, invalid_request, grant_invalid, scope_invalid, target_invalid, issuer_unavailable
+     */
+    token: makeIssuing(needs, grants),
+
+    /** What a token is, for the client that it was issued to and for the resource that it was sent to (RFC 7662); inactive for everybody else. */
+    introspect: makeIntrospection({ ...needs, refreshTokens }),
+
+    /**
+     * Takes a token of this client's back (RFC 7009): an access token alone, a refresh token with its whole family. What is not its own, or not alive,
+     * stays as it is, and nobody is told.
+     */
+    revoke: (asker: Asker, token: string): Promise<void> =>
+      isRefreshToken(token) ? revokeRefresh(asker, token) : revokeAccess(asker, token),
+
+    /** Newest first. @throws Refusal invalid_request for an unknown cursor */
+    list: (tenant: string, filter: FamilyFilter, ask: PageAsk) => families.list(tenant, filter, ask),
+
+    /** @throws Refusal grant_unknown */
+    get: (tenant: string, id: string) => families.get(db.read, tenant, id),
+
+    /** How many of somebody's are active, and at most `most` of them. */
+    someOf: (tenant: string, of: FamiliesOf, most: number) => families.someOf(tenant, of, most),
+
+    /** Ends a grant with all that came of it; the person is asked before there is another. @throws Refusal grant_unknown */
+    remove: (who: Principal, id: string): Promise<void> =>
+      db.write(async (tx) => {
+        const { client, user, resource } = await families.get(tx, who.tenant, id);
+        await families.revoke(tx, who, id, "operator");
+        await rememberedConsentsTable.forget(tx, who.tenant, { client, user: user.id, resource });
+      }),
+
+    /**
+     * Ends all grants of an agent, an app or a user who may have none any more, in the caller's transaction. Where that is for good, what was consented
+     * to is forgotten too.
+     */
+    end: async (tx: Handle, who: Principal, of: FamiliesOf, reason: FamilyEnd): Promise<void> => {
+      await families.revokeOf(tx, who, of, reason);
+      if (reason === "user_revoked") await rememberedConsentsTable.forgetUser(tx, who.tenant, of.id);
+      if (reason === "client_removed" || reason === "agent_removed") await rememberedConsentsTable.forgetClient(tx, who.tenant, of.id);
+    },
+
+    sweep: makeSweeping(needs),
+  };
+};
