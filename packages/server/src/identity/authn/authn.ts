@@ -7,9 +7,10 @@ import { type Agents, isApiKey } from "../agents/index.ts";
 import type { Issuers } from "../issuers/index.ts";
 import type { Operators } from "../operators/index.ts";
 import { defaultTenant, type Tenants } from "../tenants/index.ts";
-import { type Dpop, type Epochs, kinds, type Standing, type StandingCheck, type Tokens } from "../tokens/index.ts";
+import { type DoorKind, type Dpop, type Epochs, kinds, type Standing, type StandingCheck, type Tokens } from "../tokens/index.ts";
 import type { Users } from "../users/index.ts";
 import { type AccessProof, makeByAccessToken, noAccess } from "./by-access-token.ts";
+import { type DoorProof, makeByDoorToken, noDoor } from "./by-door-token.ts";
 import { makeGuard, type Source } from "./guard.ts";
 
 interface Needs {
@@ -129,6 +130,8 @@ export const makeAuthn = ({ audit, limits, tenants, operators, agents, users, is
       recorded(tenant, source, { agent: chain.actors[0]?.id, user: chain.user?.id }, standing.chain(tenant, chain)),
   });
 
+  const byDoorToken = makeByDoorToken({ tokens, stand });
+
   const byAgentKey = async (key: string, proof: Proof): Promise<Principal> => {
     const holder = await agents.holderOf(key);
     if (!holder) throw unauthenticated();
@@ -214,6 +217,15 @@ export const makeAuthn = ({ audit, limits, tenants, operators, agents, users, is
         guess: () => "token",
         refusal: noAccess,
       });
+      return who;
+    },
+
+    /**
+     * Which agent asks with a token of a kind that agents get for themselves, at the door that takes it.
+     * @throws Refusal unauthenticated, agent_suspended, rate_limited
+     */
+    proveDoor: async (proof: DoorProof, kind: DoorKind): Promise<Principal> => {
+      const { who } = await guard(proof, async () => ({ who: await byDoorToken(proof, kind) }), { guess: () => "token", refusal: noDoor });
       return who;
     },
 
