@@ -26,7 +26,7 @@ import { issuerSealedColumns, makeIssuers } from "./identity/issuers/index.ts";
 import { makeOperators } from "./identity/operators/index.ts";
 import { makeSigning, signingSealedColumns } from "./identity/signing/index.ts";
 import { defaultTenant, makeTenants } from "./identity/tenants/index.ts";
-import { makeDpop, makeStanding, makeTokens, makeWorkloadTokens } from "./identity/tokens/index.ts";
+import { makeDoorTokens, makeDpop, makeStanding, makeTokens, makeWorkloadTokens } from "./identity/tokens/index.ts";
 import { makeUsers } from "./identity/users/index.ts";
 
 /** What the rooms need to be told. */
@@ -158,6 +158,7 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
     const standing = makeStanding({ db });
     const dpop = makeDpop({ clock, replay, pepper });
     const workloadTokens = makeWorkloadTokens({ db, audit, clock, users, issuers, standing, tokens });
+    const doorTokens = makeDoorTokens({ audit, clock, standing, tokens });
     const authn = makeAuthn({ audit, limits, tenants, operators, agents, users, issuers, tokens, standing, dpop });
 
     const connections = makeConnections({ db, audit, clock, random, seal });
@@ -286,6 +287,7 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       standing,
       dpop,
       workloadTokens,
+      doorTokens,
       authn,
       providers,
       connections,

@@ -1,2 +1,2 @@
 /** Owns the wire of Coze workload identity. */
-export {};
+export { type CozeRooms, cozePrefix, serveCoze } from "./coze.ts";

@@ -18,6 +18,7 @@ import { refuseUnrouted } from "./methods.ts";
 import { countRequests } from "./metrics.ts";
 import { limitRates, type OnLimited } from "./rates.ts";
 import { securityHeaders } from "./security-headers.ts";
+import { singleSlashes } from "./slashes.ts";
 import { startTelemetry, traceRequests } from "./telemetry.ts";
 import { refuseClosedTenants, stripTenant } from "./tenant-prefix.ts";
 import { isWellFormedUrl, malformedHeader } from "./well-formed.ts";
@@ -38,6 +39,8 @@ interface Parts {
   readonly rates?: Pick<Limits, "takeUnproven" | "allowanceOf" | "allowanceAt" | "refused">;
   /** Hears of each request that came to nothing because its address asks too often. */
   readonly onLimited?: OnLimited;
+  /** Below these prefixes, slashes that come twice or at the end of a path count once, or not at all. */
+  readonly lenientBelow?: readonly string[];
   /** How much work waits for the store. */
   readonly waiting?: () => number;
 }
@@ -93,12 +96,13 @@ const unreadable = "/-";
  */
 export const makeHttp = async (
   settings: HttpSettings,
-  { log, random, ping, isOpen = () => Promise.resolve(false), rates, onLimited = () => undefined, waiting = () => 0 }: Parts,
+  { log, random, ping, isOpen = () => Promise.resolve(false), rates, onLimited = () => undefined, lenientBelow = [], waiting = () => 0 }: Parts,
 ): Promise<Http> => {
   const limits = { ...defaultLimits, ...settings.limits };
   const secure = settings.publicUrl.startsWith("https:");
   const newRequestId = () => `req_${random(16).toString("hex")}`;
   const malformed = new WeakSet<IncomingMessage>();
+  const mended = singleSlashes(lenientBelow);
   let draining = false;
 
   const server = {
@@ -134,7 +138,7 @@ export const makeHttp = async (
     // A URL that does not decode would end outside of hooks and error handlers; this way it is refused like all else.
     rewriteUrl: (raw) => {
       const url = raw.url ?? "/";
-      if (isWellFormedUrl(url)) return stripTenant(raw, url);
+      if (isWellFormedUrl(url)) return mended(stripTenant(raw, url));
       malformed.add(raw);
       return unreadable;
     },

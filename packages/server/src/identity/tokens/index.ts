@@ -2,6 +2,7 @@
 export type { AccessClaims, AccessGrant, Named } from "./access-token.ts";
 export { type CompactJws, readCompactJws } from "./compact-jws.ts";
 export type { CozeClaims, CozeGrant } from "./coze-token.ts";
+export { type DoorKind, type DoorTokens, makeDoorTokens } from "./door-tokens.ts";
 export { type Dpop, type DpopAsk, makeDpop } from "./dpop.ts";
 export type { IdGrant } from "./id-token.ts";
 export { type AcceptedKind, type Kind, kinds, ownAudiences } from "./kinds.ts";
