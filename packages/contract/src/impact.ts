@@ -32,12 +32,19 @@ export const impact = z.object({
   agentKeys: someOf(z.object({ id: z.string(), hint: z.string() }))
     .optional()
     .describe("Keys that open nothing from then on."),
+  clientSecrets: someOf(z.object({ id: z.string(), hint: z.string() }))
+    .optional()
+    .describe("Client secrets that prove nothing from then on."),
+  clientKeys: someOf(z.object({ id: z.string(), kid: z.string() }))
+    .optional()
+    .describe("Public keys whose private halves prove nothing from then on."),
   connections: someOf(z.object({ id: z.string(), ...held }))
     .optional()
     .describe("Connections that hold tokens now."),
   authorizations: someOf(z.object({ ...held, expiresAt: moment }))
     .optional()
     .describe("Consents under way. Their ids are not told: whoever knows one can open it."),
+  clients: someOf(named).optional().describe("Registered apps whose users log in at the issuer."),
   agents: someOf(named).optional().describe("Agents that trust the issuer, or that hold tokens of the provider."),
   users: someOf(z.object({ id: z.string(), subject: z.string() }))
     .optional()

@@ -1,5 +1,6 @@
 import * as agents from "./agents.ts";
 import * as audit from "./audit.ts";
+import * as clients from "./clients.ts";
 import * as credentials from "./credentials.ts";
 import * as impact from "./impact.ts";
 import * as issuers from "./issuers.ts";
@@ -7,6 +8,7 @@ import * as keys from "./keys.ts";
 import * as operators from "./operators.ts";
 import * as projects from "./projects.ts";
 import * as providers from "./providers.ts";
+import * as resources from "./resources.ts";
 import * as tenants from "./tenants.ts";
 import * as users from "./users.ts";
 
@@ -35,6 +37,12 @@ export const operations = {
   createAgentKey: agents.createAgentKey,
   listAgentKeys: agents.listAgentKeys,
   deleteAgentKey: agents.deleteAgentKey,
+  createClientSecret: agents.createClientSecret,
+  listClientSecrets: agents.listClientSecrets,
+  deleteClientSecret: agents.deleteClientSecret,
+  createClientKey: agents.createClientKey,
+  listClientKeys: agents.listClientKeys,
+  deleteClientKey: agents.deleteClientKey,
   listUsers: users.listUsers,
   getUser: users.getUser,
   suspendUser: users.suspendUser,
@@ -59,6 +67,18 @@ export const operations = {
   listConnections: credentials.listConnections,
   getConnection: credentials.getConnection,
   deleteConnection: credentials.deleteConnection,
+  createClient: clients.createClient,
+  listClients: clients.listClients,
+  getClient: clients.getClient,
+  updateClient: clients.updateClient,
+  deleteClient: clients.deleteClient,
+  suspendClient: clients.suspendClient,
+  resumeClient: clients.resumeClient,
+  createResource: resources.createResource,
+  listResources: resources.listResources,
+  getResource: resources.getResource,
+  updateResource: resources.updateResource,
+  deleteResource: resources.deleteResource,
   putProject: projects.putProject,
   listProjects: projects.listProjects,
   getProject: projects.getProject,

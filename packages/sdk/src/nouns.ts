@@ -92,6 +92,57 @@ export const makeNouns = (call: Call) => ({
     pages: (agent: string, query?: QueryOf<Ops["listAgentKeys"]>, options?: CallOptions) => keysOf(call, agent).pages(query, options),
     all: (agent: string, query?: QueryOf<Ops["listAgentKeys"]>, options?: CallOptions) => keysOf(call, agent).all(query, options),
   },
+  /** With one an agent is an OAuth client, whose `client_id` is the agent's id. */
+  clientSecrets: {
+    /** The secret in the answer is shown this once. */
+    create: (agent: string, body: BodyOf<Ops["createClientSecret"]> = {}, options?: CallOptions) =>
+      call(operations.createClientSecret, { ...options, params: { name: agent }, body }),
+    delete: async (agent: string, id: string, options?: CallOptions): Promise<void> => {
+      await call(operations.deleteClientSecret, { ...options, params: { name: agent, id } });
+    },
+    list: (agent: string, query?: QueryOf<Ops["listClientSecrets"]>, options?: CallOptions) =>
+      clientSecretsOf(call, agent).list(query, options),
+    pages: (agent: string, query?: QueryOf<Ops["listClientSecrets"]>, options?: CallOptions) =>
+      clientSecretsOf(call, agent).pages(query, options),
+    all: (agent: string, query?: QueryOf<Ops["listClientSecrets"]>, options?: CallOptions) =>
+      clientSecretsOf(call, agent).all(query, options),
+  },
+  /** Public keys: by the private half of one an agent proves itself as an OAuth client. */
+  clientKeys: {
+    create: (agent: string, body: BodyOf<Ops["createClientKey"]>, options?: CallOptions) =>
+      call(operations.createClientKey, { ...options, params: { name: agent }, body }),
+    delete: async (agent: string, id: string, options?: CallOptions): Promise<void> => {
+      await call(operations.deleteClientKey, { ...options, params: { name: agent, id } });
+    },
+    list: (agent: string, query?: QueryOf<Ops["listClientKeys"]>, options?: CallOptions) => clientKeysOf(call, agent).list(query, options),
+    pages: (agent: string, query?: QueryOf<Ops["listClientKeys"]>, options?: CallOptions) =>
+      clientKeysOf(call, agent).pages(query, options),
+    all: (agent: string, query?: QueryOf<Ops["listClientKeys"]>, options?: CallOptions) => clientKeysOf(call, agent).all(query, options),
+  },
+  /** Apps that people use: public OAuth clients. */
+  clients: {
+    create: (body: BodyOf<Ops["createClient"]>, options?: CallOptions) => call(operations.createClient, { ...options, body }),
+    get: (name: string, options?: CallOptions) => call(operations.getClient, { ...options, params: { name } }),
+    update: (name: string, body: BodyOf<Ops["updateClient"]>, options?: CallOptions) =>
+      call(operations.updateClient, { ...options, params: { name }, body }),
+    delete: async (name: string, options?: CallOptions): Promise<void> => {
+      await call(operations.deleteClient, { ...options, params: { name } });
+    },
+    suspend: (name: string, options?: CallOptions) => call(operations.suspendClient, { ...options, params: { name } }),
+    resume: (name: string, options?: CallOptions) => call(operations.resumeClient, { ...options, params: { name } }),
+    ...list((query: QueryOf<Ops["listClients"]>, options) => call(operations.listClients, { ...options, query })),
+  },
+  /** What OAuth clients may ask tokens for. */
+  resources: {
+    create: (body: BodyOf<Ops["createResource"]>, options?: CallOptions) => call(operations.createResource, { ...options, body }),
+    get: (name: string, options?: CallOptions) => call(operations.getResource, { ...options, params: { name } }),
+    update: (name: string, body: BodyOf<Ops["updateResource"]>, options?: CallOptions) =>
+      call(operations.updateResource, { ...options, params: { name }, body }),
+    delete: async (name: string, options?: CallOptions): Promise<void> => {
+      await call(operations.deleteResource, { ...options, params: { name } });
+    },
+    ...list((query: QueryOf<Ops["listResources"]>, options) => call(operations.listResources, { ...options, query })),
+  },
   users: {
     get: (id: string, options?: CallOptions) => call(operations.getUser, { ...options, params: { id } }),
     suspend: (id: string, options?: CallOptions) => call(operations.suspendUser, { ...options, params: { id } }),
@@ -154,7 +205,8 @@ export const makeNouns = (call: Call) => ({
     /** Sets what a `.env` file names, all or none. */
     import: (project: string, body: BodyOf<Ops["importVariables"]>, options?: CallOptions) =>
       call(operations.importVariables, { ...options, params: { project }, body }),
-    list: (project: string, query?: QueryOf<Ops["listVariables"]>, options?: CallOptions) => variablesOf(call, project).list(query, options),
+    list: (project: string, query?: QueryOf<Ops["listVariables"]>, options?: CallOptions) =>
+      variablesOf(call, project).list(query, options),
     pages: (project: string, query?: QueryOf<Ops["listVariables"]>, options?: CallOptions) =>
       variablesOf(call, project).pages(query, options),
     all: (project: string, query?: QueryOf<Ops["listVariables"]>, options?: CallOptions) => variablesOf(call, project).all(query, options),
@@ -223,6 +275,14 @@ export const makeNouns = (call: Call) => ({
 
 const keysOf = (call: Call, agent: string) =>
   list((query: QueryOf<Ops["listAgentKeys"]>, options) => call(operations.listAgentKeys, { ...options, params: { name: agent }, query }));
+
+const clientSecretsOf = (call: Call, agent: string) =>
+  list((query: QueryOf<Ops["listClientSecrets"]>, options) =>
+    call(operations.listClientSecrets, { ...options, params: { name: agent }, query }),
+  );
+
+const clientKeysOf = (call: Call, agent: string) =>
+  list((query: QueryOf<Ops["listClientKeys"]>, options) => call(operations.listClientKeys, { ...options, params: { name: agent }, query }));
 
 const variablesOf = (call: Call, project: string) =>
   list((query: QueryOf<Ops["listVariables"]>, options) => call(operations.listVariables, { ...options, params: { project }, query }));

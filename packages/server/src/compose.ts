@@ -232,6 +232,7 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       families,
       revocations,
     });
+    jobs.add(clients.prune);
     jobs.add(grants.sweep);
     const authorizationRequests = makeAuthorizationRequests({
       db,

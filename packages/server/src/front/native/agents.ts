@@ -10,7 +10,8 @@ interface Rooms {
   readonly issuers: Pick<Issuers, "get">;
 }
 
-const encodeKey = ({ id, description, hint, createdAt, lastUsedAt }: AgentKey): z.input<typeof agentKeyWire> => ({
+/** An agent's API key, or client secret, as it may be shown. */
+export const encodeKey = ({ id, description, hint, createdAt, lastUsedAt }: AgentKey): z.input<typeof agentKeyWire> => ({
   id,
   description,
   hint,

@@ -33,6 +33,16 @@ const user = { params: { id: "usr_0" }, missing: "user_unknown" } as const;
 const issuer = { params: { name: "corp" }, missing: "issuer_unknown" } as const;
 const provider = { params: { name: "weather" }, missing: "provider_unknown" } as const;
 const connection = { params: { id: "con_0" }, missing: "connection_unknown" } as const;
+const client = { params: { name: "console" }, missing: "client_unknown" } as const;
+const resource = { params: { name: "mail" }, missing: "resource_unknown" } as const;
+/** RFC 7517 appendix A.1. */
+const publicJwk = {
+  kty: "EC",
+  crv: "P-256",
+  x: "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+  y: "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
+  kid: "1",
+};
 const victim = { params: { name: "victim" } };
 const project = { params: { project: "billing" }, missing: "project_unknown" } as const;
 const variable = { params: { project: "billing", key: "REGION" }, missing: "variable_unknown" } as const;
@@ -78,6 +88,35 @@ export const samples: Record<OperationId, Sample> = {
   createAgentKey: { ...agent, body: { description: "laptop" } },
   listAgentKeys: agent,
   deleteAgentKey: { params: { name: "probe", id: "key_0" }, missing: "key_unknown" },
+  createClientSecret: { ...agent, body: { description: "laptop" } },
+  listClientSecrets: agent,
+  deleteClientSecret: { params: { name: "probe", id: "sec_0" }, missing: "key_unknown" },
+  createClientKey: { ...agent, body: { jwk: publicJwk, description: "laptop" } },
+  listClientKeys: agent,
+  deleteClientKey: { params: { name: "probe", id: "ckey_0" }, missing: "key_unknown" },
+  createClient: {
+    body: { name: "fresh", title: "Fresh", redirectUris: ["https://app.example/callback"], scopes: ["read"] },
+  },
+  listClients: {},
+  getClient: client,
+  updateClient: { ...client, ...victim, body: { title: "New" } },
+  deleteClient: client,
+  suspendClient: { ...client, ...victim },
+  resumeClient: { ...client, ...victim },
+  createResource: {
+    body: {
+      name: "fresh",
+      identifier: "https://fresh.example/api",
+      agents: ["*"],
+      clients: ["registered"],
+      servers: ["probe"],
+      scopes: [{ name: "read", description: "Read it", agents: ["label:team"] }],
+    },
+  },
+  listResources: {},
+  getResource: resource,
+  updateResource: { ...resource, ...victim, body: { scopes: [{ name: "read" }] } },
+  deleteResource: resource,
   listUsers: {},
   getUser: user,
   suspendUser: user,
@@ -189,6 +228,79 @@ export const refusedByRooms: Partial<Record<OperationId, readonly Case[]>> = {
     },
   ],
   updateAgent: [{ what: "an issuer that is not trusted", body: { issuer: "nobody" }, expect: [404, "issuer_unknown"] }],
+  createClientKey: [
+    { what: "a private key", body: { jwk: { ...publicJwk, d: "870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4Bk43bVdj3eAE" } }, expect: bad, at: "jwk" },
+    { what: "a shared key", body: { jwk: { kty: "oct", k: "c2hhcmVkLXNlY3JldC1vZi0zMi1ieXRlcy1vci1tb3Jl" } }, expect: bad, at: "jwk" },
+    { what: "a point that is not on the curve", body: { jwk: { ...publicJwk, y: publicJwk.x } }, expect: bad, at: "jwk" },
+    { what: "a curve that is not taken", body: { jwk: { ...publicJwk, crv: "secp256k1" } }, expect: bad, at: "jwk" },
+    { what: "an algorithm of another kind of key", body: { jwk: { ...publicJwk, alg: "RS256" } }, expect: bad, at: "jwk" },
+    { what: "a key for encryption", body: { jwk: { ...publicJwk, use: "enc" } }, expect: bad, at: "jwk" },
+    { what: "RSA of 512 bits", body: { jwk: { kty: "RSA", e: "AQAB", n: `s${"A".repeat(84)}Q` } }, expect: bad, at: "jwk" },
+  ],
+  createClient: [
+    { what: "a name that is taken", body: { name: "victim", redirectUris: ["https://app.example/"] }, expect: [409, "client_exists"] },
+    { what: "a name like an id", body: { name: `cli_${"0".repeat(32)}`, redirectUris: ["https://app.example/"] }, expect: bad, at: "name" },
+    {
+      what: "an issuer that is not trusted",
+      body: { name: "fresh", redirectUris: ["https://app.example/"], issuer: "nobody" },
+      expect: [404, "issuer_unknown"],
+    },
+    { what: "no redirect URI", body: { name: "fresh", redirectUris: [] }, expect: bad, at: "redirectUris" },
+    ...[
+      "http://app.example/",
+      "javascript:alert(1)",
+      "https://a@b.example/",
+      "https://app.example/#x",
+      "https://*.example/",
+      "myapp:/cb",
+    ].map((uri) => ({ what: `the redirect URI ${uri}`, body: { name: "fresh", redirectUris: [uri] }, expect: bad, at: "redirectUris" })),
+  ],
+  updateClient: [
+    { what: "an issuer that is not trusted", body: { issuer: "nobody" }, expect: [404, "issuer_unknown"] },
+    { what: "a redirect URI that is a script", body: { redirectUris: ["javascript:alert(1)"] }, expect: bad, at: "redirectUris" },
+  ],
+  createResource: [
+    {
+      what: "a name that is taken",
+      body: { name: "victim", identifier: "https://fresh.example/", scopes: [] },
+      expect: [409, "resource_exists"],
+    },
+    {
+      what: "an identifier that is taken",
+      body: { name: "fresh", identifier: "https://victim.example/", scopes: [] },
+      expect: [409, "resource_exists"],
+    },
+    {
+      what: "an agent that does not exist",
+      body: { name: "fresh", identifier: "https://fresh.example/", scopes: [], agents: ["nobody"] },
+      expect: [404, "agent_unknown"],
+    },
+    {
+      what: "an app that does not exist",
+      body: { name: "fresh", identifier: "https://fresh.example/", scopes: [], clients: ["nobody"] },
+      expect: [404, "client_unknown"],
+    },
+    { what: "a relative identifier", body: { name: "fresh", identifier: "/mail", scopes: [] }, expect: bad, at: "identifier" },
+    {
+      what: "an identifier with a fragment",
+      body: { name: "fresh", identifier: "https://fresh.example/#x", scopes: [] },
+      expect: bad,
+      at: "identifier",
+    },
+    {
+      what: "a scope of OpenID Connect",
+      body: { name: "fresh", identifier: "https://fresh.example/", scopes: [{ name: "openid" }] },
+      expect: bad,
+      at: "scopes",
+    },
+    {
+      what: "a scope twice",
+      body: { name: "fresh", identifier: "https://fresh.example/", scopes: [{ name: "a" }, { name: "a" }] },
+      expect: bad,
+      at: "scopes",
+    },
+  ],
+  updateResource: [{ what: "an agent that does not exist", body: { agents: ["nobody"] }, expect: [404, "agent_unknown"] }],
   createProvider: [
     { what: "a name that is taken", body: { name: "weather", type: "api_key", apiKey: "x" }, expect: [409, "provider_exists"] },
     {

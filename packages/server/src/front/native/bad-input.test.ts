@@ -63,6 +63,8 @@ eachStore("bad input", (fresh) => {
     await make("/v1/agents", { name: "victim" });
     keys.agent = (await make("/v1/agents/probe/keys", {}))["apiKey"] ?? "";
     keys["workload-token"] = (await make("/v1/workload-tokens", { agent: "probe", userId: "alice" }))["token"] ?? "";
+    await make("/v1/clients", { name: "victim", redirectUris: ["https://victim.example/"] });
+    await make("/v1/resources", { name: "victim", identifier: "https://victim.example/", scopes: [] });
     await make("/v1/credential-providers", { name: "weather", type: "api_key", apiKey: "the-weather-key" });
     await make("/v1/credential-providers", { name: "victim", type: "api_key", apiKey: "the-victim's-key" });
     await make("/v1/credential-providers", { name: "private", type: "api_key", apiKey: "the-private-key", agents: ["other"] });

@@ -1,5 +1,6 @@
 import { type impact, mostNamed, operations } from "@legate/contract";
 import type { z } from "zod";
+import type { Clients } from "../../access/clients/index.ts";
 import type { Providers } from "../../access/providers/index.ts";
 import type { Connections, Of, Sessions } from "../../access/vault/index.ts";
 import type { Db } from "../../ground/db/index.ts";
@@ -11,10 +12,11 @@ import type { Serve } from "./serve.ts";
 
 interface Rooms {
   readonly db: Pick<Db, "read">;
-  readonly agents: Pick<Agents, "get" | "someKeys" | "ofIssuer" | "entriesToNames">;
+  readonly agents: Pick<Agents, "get" | "someKeys" | "someClientSecrets" | "someClientKeys" | "ofIssuer" | "entriesToNames">;
   readonly users: Pick<Users, "get" | "ofIssuer">;
   readonly issuers: Pick<Issuers, "get">;
   readonly providers: Pick<Providers, "get">;
+  readonly clients: Pick<Clients, "apps">;
   readonly connections: Pick<Connections, "get" | "someOf" | "agentsAt">;
   readonly sessions: Pick<Sessions, "someOf" | "someAtIssuer">;
 }
@@ -37,7 +39,7 @@ const encodeAuthorizations = ({ count, some }: Awaited<ReturnType<Sessions["some
 
 /** What a revocation would end, gathered from the rooms that hold it. */
 export const serveImpact = (serve: Serve, rooms: Rooms): void => {
-  const { db, agents, users, issuers, providers, connections, sessions } = rooms;
+  const { db, agents, users, issuers, providers, clients, connections, sessions } = rooms;
 
   const vaultOf = async (tenant: string, of: Of) => ({
     connections: encodeConnections(await connections.someOf(tenant, of, mostNamed)),
@@ -49,6 +51,8 @@ export const serveImpact = (serve: Serve, rooms: Rooms): void => {
     return {
       workloadTokens: "minted_before",
       agentKeys: await agents.someKeys(tenant, id, mostNamed),
+      clientSecrets: await agents.someClientSecrets(tenant, id, mostNamed),
+      clientKeys: await agents.someClientKeys(tenant, id, mostNamed),
       ...(await vaultOf(tenant, { kind: "agent", id })),
     };
   });
@@ -79,6 +83,7 @@ export const serveImpact = (serve: Serve, rooms: Rooms): void => {
     return {
       workloadTokens: "until_they_expire",
       agents: await agents.ofIssuer(tenant, id, mostNamed),
+      clients: await clients.apps.ofIssuer(tenant, id, mostNamed),
       users: await users.ofIssuer(tenant, issuer, mostNamed),
       authorizations: encodeAuthorizations(await sessions.someAtIssuer(tenant, issuer, mostNamed)),
     };
