@@ -129,7 +129,7 @@ const planted: readonly (readonly [law: string, path: string, text: string])[] =
   ["only ground/egress opens outbound sockets", agents, "open({ via: fetch });"],
   ["only ground/egress opens outbound sockets", agents, 'import { createRemoteJWKSet } from "jose";'],
   ["only ground/egress opens outbound sockets", agents, "new WebSocket(url);"],
-  ["a dialect imports no other dialect and no table", dialect, 'import { x } from "../pages/index.ts";'],
+  ["a dialect imports no other dialect and no table", dialect, 'import { x } from "../coze/index.ts";'],
   ["a dialect imports no other dialect and no table", dialect, 'import type { Row } from "../../ground/db/index.ts";'],
   ["nothing asks which dialect is speaking", agents, 'if (dialect === "coze") x();'],
   ["nothing asks which dialect is speaking", agents, 'const y = "native" !== who.dialect ? 1 : 2;'],

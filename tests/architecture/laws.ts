@@ -42,7 +42,9 @@ const targetRoom = (target: string | undefined): string | undefined => {
 
 const floorOf = (room: string): number => (floors as readonly string[]).indexOf(room.split("/")[0] ?? "");
 
-const isDialect = (room: string | undefined): boolean => room !== undefined && room.startsWith("front/") && room !== "front/http";
+/** The server and the look of our pages are every wire's. */
+const isDialect = (room: string | undefined): boolean =>
+  room !== undefined && room.startsWith("front/") && room !== "front/http" && room !== "front/pages";
 
 /** Modules that open sockets. From `node:net` what only judges addresses is free, as are the types of all of them. */
 const sockets = ["undici", ...["http", "https", "http2", "net", "tls", "dgram", "dns"].flatMap((name) => [`node:${name}`, name])];
