@@ -1,7 +1,7 @@
 import { linkedSignal, orAbort } from "../pause.ts";
 import { failureReason, retryAfterSeconds } from "../retry.ts";
 import type { Step } from "./log.ts";
-import { outlineOf } from "./secrecy.ts";
+import { outlineOf, withoutSecrets } from "./secrecy.ts";
 import type { Reach } from "./settings.ts";
 
 /** One request. Each of this subpath's is safe to repeat: it fetches, and changes nothing. */
@@ -83,10 +83,12 @@ export const makeAsk = ({ fetch, timeoutMs, retries, backoff, sleep, clock, log 
     // No redirect is followed: it would carry the request's secrets to an address that nobody configured.
     const init = { method, headers, ...(body !== undefined && { body }), redirect: "manual" as const, signal };
     const response = await fetch(url, init);
+    // Legate's own header, and Coze's.
+    const requestId = response.headers.get("x-request-id") || response.headers.get("x-tt-logid") || "";
     return {
       status: response.status,
       statusText: response.statusText,
-      requestId: response.headers.get("x-request-id") ?? response.headers.get("x-tt-logid") ?? undefined,
+      requestId: withoutSecrets(requestId, question.secrets) || undefined,
       retryAfterMs: (retryAfterSeconds(response.headers.get("retry-after"), clock()) ?? 0) * 1000,
       text: await textOf(response, place),
     };

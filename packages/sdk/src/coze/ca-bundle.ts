@@ -1,20 +1,24 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { envKeys } from "./env-keys.ts";
 import { processVariables, type Variables } from "./environment.ts";
 import { ConfigurationError } from "./errors.ts";
 
 const written = new Map<string, string>();
 
+const removeAll = (): void => {
+  for (const path of written.values()) rmSync(dirname(path), { recursive: true, force: true });
+};
+
 /** Puts the text into a file that goes when the process does, once for each text. */
 const fileOf = (text: string): string => {
   const known = written.get(text);
   if (known !== undefined && existsSync(known)) return known;
-  const folder = mkdtempSync(join(tmpdir(), "coze-ca-"));
-  const path = join(folder, "ca.pem");
+  if (known !== undefined) rmSync(dirname(known), { recursive: true, force: true });
+  const path = join(mkdtempSync(join(tmpdir(), "coze-ca-")), "ca.pem");
   writeFileSync(path, text, { mode: 0o600 });
-  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+  if (written.size === 0) process.once("exit", removeAll);
   written.set(text, path);
   return path;
 };

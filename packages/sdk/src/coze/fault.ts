@@ -11,7 +11,7 @@ export const makeFault =
     const clean = <T>(value: T): T => (typeof value === "string" ? (withoutSecrets(value, secrets) as T & string) : value);
     return new Kind(clean(message), {
       status: facts.of?.status,
-      requestId: clean(facts.of?.requestId),
+      requestId: facts.of?.requestId,
       code: clean(facts.code),
       detail: clean(facts.detail),
       cause: facts.cause,
