@@ -1,0 +1,85 @@
+import { randomUUID } from "node:crypto";
+import { exportJWK, generateKeyPair, SignJWT } from "jose";
+import { serveCoze } from "../../packages/server/src/front/coze/index.ts";
+import { admin, api, backUrl, issuerUrl, openOauth, verifier } from "../../packages/server/src/front/oauth/oauth-for-tests.ts";
+import type { StoreAddress } from "../../packages/server/src/ground/db/index.ts";
+import type { Kind } from "../../packages/server/src/identity/tokens/index.ts";
+import { testAdminKey } from "../../packages/server/src/testing/house.ts";
+import type { TestIssuer } from "../../packages/server/src/testing/openid.ts";
+import { makeProver } from "../../packages/server/src/testing/prover.ts";
+
+const userinfo = `${issuerUrl}/oauth2/userinfo`;
+
+/** The whole house with every wire that takes credentials, and one agent that has one of everything. */
+export const openEveryKind = async (store: StoreAddress, issuer: TestIssuer) => {
+  const oauth = await openOauth(store, issuer);
+  const { house, hand, http, scout, token, userToken, redeemed, code, alice } = oauth;
+  await serveCoze(http.app, house);
+  const prover = await makeProver();
+  const { publicKey, privateKey } = await generateKeyPair("ES256", { extractable: true });
+  await house.agents.createClientKey(admin, "scout", { jwk: { ...(await exportJWK(publicKey)), kid: "key-1" } });
+  const { apiKey } = await house.agents.createKey(admin, "scout", {});
+  const coze = async (fields: Readonly<Record<string, string>>): Promise<string> => {
+    const answer = await oauth.post("/coze/token", fields);
+    return answer.json<{ access_token: string }>().access_token;
+  };
+  const had = <T>(value: T | undefined, what: string): T => {
+    if (value === undefined) throw new Error(`There is no ${what}.`);
+    return value;
+  };
+  const user = { id: alice.id, epoch: alice.epoch };
+  const person = { client: scout.id, user, redirectUri: backUrl };
+
+  /** A live one of each kind, fresh at each call: some are spent by being used. All are scout's, so that only the kind decides. */
+  const make = {
+    "operator key": () => Promise.resolve(testAdminKey),
+    "API key": () => Promise.resolve(apiKey),
+    "client secret": () => Promise.resolve(scout.secret),
+    "client assertion": () =>
+      new SignJWT({ jti: randomUUID(), iss: scout.id, sub: scout.id, aud: issuerUrl, exp: Math.floor(hand.clock() / 1000) + 60 })
+        .setProtectedHeader({ alg: "ES256", kid: "key-1" })
+        .sign(privateKey),
+    "user token": () => userToken(),
+    "user assertion": () => userToken({ aud: issuerUrl, jti: randomUUID() }),
+    "workload token": async () => (await house.workloadTokens.issue(admin, { agent: "scout" })).token,
+    "workload token for a user": async () =>
+      (await house.workloadTokens.issue(admin, { agent: "scout", userToken: await userToken() })).token,
+    "access token": async () => had((await token(scout, { grant_type: "client_credentials", resource: api })).body.access_token, "token"),
+    "access token for userinfo": async () =>
+      had((await redeemed(scout, { ...person, resource: userinfo, scopes: ["openid"] })).body.access_token, "token"),
+    "access token bound to a key": async () => {
+      const proof = await prover.proof({ url: `${issuerUrl}/oauth2/token`, at: hand.clock(), nonce: house.dpop.nonce("default") });
+      const bound = { ...person, resource: userinfo, scopes: ["openid"] };
+      return had((await redeemed(scout, bound, { dpop: proof })).body.access_token, "token");
+    },
+    "ID token": async () => had((await redeemed(scout, { ...person, resource: userinfo, scopes: ["openid"] })).body.id_token, "ID token"),
+    "refresh token": async () => had((await redeemed(scout, { ...person, scopes: ["read"] })).body.refresh_token, "refresh token"),
+    "authorization code": () => code({ ...person, scopes: ["read"] }),
+    "Coze ID token": () => coze({ grant_type: "client_credentials", client_id: scout.id, client_secret: scout.secret }),
+    "Coze access token": async () =>
+      coze({
+        grant_type: "urn:ietf:params:oauth:grant-type:token-exchange",
+        client_id: scout.id,
+        subject_token: await coze({ grant_type: "client_credentials", client_id: scout.id, client_secret: scout.secret }),
+        subject_token_type: "urn:ietf:params:oauth:token-type:id_token",
+      }),
+    "assertion of ours to a provider": () => house.tokens.clientAssertion("default", { clientId: scout.id, audience: issuerUrl }),
+    "DPoP proof": () => prover.proof({ url: `${issuerUrl}/oauth2/token`, at: hand.clock(), nonce: house.dpop.nonce("default") }),
+  } as const satisfies Readonly<Record<string, () => Promise<string>>>;
+
+  return { ...oauth, make, verifier };
+};
+
+/** The kinds that we mint ourselves; a new one does not compile until somebody here has one. */
+export const minted: Readonly<Record<Kind, keyof EveryKind["make"]>> = {
+  workload: "workload token",
+  access: "access token",
+  id: "ID token",
+  coze_id: "Coze ID token",
+  coze_access: "Coze access token",
+  client_assertion: "assertion of ours to a provider",
+};
+
+export type EveryKind = Awaited<ReturnType<typeof openEveryKind>>;
+export type TokenKind = keyof EveryKind["make"];
+export { api, backUrl, testAdminKey };
