@@ -87,7 +87,11 @@ export const makeIntrospection = ({ clock, issuerOf, tokens, standing, clients, 
     };
   };
 
-  /** What a token is, for the client that it was issued to and for the resource that it was sent to. */
-  return (asker: Asker, token: string): Promise<Introspection> =>
-    isRefreshToken(token) ? ofRefresh(asker, token) : ofAccess(asker, token);
+  /** What a token is, for the client that it was issued to and for the resource that it was sent to. @throws Refusal client_unauthenticated */
+  return async (asker: Asker, token: string): Promise<Introspection> => {
+    // RFC 7662 2.1: whoever tries tokens out has to be somebody.
+    if (asker.who.method === "public_client")
+      throw new Refusal("client_unauthenticated", "The client is unknown, or did not prove itself.");
+    return isRefreshToken(token) ? ofRefresh(asker, token) : ofAccess(asker, token);
+  };
 };
