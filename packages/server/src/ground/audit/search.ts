@@ -15,7 +15,7 @@ export interface Reach {
   readonly rows: number;
 }
 
-const usualReach: Reach = { filters: 4_000, slices: 100, rows: 1_000 };
+const usualReach: Reach = { filters: 20_000, slices: 100, rows: 1_000 };
 /** Filters read at once. */
 const atOnce = 100;
 
