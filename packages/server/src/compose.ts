@@ -295,6 +295,7 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       sessions,
       vault,
       clients,
+      families,
       grants,
       authorizationRequests,
       projects,
