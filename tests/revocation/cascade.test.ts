@@ -44,6 +44,8 @@ eachStore("a revocation", (fresh) => {
     };
     return {
       agentKeys: ids("agent_keys"),
+      clientSecrets: ids("client_secrets"),
+      clientKeys: ids("client_keys"),
       connections: await pick("connections", ["active"]),
       authorizations: await pick("authorization_sessions", ["pending", "authorized", "exchanging"]),
     };
@@ -96,7 +98,7 @@ eachStore("a revocation", (fresh) => {
       const alive = await aliveOf(closure);
       expect(before.connections?.count).toBe(alive.connections.length);
       expect(before.authorizations?.count).toBe(alive.authorizations.length);
-      expect(before.agentKeys?.count ?? 0).toBe(alive.agentKeys.length);
+      for (const keys of ["agentKeys", "clientSecrets", "clientKeys"] as const) expect(before[keys]?.count ?? 0).toBe(alive[keys].length);
       expect(alive.connections).toEqual(expect.arrayContaining(before.connections?.some.map((each) => each.id) ?? []));
       expect(before.connections?.some).toHaveLength(Math.min(20, alive.connections.length));
       expect(before.workloadTokens).toBe(noun === "credential-providers" ? "unaffected" : "minted_before");
@@ -118,8 +120,14 @@ eachStore("a revocation", (fresh) => {
       // A suspension keeps what it stops; what is final erases it.
       const keeps = what.includes("suspended");
       expect(left.connections).toHaveLength(keeps ? alive.connections.length : 0);
-      const rows = await world.db.read.selectFrom("agent_keys").select("id").where("agent_id", "=", id).execute();
-      expect(rows).toHaveLength(keeps ? alive.agentKeys.length : 0);
+      for (const [table, keys] of [
+        ["agent_keys", "agentKeys"],
+        ["client_secrets", "clientSecrets"],
+        ["client_keys", "clientKeys"],
+      ] as const) {
+        const rows = await world.db.read.selectFrom(table).select("id").where("agent_id", "=", id).execute();
+        expect(rows).toHaveLength(keeps ? alive[keys].length : 0);
+      }
       if (!keeps) expect((await closureOf(world.db, id)).map(({ table }) => table)).not.toContain("connections");
       const secrets = await world.db.read.selectFrom("authorization_visits").select(["session_id", "sealed_secrets"]).execute();
       const ended = new Set(closure.map((thing) => thing.id));
@@ -143,14 +151,16 @@ eachStore("a revocation", (fresh) => {
     await expectDead(one?.id ?? "", closure);
   }, 60_000);
 
-  test("an issuer: the agents that trust it stand in the way; then its users' tokens open nothing, and what was minted lives on", async () => {
+  test("an issuer: the agents that trust it, and the apps whose users log in there, stand in the way; then its users' tokens open nothing, and what was minted lives on", async () => {
     await open();
     const { id, issuer: iss } = await world.issuers.get("default", "corp");
+    const app = await world.clients.apps.create(admin, { name: "notes", redirectUris: ["https://notes.example/"], issuer: "corp" });
     const before = await impactOf("issuers/corp");
     const trusting = await world.db.read.selectFrom("agents").select("id").where("issuer_id", "=", id).execute();
     expect(before).toMatchObject({
       workloadTokens: "until_they_expire",
       agents: { count: trusting.length },
+      clients: { count: 1, some: [{ id: app.id, name: "notes" }] },
       users: { count: 2 },
       authorizations: { count: 0 },
     });
@@ -159,6 +169,8 @@ eachStore("a revocation", (fresh) => {
     await expect(world.issuers.remove(admin, "corp")).rejects.toMatchObject({ code: "issuer_in_use" });
     for (const agent of trusting) await world.agents.update(admin, agent.id, { issuer: null });
     expect((await impactOf("issuers/corp")).agents?.count).toBe(0);
+    await expect(world.issuers.remove(admin, "corp")).rejects.toMatchObject({ code: "issuer_in_use" });
+    await world.clients.apps.update(admin, "notes", { issuer: null });
     const consents = new Set(
       (await closureOf(world.db, world.alice.id)).concat(await closureOf(world.db, world.bob.id)).map((thing) => thing.id),
     );

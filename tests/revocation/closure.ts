@@ -20,6 +20,8 @@ const history = new Set(["audit_events", "audit_unsealed", "audit_blocks", "audi
  */
 const columns: Readonly<Record<string, "dies" | "stands">> = {
   "agent_keys.agent_id": "dies",
+  "client_secrets.agent_id": "dies",
+  "client_keys.agent_id": "dies",
   "connections.agent_id": "dies",
   "connections.user_id": "dies",
   "connections.provider_id": "dies",
@@ -29,8 +31,9 @@ const columns: Readonly<Record<string, "dies" | "stands">> = {
   "authorization_visits.session_id": "dies",
   // How a session ended; one that is over is nothing to revoke.
   "authorization_sessions.connection_id": "stands",
-  // An issuer that agents trust cannot be deleted.
+  // An issuer that agents trust, or at which the users of apps log in, cannot be deleted.
   "agents.issuer_id": "stands",
+  "clients.issuer_id": "stands",
 };
 
 /** Every column of every table that may name a thing, as the database itself tells. */

@@ -1,3 +1,5 @@
+import { generateKeyPairSync, type JsonWebKey, randomBytes } from "node:crypto";
+import { SignJWT } from "jose";
 import {
   actingFor,
   admin,
@@ -34,7 +36,7 @@ const door = (ask: () => Promise<unknown>) => async (): Promise<string> => (awai
 export const openWorld = async (store: StoreAddress, upstream: TestProvider, issuer: TestIssuer) => {
   const wire = await openWire(store);
   const { house } = wire;
-  const { agents, users, issuers, providers, workloadTokens, connections, sessions, vault, authn, db } = house;
+  const { agents, users, issuers, providers, clients, workloadTokens, connections, sessions, vault, authn, db } = house;
   const openers: Opener[] = [];
 
   await issuers.create(admin, { name: "corp", discoveryUrl: issuer.url, audiences: ["legate"] });
@@ -72,6 +74,17 @@ export const openWorld = async (store: StoreAddress, upstream: TestProvider, iss
       "workload-token",
       "user-token",
     ]);
+  const proveClient = (proof: { clientId?: string; clientSecret?: string; clientAssertion?: string }) =>
+    clients.authenticate({
+      authorization: undefined,
+      clientId: proof.clientId,
+      clientSecret: proof.clientSecret,
+      clientAssertion: proof.clientAssertion,
+      clientAssertionType: proof.clientAssertion && "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+      tenant: undefined,
+      requestId: "req_door",
+      address: undefined,
+    });
   const people: User[] = [];
   for (const name of ["alice", "bob"]) {
     const userToken = await userTokenOf(name);
@@ -85,7 +98,26 @@ export const openWorld = async (store: StoreAddress, upstream: TestProvider, iss
     for (let at = 0; at < 2; at += 1) {
       const { apiKey } = await agents.createKey(admin, agent.id, {});
       openers.push({ what: `a key of ${agent.name}`, of: [agent.id], tries: door(() => prove(apiKey)) });
+      const { clientId, clientSecret } = await agents.createClientSecret(admin, agent.id, {});
+      openers.push({
+        what: `a client secret of ${agent.name}`,
+        of: [agent.id],
+        tries: door(() => proveClient({ clientId, clientSecret })),
+      });
     }
+    const pair = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    await agents.createClientKey(admin, agent.id, {
+      jwk: pair.publicKey.export({ format: "jwk" }) as JsonWebKey & Record<string, unknown>,
+    });
+    openers.push({
+      what: `a client key of ${agent.name}`,
+      of: [agent.id],
+      tries: door(async () => {
+        const assertion = new SignJWT({ iss: agent.id, sub: agent.id, aud: publicUrl, jti: randomBytes(8).toString("hex") });
+        const signed = assertion.setProtectedHeader({ alg: "ES256" }).setIssuedAt().setExpirationTime("1m");
+        await proveClient({ clientAssertion: await signed.sign(pair.privateKey) });
+      }),
+    });
     for (const user of [undefined, alice, bob]) {
       const of = [agent.id, ...(user ? [user.id] : [])];
       const userToken = user && (await userTokenOf(user.subject));

@@ -81,6 +81,12 @@ eachStore("two tenants with the same names of everything", (fresh) => {
     expect(await post("workload-tokens", { agent: ids["agents"] })).toBe(404);
     expect(await post("agents", { name: "fresh", issuer: ids["issuers"] })).toBe(404);
     expect(await post("credential-providers", { name: "fresh", type: "api_key", apiKey: "x", agents: [ids["agents"]] })).toBe(404);
+    expect(await post("clients", { name: "fresh", redirectUris: ["https://a.example/"], issuer: ids["issuers"] })).toBe(404);
+    const fresh = { name: "fresh", identifier: "https://fresh.example/", scopes: [] };
+    for (const named of [{ agents: [ids["agents"]] }, { servers: [ids["agents"]] }, { clients: [ids["clients"]] }]) {
+      expect(await post("resources", { ...fresh, ...named })).toBe(404);
+    }
+    expect(await post("resources", { ...fresh, scopes: [{ name: "read", agents: [ids["agents"]] }] })).toBe(404);
     const provider = ids["credential-providers"];
     expect(await post("credentials/api-key", { provider }, token)).toBe(404);
     expect(await post("credentials/oauth2", { provider }, token)).toBe(404);

@@ -13,6 +13,9 @@ const all = ([...Object.values(operations)] as Operation[]).sort((one, other) =>
 /** What asks for no tenant, each for a reason of its own. */
 const known: readonly (readonly [why: string, statement: RegExp])[] = [
   ["a key names its tenant", /from "agent_keys" where "hash" = \?/],
+  ["a client secret names its tenant", /from "client_secrets" where "hash" = \?/],
+  ["a client's id names its tenant", /from "agents" where "id" = \?/],
+  ["a client's id names its tenant", /from "clients" where "id" = \?/],
   ["a key names its tenant", /from "operators" as "o" .*where "o"\."key_hash" = \?/],
   ["ids of tenants are what it asks for", /from "audit_unsealed" where "tenant_id" > \?/],
 ];

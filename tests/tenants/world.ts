@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from "node:crypto";
 import type { Operation } from "@legate/contract";
 import type { Tables } from "../../packages/server/src/ground/db/index.ts";
 import type { TestIssuer } from "../../packages/server/src/testing/openid.ts";
@@ -49,6 +50,21 @@ export const furnish = async (many: ManyTenants, tenant: string, issuer: TestIss
   await make("agents", { name: "other" });
   const { id: keyId = "", apiKey = "" } = await make("agents/probe/keys", {});
   const { apiKey: otherApiKey = "" } = await make("agents/other/keys", {});
+  const { id: secretId = "" } = await make("agents/probe/client-secrets", {});
+  const { publicKey } = generateKeyPairSync("ed25519");
+  const { id: clientKeyId = "" } = await make("agents/probe/client-keys", { jwk: publicKey.export({ format: "jwk" }) });
+  const redirectUris = [`https://${tenant}.example/callback`];
+  const { id: client = "" } = await make("clients", { name: "console", redirectUris });
+  await make("clients", { name: "victim", redirectUris });
+  const { id: resource = "" } = await make("resources", {
+    name: "mail",
+    identifier: "https://mail.example/",
+    agents: ["probe"],
+    clients: ["console"],
+    servers: ["other"],
+    scopes: [{ name: "read", agents: ["probe"] }],
+  });
+  await make("resources", { name: "victim", identifier: "https://victim.example/", scopes: [] });
   const { id: provider = "", callbackUrl = "" } = await make("credential-providers", { name: "calendar", ...oauth2, ...endpoints });
   await make("credential-providers", { name: "weather", type: "api_key", apiKey: marker });
   await make("credential-providers", { name: "victim", type: "api_key", apiKey: `victim-${marker}` });
@@ -76,6 +92,10 @@ export const furnish = async (many: ManyTenants, tenant: string, issuer: TestIss
     ids: {
       agents: agent,
       keys: keyId,
+      "client-secrets": secretId,
+      "client-keys": clientKeyId,
+      clients: client,
+      resources: resource,
       users: user.id,
       issuers: issuerId,
       "credential-providers": provider,
@@ -110,7 +130,7 @@ export const everythingOf = async ({ house }: ManyTenants, tenant: string): Prom
 
 /** What ends things comes last, and what ends most comes after what ends less, so that each finds something. */
 export const gravity = ({ method, path }: Operation): number => {
-  if (method === "DELETE") return /keys\/|connections/.test(path) ? 4 : 6;
+  if (method === "DELETE") return /keys\/|secrets\/|connections/.test(path) ? 4 : 6;
   if (method === "POST") return /revoke$|signing-keys/.test(path) ? 5 : path.includes("{") ? 3 : 1;
   return method === "GET" ? 0 : 2;
 };
