@@ -61,7 +61,9 @@ export const codeOf = (step: RequestStep | undefined): string => {
 /** The error that the client hears, as one word and its reason. */
 export const errorOf = (step: RequestStep | undefined): string => {
   const { outcome } = answerOf(step);
-  return "refusal" in outcome ? `${outcome.refusal.code} ${String(outcome.refusal.details["reason"] ?? "")}`.trim() : "a code";
+  if ("code" in outcome) return "a code";
+  const { code, details } = outcome.refusal;
+  return typeof details["reason"] === "string" ? `${code} ${details["reason"]}` : code;
 };
 export const consentOf = (page: RequestPage) => {
   if (page.kind !== "consent") throw new Error("The page of a consent was expected.");

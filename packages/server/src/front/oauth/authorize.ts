@@ -7,14 +7,13 @@ import { cookiesOf, type OtherLogin, paramsOf, sendOnward, sendPage, setPageCook
 import { answerUrl, AuthorizeFault, outcomeFor } from "./authorize-errors.ts";
 import { consentPage, issuersPage, refusalPage, strangerPage } from "./authorize-pages.ts";
 import { askerOf, askOf, isForeign, stateOf } from "./authorize-parameters.ts";
+import { paths } from "./paths.ts";
 
 /** The rooms that the authorization endpoint speaks for. */
 export interface AuthorizeRooms {
   readonly authorizationRequests: Pick<AuthorizationRequests, "client" | "begin" | "page" | "choose" | "decide" | "loginCallback">;
   readonly tenants: { readonly issuerOf: (tenant: string) => string };
 }
-
-const endpoint = "/oauth2/authorize";
 
 const sendRefusal = (request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply => {
   const refusal = refusalOf(thrown, request);
@@ -52,7 +51,7 @@ const makeSend =
       case "login":
         return sendOnward(reply, step.to, after);
       case "page":
-        return sendOnward(reply, `${issuer}${endpoint}/${step.request}`, after);
+        return sendOnward(reply, `${issuer}${paths.authorize}/${step.request}`, after);
       case "answer":
         return sendOnward(reply, answerUrl(step.answer, issuer), after);
     }
@@ -98,19 +97,19 @@ export const serveAuthorize = async (app: FastifyInstance, rooms: AuthorizeRooms
 
     const config = { operation: "authorize" };
     // Fastify would answer HEAD by running GET, which here begins something.
-    scope.head(endpoint, { config }, async (request, reply) => {
+    scope.head(paths.authorize, { config }, async (request, reply) => {
       const { clientId, redirectUri } = askerOf(paramsOf(request));
       await requests.client(whoAsks(request), clientId, redirectUri);
       return sendPage(reply, 200, "");
     });
-    scope.get(endpoint, { exposeHeadRoute: false, config }, begin);
-    scope.post(endpoint, { config }, begin);
+    scope.get(paths.authorize, { exposeHeadRoute: false, config }, begin);
+    scope.post(paths.authorize, { config }, begin);
 
     const pageConfig = { operation: "authorizePage" };
-    scope.get<{ Params: { request: string } }>(`${endpoint}/:request`, { config: pageConfig }, async (request, reply) =>
+    scope.get<{ Params: { request: string } }>(`${paths.authorize}/:request`, { config: pageConfig }, async (request, reply) =>
       sendPage(reply, 200, bodyOf(await requests.page(whoAsks(request), request.params.request, cookiesOf(request)))),
     );
-    scope.post<{ Params: { request: string } }>(`${endpoint}/:request`, { config: pageConfig }, async (request, reply) => {
+    scope.post<{ Params: { request: string } }>(`${paths.authorize}/:request`, { config: pageConfig }, async (request, reply) => {
       const form = formOf(request.body);
       const ask = [whoAsks(request), request.params.request, cookiesOf(request)] as const;
       return send(request, reply, "issuer" in form ? await requests.choose(...ask, form) : await requests.decide(...ask, form), "form");
