@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import type { Handle } from "../../ground/db/index.ts";
 import { defaultLane, type Integration, type Project, type SealedVariable } from "./project.ts";
 import { toIntegration } from "./integrations-table.ts";
-import { projectsTable, toProject } from "./projects-table.ts";
+import { toProject } from "./projects-table.ts";
 import { toVariable } from "./variables-table.ts";
 
 /** A project, or one variable of it: `one` to `four` hold what is text. */
