@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { createPrivateKey, createPublicKey, type JsonWebKey, type KeyObject, randomUUID } from "node:crypto";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import { serveCoze } from "../../packages/server/src/front/coze/index.ts";
 import { admin, api, backUrl, issuerUrl, openOauth, verifier } from "../../packages/server/src/front/oauth/oauth-for-tests.ts";
@@ -9,6 +9,11 @@ import type { TestIssuer } from "../../packages/server/src/testing/openid.ts";
 import { makeProver } from "../../packages/server/src/testing/prover.ts";
 
 const userinfo = `${issuerUrl}/oauth2/userinfo`;
+
+interface KeyPair {
+  readonly privateKey: KeyObject;
+  readonly publicKey: KeyObject;
+}
 
 /** The whole house with every wire that takes credentials, and one agent that has one of everything. */
 export const openEveryKind = async (store: StoreAddress, issuer: TestIssuer) => {
@@ -67,7 +72,27 @@ export const openEveryKind = async (store: StoreAddress, issuer: TestIssuer) => 
     "DPoP proof": () => prover.proof({ url: `${issuerUrl}/oauth2/token`, at: hand.clock(), nonce: house.dpop.nonce("default") }),
   } as const satisfies Readonly<Record<string, () => Promise<string>>>;
 
-  return { ...oauth, make, verifier };
+  /** Who holds the key that signs a kind. */
+  const ourKey = async (): Promise<KeyPair> => {
+    const kid = (await house.signing.keySet("default")).keys[0]?.["kid"];
+    return had(await house.signing.keyFor("default", String(kid)), "key");
+  };
+  const asPair = (jwk: JsonWebKey): KeyPair => {
+    const key = createPrivateKey({ key: jwk, format: "jwk" });
+    return { privateKey: key, publicKey: createPublicKey(key) };
+  };
+  const signers = {
+    ours: await ourKey(),
+    "client assertion": asPair((await exportJWK(privateKey)) as JsonWebKey),
+    "DPoP proof": asPair((await exportJWK(prover.privateKey)) as JsonWebKey),
+    user: asPair((await exportJWK(issuer.key().privateKey)) as JsonWebKey),
+  };
+  const signerOf = (kind: keyof typeof make): KeyPair => {
+    if (kind === "client assertion" || kind === "DPoP proof") return signers[kind];
+    return kind === "user token" || kind === "user assertion" ? signers.user : signers.ours;
+  };
+
+  return { ...oauth, make, verifier, signerOf };
 };
 
 /** The kinds that we mint ourselves; a new one does not compile until somebody here has one. */
