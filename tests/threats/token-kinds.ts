@@ -107,4 +107,4 @@ export const minted: Readonly<Record<Kind, keyof EveryKind["make"]>> = {
 
 export type EveryKind = Awaited<ReturnType<typeof openEveryKind>>;
 export type TokenKind = keyof EveryKind["make"];
-export { api, backUrl, testAdminKey };
+export { api, backUrl, issuerUrl, testAdminKey };
