@@ -10,6 +10,10 @@ const run = promisify(execFile);
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const compiler = here("../../../node_modules/typescript/bin/tsc");
 
+const codeBlocks = (document: string) => [...document.matchAll(/^```ts\n(.*?)^```$/gms)].map((match) => match[1] ?? "");
+const commentBlocks = (source: string) =>
+  [...source.matchAll(/^ \* ```ts\n(.*?)^ \* ```$/gms)].map((match) => (match[1] ?? "").replace(/^ \* ?/gm, ""));
+
 let folder: string;
 let fake: FakeLegate;
 let blocks: string[];
@@ -18,7 +22,7 @@ beforeAll(async () => {
   folder = await mkdtemp(here("../dist/examples-"));
   fake = await FakeLegate.start();
   const readme = await readFile(here("../README.md"), "utf8");
-  blocks = [...readme.matchAll(/^```ts\n(.*?)^```$/gms)].map((match) => match[1] ?? "");
+  blocks = codeBlocks(readme);
 });
 afterAll(async () => {
   await fake.stop();
@@ -31,7 +35,11 @@ const compile = async (name: string, code: readonly string[], sources: readonly 
   await mkdir(root);
   const files = [...sources.map(here), ...code.map((_, index) => join(root, `block-${index}.ts`))];
   await Promise.all(code.map((text, index) => writeFile(join(root, `block-${index}.ts`), text)));
-  const paths = { "@legate/sdk": [here("./index.ts")], "@legate/contract": [here("../../contract/src/index.ts")] };
+  const paths = {
+    "@legate/sdk": [here("./index.ts")],
+    "@legate/sdk/coze": [here("./coze/index.ts")],
+    "@legate/contract": [here("../../contract/src/index.ts")],
+  };
   const options = {
     composite: false,
     declaration: false,
@@ -55,10 +63,17 @@ const compile = async (name: string, code: readonly string[], sources: readonly 
 describe("the examples", { timeout: 90_000 }, () => {
   it("of the README and of the exports' comments compile, as do the type tests", async () => {
     const sources = await Promise.all(["client", "wrappers", "callback"].map((name) => readFile(here(`./${name}.ts`), "utf8")));
-    const comments = sources.flatMap((text) => [...text.matchAll(/^ \* ```ts\n(.*?)^ \* ```$/gms)].map((match) => match[1] ?? ""));
+    const comments = sources.flatMap(commentBlocks);
     expect([blocks.length, comments.length]).toEqual([5, 3]);
-    const code = [...blocks, ...comments.map((text) => text.replace(/^ \* ?/gm, ""))];
-    expect(await compile("readme", code, ["./types.test.ts"])).toMatchObject({ stdout: "", failed: false });
+    expect(await compile("readme", [...blocks, ...comments], ["./types.test.ts"])).toMatchObject({ stdout: "", failed: false });
+  });
+
+  it("of the Coze client and its guide compile", async () => {
+    const guide = codeBlocks(await readFile(here("../../../docs/guides/coze.md"), "utf8"));
+    const sources = await Promise.all(["client", "load-project-env"].map((name) => readFile(here(`./coze/${name}.ts`), "utf8")));
+    const comments = sources.flatMap(commentBlocks);
+    expect([guide.length, comments.length]).toEqual([5, 2]);
+    expect(await compile("coze", [...guide, ...comments])).toMatchObject({ stdout: "", failed: false });
   });
 
   it("would not compile if they were wrong", async () => {

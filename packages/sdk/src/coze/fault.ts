@@ -1,22 +1,25 @@
 import { type Answer, NoAnswer } from "./ask.ts";
 import type { ErrorFacts, WorkloadIdentityError } from "./errors.ts";
 import { withoutSecrets } from "./secrecy.ts";
+import { shown } from "./shown.ts";
 
 type Kind = new (message: string, facts: ErrorFacts) => WorkloadIdentityError;
 
-/** Makes an error of a text that may quote the server, which may quote us. */
-export const makeFault =
-  (secrets: readonly string[]) =>
-  (Kind: Kind, message: string, facts: ErrorFacts & { readonly of?: Answer } = {}): WorkloadIdentityError => {
-    const clean = <T>(value: T): T => (typeof value === "string" ? (withoutSecrets(value, secrets) as T & string) : value);
-    return new Kind(clean(message), {
-      status: facts.of?.status,
-      requestId: facts.of?.requestId,
-      code: clean(facts.code),
-      detail: clean(facts.detail),
-      cause: facts.cause,
-    });
+/** The ways to tell of an answer that is no good. */
+export interface Teller {
+  /** What the server said, as a text may quote it: the server may have quoted us. */
+  readonly said: (value: unknown) => string;
+  readonly fault: (Kind: Kind, message: string, facts?: Pick<ErrorFacts, "code" | "detail">) => WorkloadIdentityError;
+}
+
+/** Makes errors of an answer. Whatever the server wrote goes through `said` first; `code` and `detail` go through it here. */
+export const tellerOf = ({ status, requestId }: Answer, secrets: readonly string[]): Teller => {
+  const clean = <T>(value: T): T => (typeof value === "string" ? (withoutSecrets(value, secrets) as T & string) : value);
+  return {
+    said: (value) => clean(shown(value)),
+    fault: (Kind, message, { code, detail } = {}) => new Kind(message, { status, requestId, code: clean(code), detail: clean(detail) }),
   };
+};
 
 /** Awaits an answer; where there is none, the error begins with `prefix`. */
 export const answered = async (asking: Promise<Answer>, Kind: Kind, prefix: string): Promise<Answer> => {

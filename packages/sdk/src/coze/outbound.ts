@@ -1,8 +1,8 @@
 import type { Answer } from "./ask.ts";
 import { OutboundError } from "./errors.ts";
-import { makeFault } from "./fault.ts";
+import { tellerOf } from "./fault.ts";
 import { ProjectEnvVar, ProjectEnvVars } from "./project-env.ts";
-import { parsed, recordOf, shown } from "./shown.ts";
+import { parsed, recordOf } from "./shown.ts";
 
 /** How an outbound call is named in texts. */
 export interface Naming {
@@ -23,26 +23,26 @@ const opened = <T>(
   secrets: readonly string[],
   take: (data: Data, wrong: (words: string) => Error) => T,
 ): T => {
-  const fault = makeFault(secrets);
+  const { fault, said } = tellerOf(answer, secrets);
   const body = parsed(answer.text);
   const envelope = recordOf(body);
   const code = envelope?.code;
   const own = typeof code === "string" || typeof code === "number" ? code : undefined;
-  const fail = (words: string) => fault(OutboundError, words, { of: answer, code: own });
+  const fail = (words: string) => fault(OutboundError, words, { code: own });
   const wrong = (words: string) => fail(`Invalid response format: ${words}`);
 
   if (answer.status !== 200) {
     const { status } = answer;
     const side = status >= 400 && status < 500 ? "Client" : "Server";
-    const msg = envelope && Object.hasOwn(envelope, "msg") ? `: ${shown(envelope.msg)}` : "";
+    const msg = envelope && Object.hasOwn(envelope, "msg") ? `: ${said(envelope.msg)}` : "";
     throw fail(`${side} error (${status}): ${subject} request failed with status ${status}${msg}`);
   }
   if (body === undefined) throw fail(`Failed to retrieve ${object}: the answer is not JSON`);
   if (!envelope) throw wrong("expected JSON object");
   // Where the original is, 0 and false are equal.
   if (code !== 0 && code !== false) {
-    const msg = Object.hasOwn(envelope, "msg") ? shown(envelope.msg) : "Unknown error";
-    throw fail(`${subject} API error: code=${shown(code)}, msg=${msg}`);
+    const msg = Object.hasOwn(envelope, "msg") ? said(envelope.msg) : "Unknown error";
+    throw fail(`${subject} API error: code=${said(code)}, msg=${msg}`);
   }
   const data = recordOf(envelope.data);
   if (!data) throw wrong("missing or invalid 'data' field");

@@ -1,6 +1,6 @@
 import type { Answer } from "./ask.ts";
 import { SkillEnvAPIError } from "./errors.ts";
-import { makeFault } from "./fault.ts";
+import { tellerOf } from "./fault.ts";
 import { parsed, recordOf } from "./shown.ts";
 
 /** Variables by name. */
@@ -48,6 +48,6 @@ export const skillVariablesOf = (answer: Answer, secrets: readonly string[]): Sk
   const code = base && Object.hasOwn(base, "StatusCode") ? base.StatusCode : 0;
   if (code === 0 || code === "0" || code === false) return found(payload);
   const own = typeof code === "string" || typeof code === "number" ? code : undefined;
-  const words = `GetSkillEnvs error: ${dumped(payload, found(payload))}`;
-  throw makeFault(secrets)(SkillEnvAPIError, words, { of: answer, code: own });
+  const { fault, said } = tellerOf(answer, secrets);
+  throw fault(SkillEnvAPIError, `GetSkillEnvs error: ${said(dumped(payload, found(payload)))}`, { code: own });
 };

@@ -1,9 +1,9 @@
 import type { Ask } from "./ask.ts";
-import { type ErrorFacts, TokenExchangeError, TokenRetrievalError, type WorkloadIdentityError } from "./errors.ts";
-import { answered, makeFault } from "./fault.ts";
+import { type ErrorFacts, TokenExchangeError, TokenRetrievalError } from "./errors.ts";
+import { answered, tellerOf } from "./fault.ts";
 import { laneHeaders } from "./lane.ts";
 import type { Settings } from "./settings.ts";
-import { parsed, recordOf, shown } from "./shown.ts";
+import { parsed, recordOf } from "./shown.ts";
 import type { Flow, Minted } from "./tokens.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -27,7 +27,6 @@ export const makeFlow = (settings: Settings, ask: Ask): Flow => {
     secrets: readonly string[],
     signal: AbortSignal,
   ) => {
-    const fault = makeFault(secrets);
     const headers = {
       "content-type": "application/x-www-form-urlencoded",
       "user-agent": "coze-workload-identity/0.1.14 (compatible; @legate/sdk)",
@@ -36,37 +35,35 @@ export const makeFlow = (settings: Settings, ask: Ask): Flow => {
     const asking = ask({ step, method: "POST", url, headers, body: new URLSearchParams(form).toString(), secrets }, signal);
     const answer = await answered(asking, TokenRetrievalError, "Failed to retrieve token");
     const { status, statusText } = answer;
+    const { fault, said } = tellerOf(answer, secrets);
     const body = recordOf(parsed(answer.text));
     if (status < 200 || status >= 300) {
       const { origin, pathname } = new URL(url);
       if (status < 400) {
         const words = `Failed to retrieve token: redirects are not followed, and ${origin}${pathname} answered ${status}`;
-        throw fault(TokenRetrievalError, words, { of: answer, code: "redirect" });
+        throw fault(TokenRetrievalError, words, { code: "redirect" });
       }
       const whose = status < 500 ? "Client" : "Server";
-      const words = `Failed to retrieve token: ${status} ${whose} Error: ${statusText} for url: ${origin}${pathname}`;
-      throw fault(TokenRetrievalError, words, { of: answer, ...refusal(body) });
+      const words = `Failed to retrieve token: ${status} ${whose} Error: ${said(statusText)} for url: ${origin}${pathname}`;
+      throw fault(TokenRetrievalError, words, refusal(body));
     }
     if (parsed(answer.text) === undefined) {
-      throw fault(TokenRetrievalError, "Failed to retrieve token: the answer is not JSON", { of: answer });
+      throw fault(TokenRetrievalError, "Failed to retrieve token: the answer is not JSON");
     }
-    if (!body) throw fault(TokenRetrievalError, "Invalid token response format: expected JSON object", { of: answer });
+    if (!body) throw fault(TokenRetrievalError, "Invalid token response format: expected JSON object");
     if (Object.hasOwn(body, "error")) {
       const words = Object.hasOwn(body, "error_description") ? body.error_description : body.error;
-      throw fault(TokenRetrievalError, `Token request failed: ${shown(words)}`, { of: answer, ...refusal(body) });
+      throw fault(TokenRetrievalError, `Token request failed: ${said(words)}`, refusal(body));
     }
-    return {
-      body,
-      fail: (Kind: new (m: string, f: ErrorFacts) => WorkloadIdentityError, words: string) => fault(Kind, words, { of: answer }),
-    };
+    return { body, fault };
   };
 
   return {
     idToken: async (signal): Promise<Minted> => {
       const form = { client_id: clientId, client_secret: clientSecret, grant_type: "client_credentials" };
-      const { body, fail } = await post("id-token", settings.tokenEndpoint, form, [clientSecret], signal);
+      const { body, fault } = await post("id-token", settings.tokenEndpoint, form, [clientSecret], signal);
       const token = body.access_token;
-      if (typeof token !== "string" || token === "") throw fail(TokenRetrievalError, "No access_token found in ID token response");
+      if (typeof token !== "string" || token === "") throw fault(TokenRetrievalError, "No access_token found in ID token response");
       // The original never looks at this life, so a server may leave it out or send anything: such a token is used once.
       return { token, lifeMs: typeof body.expires_in === "number" ? body.expires_in * 1000 : undefined };
     },
@@ -78,11 +75,11 @@ export const makeFlow = (settings: Settings, ask: Ask): Flow => {
         subject_token_type: "urn:ietf:params:oauth:token-type:id_token",
         grant_type: "urn:ietf:params:oauth:grant-type:token-exchange",
       };
-      const { body, fail } = await post("access-token", settings.accessTokenEndpoint, form, [clientSecret, idToken], signal);
+      const { body, fault } = await post("access-token", settings.accessTokenEndpoint, form, [clientSecret, idToken], signal);
       const { access_token: token, expires_in: seconds = 3600 } = body;
-      if (typeof token !== "string" || token === "") throw fail(TokenExchangeError, "No access_token found in access token response");
-      if (!isToken(token)) throw fail(TokenRetrievalError, "Invalid token response format: access_token cannot stand in a header");
-      if (typeof seconds !== "number") throw fail(TokenRetrievalError, "Invalid token response format: expires_in must be a number");
+      if (typeof token !== "string" || token === "") throw fault(TokenExchangeError, "No access_token found in access token response");
+      if (!isToken(token)) throw fault(TokenRetrievalError, "Invalid token response format: access_token cannot stand in a header");
+      if (typeof seconds !== "number") throw fault(TokenRetrievalError, "Invalid token response format: expires_in must be a number");
       return { token, lifeMs: seconds * 1000 };
     },
 
