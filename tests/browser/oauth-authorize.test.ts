@@ -1,0 +1,304 @@
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { startProvider } from "../../packages/server/src/testing/provider.ts";
+import { documentUri, type OauthFront, openOauthFront } from "./oauth-front-for-tests.ts";
+
+const executablePath = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find((path) => existsSync(path));
+const quiet = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--no-first-run",
+  "--disable-quic",
+  // Sites that are in no network: what is asked of them is seen, and not answered.
+  "--host-resolver-rules=MAP *.test ~NOTFOUND",
+];
+/** Where pictures of the pages go, to be looked at; nowhere unless asked. */
+const pictures = process.env["LEGATE_TEST_PICTURES"];
+
+describe.skipIf(executablePath === undefined)("an OAuth client in Chromium (skipped where Chromium is not installed)", () => {
+  let chrome: Browser;
+  let front: OauthFront;
+  let folder: string;
+  const contexts: BrowserContext[] = [];
+
+  beforeAll(async () => {
+    chrome = await chromium.launch({ executablePath: executablePath ?? "", args: quiet });
+  });
+  afterAll(() => chrome.close());
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), "legate-browser-"));
+    front = await openOauthFront({ engine: "sqlite", path: join(folder, "legate.db") });
+  });
+  afterEach(async () => {
+    for (const context of contexts.splice(0)) await context.close();
+    await front.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  /** Another person's browser, without JavaScript: the pages need none. What a policy blocks is collected. */
+  const open = async () => {
+    const context = await chrome.newContext({ javaScriptEnabled: false });
+    contexts.push(context);
+    const page = await context.newPage();
+    const blocked: string[] = [];
+    page.on("console", (message) => {
+      if (/Content Security Policy|Refused to/.test(message.text()) && !message.text().includes("favicon")) blocked.push(message.text());
+    });
+    return { page, context, blocked };
+  };
+  const heading = (page: Page) => page.locator("h1").innerText();
+  const press = (page: Page, name: "Allow" | "Deny") => page.getByRole("button", { name }).click();
+  const picture = async (page: Page, name: string) => {
+    if (pictures === undefined) return;
+    for (const [scheme, width, height] of [
+      ["light", 360, 740],
+      ["dark", 360, 740],
+      ["light", 1280, 800],
+      ["dark", 1280, 800],
+    ] as const) {
+      await page.emulateMedia({ colorScheme: scheme });
+      await page.setViewportSize({ width, height });
+      await page.screenshot({ path: join(pictures, `oauth-${name}-${width}-${scheme}.png`), fullPage: true });
+    }
+  };
+  /** Logs in at the issuer, where one must. */
+  const logIn = async (page: Page, person = "bob", issuer = front.issuer) => {
+    for (let step = 0; step < 6 && page.url().startsWith(issuer.url); step += 1) {
+      const name = page.locator("input[name=login]");
+      if ((await name.count()) > 0) await name.fill(person);
+      await page.locator("form[action$='/login'] button, form[action$='/allow'] button").click();
+    }
+  };
+  /** From a link in the app's own page, as people come. */
+  const fromApp = async (page: Page, to: string) => {
+    front.app.lead(to);
+    await page.goto(front.app.url);
+    await page.getByRole("link", { name: "Sign in" }).click();
+  };
+  const backInApp = (page: Page) => page.waitForURL(`${front.app.callback}?**`);
+  const fieldsOf = (page: Page) => Object.fromEntries(new URL(page.url()).searchParams);
+
+  test("a registered app: a person comes from its page, logs in, reads who asks for what, allows, and the app has tokens", async () => {
+    const { page, context, blocked } = await open();
+    await fromApp(page, front.authorizeUrl("app"));
+    await page.waitForURL(`${front.issuer.url}/**`);
+    await logIn(page);
+    expect(page.url()).toMatch(new RegExp(`^${front.publicUrl}/oauth2/authorize/[\\w-]{43}$`));
+    expect(await heading(page)).toBe("Allow Desk <b>& friends</b> to use Files for you?");
+    expect(await page.locator("main b").count()).toBe(0);
+    expect(await page.locator("ul li").allInnerTexts()).toEqual([
+      "Read your files files:read",
+      "Change and delete your files files:write",
+      "Recognise you when you come back openid",
+    ]);
+    expect(await page.locator("main").innerText()).toContain("You are signed in as bob of 127.0.0.1");
+    expect(await page.locator(".warn").isVisible()).toBe(true);
+    expect(await page.locator("dl").isVisible()).toBe(false);
+    await picture(page, "app");
+    await page.locator("summary").click();
+    await picture(page, "app-open");
+    // A page that is loaded anew is the same page.
+    await page.reload();
+    const [cookie] = await context.cookies(front.publicUrl);
+    expect(cookie).toMatchObject({ httpOnly: true, sameSite: "Lax", path: "/", secure: false });
+    await press(page, "Allow");
+    await backInApp(page);
+    expect(fieldsOf(page)).toEqual({ code: expect.any(String), state: "the app's own", iss: front.publicUrl });
+    expect(blocked).toEqual([]);
+    expect(await front.redeem("app", page.url())).toMatchObject({
+      status: 200,
+      body: { token_type: "Bearer", scope: "files:read files:write openid", id_token: expect.any(String) },
+    });
+    expect(await front.redeem("app", page.url())).toMatchObject({ status: 400, body: { error: "invalid_grant" } });
+
+    await page.goBack();
+    expect(await heading(page)).toBe("This has been answered");
+    await picture(page, "answered");
+  });
+
+  test("an agent: the second time the person is not asked, unless another site brought the browser", async () => {
+    const { page } = await open();
+    await page.goto(front.authorizeUrl("agent"));
+    await logIn(page);
+    expect(await heading(page)).toBe("Allow Scout to use Files for you?");
+    expect(await page.locator(".warn").count()).toBe(0);
+    await press(page, "Allow");
+    await backInApp(page);
+    expect(await front.redeem("agent", page.url())).toMatchObject({ status: 200 });
+
+    // As from a bookmark: login and consent are both there already.
+    await page.goto(front.authorizeUrl("agent"));
+    await backInApp(page);
+    expect(await front.redeem("agent", page.url())).toMatchObject({ status: 200 });
+
+    await fromApp(page, front.authorizeUrl("agent"));
+    expect(await heading(page)).toBe("Allow Scout to use Files for you?");
+    await press(page, "Allow");
+    await backInApp(page);
+    expect(await front.granted()).toHaveLength(3);
+  });
+
+  test("a registered app at a site of its own: the second time the browser goes straight through", async () => {
+    const { page } = await open();
+    const uri = "https://desk.test/back";
+    const url = front.authorizeUrl("app", { redirect_uri: uri });
+    await page.goto(url);
+    await logIn(page);
+    expect(await page.locator(".warn").count()).toBe(0);
+    const first = page.waitForRequest((request) => request.url().startsWith(uri));
+    await press(page, "Allow");
+    expect((await first).url()).toContain("code=ac_");
+    const second = page.waitForRequest((request) => request.url().startsWith(uri));
+    await page.goto(url).catch(() => undefined);
+    expect((await second).url()).toContain("code=ac_");
+    expect((await second).method()).toBe("GET");
+    expect(await front.granted()).toHaveLength(2);
+  });
+
+  test("the client of a metadata document: its address stands first, its own words second; on this device it is warned of", async () => {
+    const { page } = await open();
+    await page.route(`${documentUri}?**`, (route) => route.fulfill({ contentType: "text/html", body: "<h1>Back at the assistant</h1>" }));
+    await page.goto(front.authorizeUrl("document"));
+    await logIn(page);
+    expect(await heading(page)).toBe("Allow assistant.test to use Files for you?");
+    expect(await page.locator("main").innerText()).toContain("It calls itself Your Bank. Nobody here has checked that");
+    expect(await page.locator(".warn").count()).toBe(0);
+    await picture(page, "document");
+    await press(page, "Allow");
+    await page.waitForURL(`${documentUri}?**`);
+    expect(await heading(page)).toBe("Back at the assistant");
+    expect(await front.redeem("document", page.url())).toMatchObject({ status: 200 });
+
+    await page.goto(front.authorizeUrl("document", { redirect_uri: front.app.callback }));
+    expect(await page.locator(".warn").innerText()).toContain("any program here could pretend to be this one");
+    await picture(page, "document-here");
+    // Nobody is sent to a stranger's site for a bad request.
+    await page.goto(front.authorizeUrl("document", { scope: "fly" }));
+    expect(await heading(page)).toBe("This cannot be done");
+    await picture(page, "stranger");
+  });
+
+  test("a person denies, with the keyboard alone, and the app hears it", async () => {
+    const { page } = await open();
+    await fromApp(page, front.authorizeUrl("app"));
+    await logIn(page);
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Tab");
+    await picture(page, "focus");
+    await page.keyboard.press("Enter");
+    await backInApp(page);
+    expect(fieldsOf(page)).toMatchObject({ error: "access_denied", state: "the app's own", iss: front.publicUrl });
+    expect(await front.granted()).toEqual([]);
+  });
+
+  test("Allow pressed twice at once: one grant, and the app has its code", async () => {
+    const { page } = await open();
+    await page.goto(front.authorizeUrl("app"));
+    await logIn(page);
+    await page.getByRole("button", { name: "Allow" }).dblclick();
+    await backInApp(page);
+    expect(await front.granted()).toHaveLength(1);
+    expect(await front.redeem("app", page.url())).toMatchObject({ status: 200 });
+  });
+
+  test("a form without the cookie, or with another page's token, grants nothing", async () => {
+    const { page, context } = await open();
+    await page.goto(front.authorizeUrl("app"));
+    await logIn(page);
+    const consent = page.url();
+    // The same page in another person's browser.
+    const stranger = await open();
+    expect((await stranger.page.goto(consent))?.status()).toBe(403);
+    expect(await heading(stranger.page)).toBe("This was begun in another browser");
+    await picture(stranger.page, "foreign");
+    await page.locator("input[name=formToken]").evaluate((input: { value: string }) => {
+      input.value = "guessed";
+    });
+    await press(page, "Allow");
+    expect(await heading(page)).toBe("This page is no longer current");
+    await picture(page, "stale");
+    await page.goto(consent);
+    await context.clearCookies();
+    await press(page, "Allow");
+    expect(await heading(page)).toBe("This was begun in another browser");
+    expect(await front.granted()).toEqual([]);
+  });
+
+  test("two requests in two tabs are answered each by itself", async () => {
+    const { page, context } = await open();
+    const tab = await context.newPage();
+    await page.goto(front.authorizeUrl("app"));
+    await logIn(page);
+    await tab.goto(front.authorizeUrl("agent"));
+    expect(await heading(tab)).toContain("Scout");
+    await press(tab, "Allow");
+    await backInApp(tab);
+    await press(page, "Allow");
+    await backInApp(page);
+    expect(await front.redeem("agent", tab.url())).toMatchObject({ status: 200 });
+    expect(await front.redeem("app", page.url())).toMatchObject({ status: 200 });
+  });
+
+  test("where there are several issuers a person chooses", async () => {
+    const second = await startProvider();
+    try {
+      await front.trust("Partner GmbH", second);
+      const { page, blocked } = await open();
+      await fromApp(page, front.authorizeUrl("app"));
+      expect(await heading(page)).toBe("Where do you sign in?");
+      await picture(page, "issuers");
+      await page.getByRole("button", { name: "Partner GmbH" }).click();
+      await page.waitForURL(`${second.url}/**`);
+      await logIn(page, "carol", second);
+      expect(await page.locator("main").innerText()).toContain("You are signed in as carol");
+      await press(page, "Allow");
+      await backInApp(page);
+      expect(blocked).toEqual([]);
+      expect(await front.redeem("app", page.url())).toMatchObject({ status: 200 });
+    } finally {
+      await second.stop();
+    }
+  });
+
+  test("a person who comes too late, and one whose app asks wrongly, are told so and sent nowhere", async () => {
+    const { page } = await open();
+    await page.goto(front.authorizeUrl("app"));
+    await logIn(page);
+    front.hand.forward(10 * 60_000);
+    await press(page, "Allow");
+    expect(await heading(page)).toBe("This page has expired");
+    await picture(page, "expired");
+    for (const [more, said] of [
+      [{ client_id: "cli_00000000000000000000000000000000" }, "This app is not known here"],
+      [{ redirect_uri: "https://evil.test/cb" }, "The way back is not the app's own"],
+    ] as const) {
+      const answer = await page.goto(front.authorizeUrl("app", more));
+      expect([answer?.status(), await heading(page)]).toEqual([400, said]);
+      expect(await page.locator("code").innerText()).toBe(answer?.headers()["x-request-id"]);
+      await picture(page, said.split(" ").slice(0, 3).join("-").toLowerCase());
+    }
+    expect(await front.granted()).toEqual([]);
+  });
+
+  test("a page of it cannot be shown in a frame", async () => {
+    const { page, context } = await open();
+    await page.goto(front.authorizeUrl("app"));
+    await logIn(page);
+    const consent = page.url();
+    const framing = await context.newPage();
+    // Of the same site, so that the frame has the cookie.
+    await framing.route(`${front.publicUrl}/framing`, (route) =>
+      route.fulfill({ contentType: "text/html", body: `<iframe src="${consent}"></iframe>` }),
+    );
+    await framing.goto(`${front.publicUrl}/framing`);
+    await framing.waitForTimeout(500);
+    const [, frame] = framing.frames();
+    expect(await frame?.locator("form").count()).toBe(0);
+  });
+});
