@@ -70,14 +70,21 @@ export const integration = z.object({
 });
 
 /** Where an integration's credential comes from: a stored text, or a credential provider of the vault. */
-export const integrationBody = z.union([
-  z.strictObject({ credential: secretText(longestValue).min(1) }),
-  z.strictObject({
-    provider: text(128).describe("An API key is handed out as it is; of OAuth 2, a token that the agent gets for itself (M2M)."),
-    vault: thingName.optional(),
+export const integrationBody = z
+  .strictObject({
+    credential: secretText(longestValue).min(1).optional().describe("A text that is stored here and handed out as it is."),
+    provider: text(128)
+      .optional()
+      .describe("A credential provider: its API key, or of OAuth 2 a token that the agent gets for itself (M2M)."),
+    vault: thingName.optional().describe("The vault that the provider stands in; `default` unless given."),
     scopes: scopes.optional().describe("Asked of the provider; its own when left out."),
-  }),
-]);
+  })
+  .refine(({ credential, provider }) => (credential === undefined) !== (provider === undefined), "needs either credential or provider")
+  .superRefine((body, context) => {
+    if (body.provider !== undefined) return;
+    for (const field of ["vault", "scopes"] as const)
+      if (body[field] !== undefined) context.addIssue({ code: "custom", path: [field], message: "belongs to a provider" });
+  });
 
 const noun = "Projects";
 const named = z.strictObject({ project: projectName });

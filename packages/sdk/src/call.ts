@@ -15,9 +15,7 @@ export interface CallOptions {
   readonly retries?: number | undefined;
 }
 
-/** Of each member, where it is a union. */
-type KeysOf<T> = T extends unknown ? keyof T : never;
-type IsEmpty<T> = string extends KeysOf<T> ? true : [KeysOf<T>] extends [never] ? true : false;
+type IsEmpty<T> = string extends keyof T ? true : keyof T extends never ? true : false;
 type Part<Name extends string, T> =
   IsEmpty<T> extends true
     ? { readonly [P in Name]?: undefined }

@@ -5,7 +5,7 @@ import {
   type variable as variableWire,
 } from "@legate/contract";
 import type { z } from "zod";
-import type { Integration, Project, Projects, Variable } from "../../access/projects/index.ts";
+import type { Integration, IntegrationSource, Project, Projects, Variable } from "../../access/projects/index.ts";
 import type { Db } from "../../ground/db/index.ts";
 import type { Agents } from "../../identity/agents/index.ts";
 import { moment, pageOf } from "./encode.ts";
@@ -37,6 +37,10 @@ const encodeIntegration = (integration: Integration): z.input<typeof integration
   createdAt: moment(integration.createdAt),
   updatedAt: moment(integration.updatedAt),
 });
+
+/** One of the two is there: the wire's own schema says so. */
+const sourceOf = ({ credential, provider, vault, scopes }: z.output<typeof operations.putIntegration.body>): IntegrationSource =>
+  credential === undefined ? { provider: provider ?? "", vault, scopes } : { credential };
 
 export const serveProjects = (serve: Serve, { db, projects, agents }: Rooms): void => {
   const { variablesOf: variables, integrationsOf: integrations } = projects;
@@ -76,7 +80,7 @@ export const serveProjects = (serve: Serve, { db, projects, agents }: Rooms): vo
   serve(operations.deleteVariable, ({ who, params, query }) => variables.remove(who, params.project, params.key, query.lane));
 
   serve(operations.putIntegration, async ({ who, params, body }) =>
-    encodeIntegration(await integrations.put(who, params.project, params.name, body)),
+    encodeIntegration(await integrations.put(who, params.project, params.name, sourceOf(body))),
   );
   serve(operations.listIntegrations, async ({ who, params, query }) =>
     pageOf(await integrations.list(who.tenant, params.project, query), encodeIntegration),
