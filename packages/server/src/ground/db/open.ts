@@ -8,6 +8,7 @@ import { makeGroupCommit } from "./group-commit.ts";
 import { migrate } from "./migrate.ts";
 import { openPostgresFeed } from "./postgres-feed.ts";
 import { openPostgresPool, whileServing } from "./postgres-pool.ts";
+import { readingInTurns } from "./reading-turns.ts";
 import { openSqliteConnection, type SqliteConnection } from "./sqlite-connection.ts";
 import { sqliteDialect } from "./sqlite-dialect.ts";
 import { openSqliteLog } from "./sqlite-log.ts";
@@ -103,7 +104,7 @@ const openSqlite = async (path: string): Promise<Db> => {
     opened.push(log);
     const reader = connect();
     reader.exec("pragma query_only = on");
-    const read = new Kysely<Tables>({ dialect: sqliteDialect(reader) });
+    const read = new Kysely<Tables>({ dialect: readingInTurns(sqliteDialect(reader)) });
     const hearing = makeHearing();
     const group = makeGroupCommit({ connection: writer, tx, hearing, sync: () => log.sync() });
     return {
