@@ -2,6 +2,7 @@ import { type Principal, Refusal } from "../../ground/kernel/index.ts";
 import type { Client } from "../clients/index.ts";
 import type { AuthorizationRequest, RequestPage, RequestSecrets, ShownClient } from "./authorization-request.ts";
 import type { AuthorizationRequestsNeeds } from "./authorization-requests-needs.ts";
+import { givesRefreshToken } from "./family.ts";
 import type { PersonLogin } from "./person-login.ts";
 
 type Needs = Pick<AuthorizationRequestsNeeds, "db" | "users" | "clients">;
@@ -36,6 +37,7 @@ export const makeRequestPage = ({ db, users, clients: { resources } }: Needs, { 
     if (!user) throw new Error("A request that waits for a consent names its user.");
     const { subject, issuer } = user;
     const about = await described(who.tenant, request);
-    return { kind: "consent", client: shown(client), user: { subject, issuer }, ...about, redirectUri, expiresAt, formToken };
+    const isLasting = givesRefreshToken(client, request.scopes);
+    return { kind: "consent", client: shown(client), user: { subject, issuer }, ...about, isLasting, redirectUri, expiresAt, formToken };
   };
 };

@@ -102,6 +102,8 @@ export type RequestPage =
       /** Nameless: nothing but who the person is. */
       readonly resource: { readonly identifier: string; readonly name: string | undefined };
       readonly scopes: readonly { readonly name: string; readonly description: string | undefined }[];
+      /** Whether it goes on until it is taken back; else it ends within minutes. */
+      readonly isLasting: boolean;
       readonly redirectUri: string;
       readonly expiresAt: number;
       readonly formToken: string;

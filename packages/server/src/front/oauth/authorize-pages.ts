@@ -50,7 +50,7 @@ const fact = (term: string, value: string | undefined): Html | undefined =>
 
 /** Asks the person. */
 export const consentPage = (consent: Consent): string => {
-  const { client, user, resource, redirectUri, expiresAt, formToken } = consent;
+  const { client, user, resource, isLasting, redirectUri, expiresAt, formToken } = consent;
   const who = name(titleOf(client));
   const what = resource.name === undefined ? html`know who you are` : html`use <strong>${name(resource.name)}</strong> for you`;
   return page(
@@ -60,7 +60,7 @@ export const consentPage = (consent: Consent): string => {
     html`<p><strong>${who}</strong> asks to ${what}. You are signed in as <strong>${name(user.subject)}</strong> of <strong>${name(placeOf(user.issuer))}</strong>.</p>
 ${stranger(client)}${impostor(consent)}<h2>What it will be able to do</h2>
 ${wanted(consent)}
-<p>It can do this until the access is taken back.</p>
+<p>It can do this ${isLasting ? "until the access is taken back" : "for some minutes; then it has to ask again"}.</p>
 <h2>What happens next</h2>
 <p>Your browser goes back to <strong>${name(placeOf(redirectUri))}</strong>. Your password is not told to anybody.</p>
 <form method="post">
@@ -96,7 +96,6 @@ ${issuers.map(
   );
 
 const again = "Go back to the app and begin again.";
-const close = "Nothing was granted. You can close this page.";
 
 const unreadable: Ending = {
   status: 400,
@@ -115,7 +114,7 @@ export const strangerPage = (to: string): string =>
     "This cannot be done",
     "bad",
     html`This cannot be done`,
-    html`<p>The app that sent you here asked for something that it cannot have. Nothing was granted.</p>
+    html`<p>What the app that sent you here asks for cannot be done. Nothing was granted.</p>
 <p>It wants you back at <strong>${name(placeOf(to))}</strong>. Go there only if you came from there.</p>
 <p><a class="button" href="${to}" rel="noreferrer">Go back to ${name(placeOf(to))}</a></p>`,
   );
@@ -188,7 +187,7 @@ const foreignBrowser: Ending = {
 const stalePage: Ending = {
   status: 403,
   heading: "This page is no longer current",
-  says: [`Your answer was not used. ${close}`, again],
+  says: ["Your answer was not used, and nothing was granted.", again],
 };
 
 /** The page for a refusal. */

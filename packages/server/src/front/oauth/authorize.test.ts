@@ -54,6 +54,7 @@ test("GET and POST begin alike: 303 to the issuer with a cookie, then our page a
   expect(shown.body).toContain("<bdi>The App</bdi>");
   expect(shown.body).toContain("Read your files");
   expect(shown.body).toContain("app.test");
+  expect(shown.body).toContain("until the access is taken back");
   const answer = await browser.ask("POST", url, written({ formToken, decision: "allow" }));
   expect(answer.statusCode).toBe(200);
   expect(nextOf(answer).href).toMatch(
@@ -224,6 +225,7 @@ test("nothing but who a person is: the page says so, and where several issuers a
   const browser = all.openBrowser();
   const { shown } = await browser.page(await browser.logIn({ scope: "openid", resource: undefined }));
   expect(/<h1>(.*)<\/h1>/.exec(shown.body)?.[1]).toBe("Tell <bdi>The App</bdi> who you are?");
+  expect(shown.body).toContain("for some minutes");
   const second = await startProvider();
   try {
     const made = await all.trust("second", second.discoveryUrl);
