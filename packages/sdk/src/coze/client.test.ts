@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { FakeCoze } from "../testing/fake-coze.ts";
 import { Client, ConfigurationError, envKeys, WorkloadIdentityError } from "./index.ts";
 
+const patient = { timeout: 20_000 };
 let fake: FakeCoze;
 beforeEach(async () => {
   fake = await FakeCoze.start();
@@ -200,7 +201,7 @@ describe("a client", () => {
     const call = new AbortController();
     const first = client.getProjectEnvVars(undefined, { signal: call.signal });
     const second = client.getProjectEnvVars();
-    await vi.waitFor(() => expect(fake.count("env")).toBe(2));
+    await vi.waitFor(() => expect(fake.count("env")).toBe(2), patient);
     call.abort(new Error("the call's"));
     await expect(first).rejects.toThrow(/^the call's$/);
     whole.abort(new Error("the client's"));

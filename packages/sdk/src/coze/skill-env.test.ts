@@ -9,6 +9,7 @@ import { type LogEvent, SkillEnvAPIError, type Variables, WorkloadIdentityError 
 import { type LoadSkillEnvOptions, makeSkillEnv } from "./skill-env.ts";
 
 const agentId = "9007199254740993123";
+const patient = { timeout: 20_000 };
 let fake: FakeCoze;
 let folder: string;
 let events: LogEvent[];
@@ -234,7 +235,7 @@ describe("loading", () => {
     fake.on("skill", () => ({ way: "hang" }));
     const controller = new AbortController();
     const call = load({ signal: controller.signal });
-    await vi.waitFor(() => expect(fake.count("skill")).toBe(1));
+    await vi.waitFor(() => expect(fake.count("skill")).toBe(1), patient);
     controller.abort();
     await expect(call).rejects.toMatchObject({ name: "AbortError" });
   });

@@ -3,6 +3,7 @@ import { FakeCoze } from "../testing/fake-coze.ts";
 import { Client, type ClientOptions, type LogEvent, OutboundError, TokenRetrievalError } from "./index.ts";
 import { IdentityStore, storeFor } from "./tokens.ts";
 
+const patient = { timeout: 20_000 };
 let fake: FakeCoze;
 let now: number;
 let clock: () => number;
@@ -42,7 +43,7 @@ describe("an access token", () => {
     const controller = new AbortController();
     const first = clientWith().getAccessToken({ signal: controller.signal });
     const others = Array.from({ length: 3 }, () => clientWith().getAccessToken());
-    await vi.waitFor(() => expect(answer).toBeDefined());
+    await vi.waitFor(() => expect(answer).toBeDefined(), patient);
     controller.abort();
     await expect(first).rejects.toMatchObject({ name: "AbortError" });
     answer?.();
@@ -108,13 +109,13 @@ describe("an access token", () => {
     now += 3_490_000;
     fake.on("access", () => ({ way: "hang" }));
     expect(await client.getAccessToken()).toBe(token);
-    await vi.waitFor(() => expect(fake.count("access")).toBe(2));
+    await vi.waitFor(() => expect(fake.count("access")).toBe(2), patient);
     client.clearCache();
     fake.on("access", () => undefined);
     const second = await client.getAccessToken();
     now += 3_490_000;
     expect(await client.getAccessToken()).toBe(second);
-    await vi.waitFor(async () => expect(await client.getAccessToken()).not.toBe(second));
+    await vi.waitFor(async () => expect(await client.getAccessToken()).not.toBe(second), patient);
     expect(fake.count("access")).toBe(4);
   });
 
@@ -125,14 +126,16 @@ describe("an access token", () => {
     fake.on("id", () => ({ status: 500 }));
     now += 3_490_000;
     for (let call = 0; call < 10; call += 1) expect(await client.getAccessToken()).toBe(token);
-    await vi.waitFor(() =>
-      expect(events).toContainEqual(expect.objectContaining({ level: "warn", message: expect.stringContaining("renewed") as string })),
+    await vi.waitFor(
+      () =>
+        expect(events).toContainEqual(expect.objectContaining({ level: "warn", message: expect.stringContaining("renewed") as string })),
+      patient,
     );
     for (let call = 0; call < 10; call += 1) expect(await client.getAccessToken()).toBe(token);
     expect(fake.count("id")).toBe(2);
     now += 20_000;
     expect(await client.getAccessToken()).toBe(token);
-    await vi.waitFor(() => expect(fake.count("id")).toBe(3));
+    await vi.waitFor(() => expect(fake.count("id")).toBe(3), patient);
   });
 
   it("is its identity's alone: endpoints, client, secret and lane", async () => {
