@@ -12,8 +12,8 @@ export interface SkillRooms {
   readonly projects: Pick<Projects, "variables">;
 }
 
-/** Ids of Coze's own, which the client chose: they must be there, and select nothing. Other fields are passed over. */
-const id = z.union([z.number().int().nonnegative(), z.string().min(1).max(128)]);
+/** Ids of Coze's own, some beyond what a number here holds: they must be there, and select nothing. Other fields are passed over. */
+const id = z.union([z.number().nonnegative().refine(Number.isInteger), z.string().min(1).max(128)]);
 const skillAsk = z.object({ agent_id: id, skill_id: id, identity_ticket: z.string().max(8192).optional() });
 
 /** Adds the endpoint of the skill-environment loader: its `patToken` is an agent's API key, and that agent's project is what is read. */
