@@ -1,5 +1,6 @@
-// npm run conformance: judges that nobody here wrote, against a running server. One folder a wire; each has `judges.mjs`, whose default export
-// runs its judges and yields, one after another, their names and whether they passed.
+// npm run conformance: judges that nobody here wrote, against a running server; `npm run conformance -- oauth` asks those of one wire. One folder a wire;
+// each has `judges.mjs`, whose default export runs its judges and yields, one after another, their names and whether they passed. What its server needs
+// beyond the defaults it exports as `settings`.
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -7,8 +8,9 @@ import { makePython } from "./python.mjs";
 import { startServer } from "./server.mjs";
 
 const here = import.meta.dirname;
+const asked = process.argv.slice(2);
 const wires = readdirSync(here, { withFileTypes: true })
-  .filter((entry) => entry.isDirectory())
+  .filter((entry) => entry.isDirectory() && (asked.length === 0 || asked.includes(entry.name)))
   .map(({ name }) => name);
 
 let failed = 0;
@@ -23,8 +25,8 @@ for (const wire of wires) {
   const results = [];
   let server;
   try {
-    server = await startServer();
-    const { default: judges } = await import(pathToFileURL(join(here, wire, "judges.mjs")).href);
+    const { default: judges, settings } = await import(pathToFileURL(join(here, wire, "judges.mjs")).href);
+    server = await startServer(settings);
     for await (const result of judges({ server, python, folder: join(here, wire) })) results.push(result);
     if (!server.alive()) results.push({ name: "the server outlives its judges", passed: false });
   } catch (error) {

@@ -18,7 +18,7 @@ const freePort = async () => {
 };
 
 /** Starts the built server on a folder of its own; answers once it is ready. Nothing of the caller's environment reaches its settings. */
-export const startServer = async () => {
+export const startServer = async (settings = {}) => {
   const folder = mkdtempSync(join(tmpdir(), "legate-conformance-"));
   const port = await freePort();
   const adminKey = randomBytes(24).toString("base64url");
@@ -32,6 +32,7 @@ export const startServer = async () => {
       LEGATE_DATA_DIR: join(folder, "data"),
       LEGATE_ADMIN_KEY: adminKey,
       LEGATE_LOG_LEVEL: "error",
+      ...settings,
     },
   });
   const url = `http://127.0.0.1:${port}`;

@@ -46,7 +46,13 @@ describe.concurrent("the bench runs from end to end, and every request succeeds"
     expect(told).toContain("| the driver (libsql) |");
   });
 
+  test("of the token endpoint, beside oidc-provider", async () => {
+    const told = await bench(["--oauth"], { LEGATE_BENCH_CONNECTIONS: "4" });
+    for (const what of ["ceiling", "client credentials", "token exchange", "oidc-provider, client credentials"])
+      expect(told).toMatch(new RegExp(`\\| ${what} \\| 4 \\| [\\d,]+ \\| \\d+% \\|`));
+  });
+
   test("says how it is used when it is asked for something else", async () => {
-    await expect(bench(["--fast"])).rejects.toThrow(/npm run bench \[-- --large \| --soak \[minutes\] \| --profile\]/);
+    await expect(bench(["--fast"])).rejects.toThrow(/npm run bench \[-- --large \| --soak \[minutes\] \| --profile \| --oauth\]/);
   });
 });

@@ -1,10 +1,11 @@
 import { compare } from "./compare.ts";
 import { large } from "./large.ts";
+import { oauth } from "./oauth.ts";
 import { readOptions } from "./options.ts";
 import { profile } from "./profile.ts";
 import { soak } from "./soak.ts";
 
-const programs = { compare, large, soak, profile } as const;
+const programs = { compare, large, soak, profile, oauth } as const;
 
 try {
   const options = readOptions(process.argv.slice(2), process.env);

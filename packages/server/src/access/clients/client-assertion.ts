@@ -35,7 +35,8 @@ export type AssertionFault =
 
 /** Seconds: how far the clocks may be apart, and how long an assertion may live. */
 const leeway = 30;
-const longestLife = 5 * 60;
+/** Libraries give theirs up to an hour. It is used once, so that a long life lets nobody use it again. */
+const longestLife = 60 * 60;
 
 /** rfc7523bis 3: its own type, or the general one, or none. */
 const types = [undefined, "jwt", "client-authentication+jwt"];

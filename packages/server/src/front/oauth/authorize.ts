@@ -63,10 +63,12 @@ export const makeOtherLogin = (rooms: AuthorizeRooms): OtherLogin => {
   return async (request, reply) => {
     try {
       const step = await rooms.authorizationRequests.loginCallback(whoAsks(request), paramsOf(request), cookiesOf(request));
-      return step && send(request, reply, step, "link");
+      if (!step) return false;
+      send(request, reply, step, "link");
     } catch (thrown) {
-      return sendRefusal(request, reply, thrown);
+      sendRefusal(request, reply, thrown);
     }
+    return true;
   };
 };
 

@@ -10,12 +10,12 @@ import { sendOnward, sendPage, setPageCookie } from "./send-page.ts";
 /** The rooms these pages speak for. */
 export interface PagesRooms {
   readonly sessions: Pick<Sessions, "visit" | "glance" | "decide" | "loginCallback" | "providerCallback">;
-  /** Answers a login that was begun for something else than a consent of the vault; undefined where it knows nothing of it. */
+  /** Answers a login that was begun for something else than a consent of the vault; false where it knows nothing of it. */
   readonly otherLogin?: OtherLogin;
 }
 
 /** Whoever else sends people to log in: all issuers know one address of ours to send them back to. */
-export type OtherLogin = (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply | undefined>;
+export type OtherLogin = (request: FastifyRequest, reply: FastifyReply) => Promise<boolean>;
 
 /** Whoever opens a page: nobody we know. */
 export const whoAsks = (request: FastifyRequest): Principal => anonymous(tenantOf(request), request.id, addressOf(request));
@@ -79,8 +79,8 @@ export const servePages = async (app: FastifyInstance, { sessions, otherLogin }:
       send(reply, await sessions.decide(whoAsks(request), request.params.session, cookiesOf(request), answerOf(request.body))),
     );
     scope.get("/login/callback", { ...alone, config: { operation: "loginCallback" } }, async (request, reply) => {
-      const answered = await otherLogin?.(request, reply);
-      return answered ?? send(reply, await sessions.loginCallback(whoAsks(request), paramsOf(request), cookiesOf(request)));
+      if (await otherLogin?.(request, reply)) return reply;
+      return send(reply, await sessions.loginCallback(whoAsks(request), paramsOf(request), cookiesOf(request)));
     });
     scope.get<{ Params: { provider: string } }>(
       "/callback/:provider",
