@@ -20,6 +20,7 @@ server.listen(0, "127.0.0.1", () => {
         grant_types: ["client_credentials"],
         redirect_uris: [],
         response_types: [],
+        id_token_signed_response_alg: "ES256",
         token_endpoint_auth_method: "client_secret_basic",
       },
     ],
