@@ -93,6 +93,10 @@ eachStore("a door that takes access tokens", (fresh) => {
       await expect(prove(authorization), what).rejects.toMatchObject(no);
     await expect(prove(`Bearer ${token}`, { tenant: "acme" })).rejects.toMatchObject(no);
     await expect(prove(`Bearer ${token}`)).resolves.toMatchObject({ tenant: "default" });
+    // Nor does another tenant's address tell what became of the agent.
+    await agents.suspend(admin, "scout");
+    await expect(prove(`Bearer ${token}`, { tenant: "acme" })).rejects.toMatchObject(no);
+    await expect(prove(`Bearer ${token}`)).rejects.toMatchObject({ code: "agent_suspended" });
     await close();
   });
 

@@ -264,6 +264,8 @@ describe("what is no proof of possession", () => {
           "a symmetric one": byHmac({ kty: "oct", k: secret.toString("base64url") }),
           "HS256 under an EC key": withHeader({ alg: "HS256" }),
           "alg of Object's own": withHeader({ alg: "constructor" }),
+          "alg and key of Object's own": withHeader({ alg: "constructor", jwk: {} }),
+          "RS256 under a key that says it is another's": `${encode({ ...rsaHead, jwk: { ...rsa.jwk, kty: "EC" } })}.${rsaPayload}.${rsaSignature}`,
           "no jwk": await proofOf({ header: { jwk: undefined } }),
           "jwk null": withHeader({ jwk: null }),
           "jwk a text": withHeader({ jwk: JSON.stringify(header.jwk) }),

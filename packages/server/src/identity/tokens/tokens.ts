@@ -90,7 +90,6 @@ export const makeTokens = ({ db, signing, tenants, clock, random, isRevoked }: N
     if (!key) throw dead();
     const { payload } = await jwtVerify(token, key.publicKey, {
       algorithms: ["ES256"],
-      typ,
       issuer,
       ...(audience && { audience: audience(issuer) }),
       requiredClaims: ["sub", "aud", "iat", "exp", "jti"],
