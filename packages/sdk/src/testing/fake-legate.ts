@@ -37,7 +37,7 @@ export const operatorKey = "op_0123456789abcdef0123456789abcdef";
 const now = "2026-01-01T00:00:00.000Z";
 const agentOf = (name: string) => ({
   ...{ id: `agt_${name}`, name, status: "active", origin: "operator", permissions: [], allowedReturnUrls: [], assertedUsers: true },
-  ...{ labels: {}, createdAt: now, updatedAt: now },
+  ...{ project: "default", labels: {}, createdAt: now, updatedAt: now },
 });
 
 /** A server that speaks the contract from memory: bodies and answers pass the contract's own schemas. Tokens say for whom they are. */
