@@ -222,6 +222,9 @@ eachStore("the Coze wire", (fresh) => {
     // Whose credential it is says the tenant; the prefix need not.
     for (const prefix of ["", "/t/acme"]) expect(await at(prefix)(theirs, theirFirst, theirSecond)).toEqual([200, 200, 200]);
     expect((await wire.env(theirSecond)).json()).toMatchObject({ data: { secrets: [{ key: "THEIRS" }] } });
+    // That it is suspended is nobody's business there.
+    await house.agents.suspend(admin, scout.id);
+    expect(await at("/t/acme")(scout, idToken, accessToken)).toEqual([401, 400, 401]);
     await house.tenants.suspend(admin, "acme");
     expect(await at("")(theirs, theirFirst, theirSecond)).toEqual([401, 400, 401]);
   });
