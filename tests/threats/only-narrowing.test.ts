@@ -1,6 +1,5 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { AuthorizationRequest } from "../../packages/server/src/access/grants/authorization-request.ts";
 import { makeCodes } from "../../packages/server/src/access/grants/codes.ts";
 import type { Asker, TokenRequest } from "../../packages/server/src/access/grants/index.ts";
 import { challengeOf } from "../../packages/server/src/access/vault/index.ts";
@@ -225,7 +224,9 @@ eachStore("a chain of exchanges and refreshes", (fresh) => {
           resource: audience,
           scopes: granted,
           codeChallenge: challengeOf(verifier),
-        } as AuthorizationRequest;
+          dpopThumbprint: undefined,
+          authTime: undefined,
+        };
         const { tenantEpoch } = await house.standing.chain("default", { actors: [], user: alice });
         const parties = { user: { id: alice.id, epoch: alice.epoch }, tenantEpoch };
         const { code } = await house.db.write((tx) => issueCode(tx, admin, asker.client, request, { nonce: undefined }, parties));
