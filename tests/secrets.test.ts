@@ -1,9 +1,10 @@
-import { randomBytes } from "node:crypto";
+import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { request } from "node:http";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { SignJWT } from "jose";
 import pg from "pg";
 import { afterAll, describe, expect, test } from "vitest";
 import type { StoreAddress } from "../packages/server/src/ground/db/index.ts";
@@ -282,6 +283,60 @@ eachStore("no secret is in any log, error, audit row, metric, span, page or stor
     watch("state", new URL(onward).searchParams.get("state") ?? "");
     expect((await comeBack(await upstream.walk(onward, "alice"), page.cookie)).status).toBe(200);
 
+    // The OAuth server: an agent as its client, with a secret and with a key, and all that can go wrong with them.
+    const asForm = { "content-type": "application/x-www-form-urlencoded" };
+    const files = { name: "files", identifier: "https://files.test/", scopes: [{ name: "read" }] };
+    expect((await call("POST", "/v1/resources", { token: admin, json: files })).status).toBe(201);
+    const client = await call("POST", "/v1/agents/usher/client-secrets", { token: admin, json: {}, shows: ["oauth client secret"] });
+    const clientSecret = watch("oauth client secret", String(client.json["clientSecret"]));
+    const clientId = String(client.json["clientId"]);
+    const pair = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    const privateJwk = pair.privateKey.export({ format: "jwk" });
+    watch("private key of a client", privateJwk.d ?? "");
+    expect((await call("POST", "/v1/agents/usher/client-keys", { token: admin, json: { jwk: privateJwk } })).status).toBe(400);
+    const publicJwk = pair.publicKey.export({ format: "jwk" });
+    expect((await call("POST", "/v1/agents/usher/client-keys", { token: admin, json: { jwk: publicJwk } })).status).toBe(201);
+    const assert = async (aud: string) =>
+      watch(
+        "client assertion",
+        await new SignJWT({ iss: clientId, sub: clientId, aud, jti: randomBytes(8).toString("hex") })
+          .setProtectedHeader({ alg: "ES256" })
+          .setIssuedAt()
+          .setExpirationTime("1m")
+          .sign(pair.privateKey),
+      );
+    const asks = (path: string, form: Readonly<Record<string, string>>, authorization?: string) =>
+      call("POST", `/oauth2/${path}`, {
+        headers: { ...asForm, ...(authorization !== undefined && { authorization }) },
+        body: new URLSearchParams(form),
+        shows: ["oauth access token"],
+      });
+    const basically = (secretOfIt: string) => `Basic ${Buffer.from(`${clientId}:${secretOfIt}`).toString("base64")}`;
+    const assertion = { client_assertion_type: "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" };
+    const grant = { grant_type: "client_credentials" };
+    const good = await assert(server.url);
+    for (const [status, form, authorization] of [
+      [200, {}, basically(clientSecret)],
+      [200, { client_id: clientId, client_secret: clientSecret }, undefined],
+      [200, { ...assertion, client_assertion: good }, undefined],
+      [401, { ...assertion, client_assertion: good }, undefined],
+      [401, { ...assertion, client_assertion: await assert(`${server.url}/oauth2/token`) }, undefined],
+      [401, { client_id: clientId, client_secret: `${clientSecret}x` }, undefined],
+      [401, {}, basically(`${clientSecret.slice(0, -1)}x`)],
+      [401, {}, `Bearer ${clientSecret}`],
+      [400, { client_id: clientId, client_secret: clientSecret }, basically(clientSecret)],
+      [401, { client_id: clientSecret, client_secret: clientId }, undefined],
+      [400, { scope: clientSecret }, basically(clientSecret)],
+      [400, { resource: clientSecret }, basically(clientSecret)],
+    ] as const) {
+      const answer = await asks("token", { ...grant, ...form }, authorization);
+      expect([answer.status, JSON.stringify(form).slice(0, 60)], answer.said).toEqual([status, JSON.stringify(form).slice(0, 60)]);
+      if (status !== 200) continue;
+      const token = watch("oauth access token", String(answer.json["access_token"]));
+      for (const path of ["introspect", "revoke"]) expect((await asks(path, { token }, basically(clientSecret))).status).toBe(200);
+    }
+    await call("GET", `/oauth2/authorize?client_id=${clientId}&client_secret=${clientSecret}&state=${clientSecret}`);
+
     // A provider that misbehaves, at every grant that is left: an agent's own, a refresh, a code.
     const its = watch("token that came wrongly", secret("wrong"));
     const seventh = async (n: number) => {
@@ -345,7 +400,7 @@ eachStore("no secret is in any log, error, audit row, metric, span, page or stor
       expect((await call("POST", "/v1/credential-providers", { token: admin, json })).status).toBe(status);
     for (const token of [stray.replaceAll('"', ""), tampered, `${alone.slice(0, -4)}AAAA`, keys.scout.replace(/.$/, "x"), `${admin}x`])
       await call("GET", "/v1/agents", { token: watch("dead credential", token) });
-    for (const known of [admin, keys.scout, alone]) {
+    for (const known of [admin, keys.scout, alone, clientSecret]) {
       for (const path of ["agents", "agents/scout/keys", "issuers", "users", "credential-providers", "connections", "nothing"])
         await call(path === "agents/scout/keys" ? "DELETE" : "GET", `/v1/${path}/${known.slice(0, 127)}`, { token: admin });
       await call("GET", `/v1/agents?limit=${known}&${known}=1&cursor=${known}`, { token: admin });

@@ -69,6 +69,35 @@ eachStore("peppers", (fresh) => {
     await again.close();
   });
 
+  test("client secrets move as keys do, and a pepper stays while one of them needs it", async () => {
+    let now = Date.now();
+    const house = await openWith(await fresh(), {}, () => now);
+    const { who, apiKey, agentId } = await furnish(house, "acme", 0);
+    const { clientSecret } = await house.agents.createClientSecret(who, agentId, {});
+    const known = () => house.agents.clientSecretHolder(agentId, clientSecret);
+    const peppers = async () => (await house.peppers.list({ limit: 50 })).items;
+    expect(await peppers()).toMatchObject([{ keys: { client_secrets: 1 } }]);
+    const { id } = await house.peppers.rotate(who);
+    now += 20_000;
+    for (const used of [house.operators.byKey(adminKey), house.agents.holderOf(apiKey)]) expect(await used).toBeDefined();
+    for (let look = 0; look < 3; look += 1) {
+      now += 2 * hour;
+      await run(house, "peppers.retire");
+    }
+    expect(await peppers()).toMatchObject([
+      { id, keys: { client_secrets: 0 } },
+      { keys: { agent_keys: 0, operators: 0, client_secrets: 1 } },
+    ]);
+    expect(await known()).toMatchObject({ agentId });
+    for (let look = 0; look < 2; look += 1) {
+      now += 2 * hour;
+      await run(house, "peppers.retire");
+    }
+    expect(await peppers()).toMatchObject([{ id, keys: { client_secrets: 1 } }]);
+    expect(await known()).toMatchObject({ agentId });
+    await house.close();
+  });
+
   test("keys made on one replica with a new pepper work on another at once, and a key that moves is never unknown meanwhile", {
     timeout: 60_000,
   }, async () => {

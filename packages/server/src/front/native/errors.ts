@@ -85,7 +85,7 @@ export const errors: Record<Code, number> = {
 };
 
 /** Keys and tokens of the forms that we give out. Errors name what was not found, and end in other people's logs: a key put where a name belongs is not named. */
-const ours = /\b(?:sk|op)_[0-9a-f]{40,}|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*/g;
+const ours = /\b(?:sk|cs|op)_[0-9a-f]{40,}|\brt_[\w-]{40,}|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*/g;
 
 /** Answers every refusal below `scope` as this wire says it: `{ error: { code, message, requestId, details? } }`. */
 export const answerErrors = (scope: FastifyInstance): void => {

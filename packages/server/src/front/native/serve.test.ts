@@ -123,7 +123,7 @@ describe("an operation", () => {
   test("names no key or token of ours that was put where a name belongs", async () => {
     const { ask } = await open();
     const hex = "0123456789abcdef".repeat(4);
-    const lost = [`sk_${hex}`, `op_${hex}`, `eyJhbGciOiJFUzI1NiJ9.${hex}.${hex}`];
+    const lost = [`sk_${hex}`, `cs_${hex}`, `op_${hex}`, `rt_${hex}`, `eyJhbGciOiJFUzI1NiJ9.${hex}.${hex}`];
     for (const secret of lost) {
       const answer = await ask({ [secret]: 1 }, { url: `/v1/things/lamp?${secret}=${secret}` });
       expect([answer.statusCode, answer.headers["content-type"]]).toEqual([400, "application/json; charset=utf-8"]);
