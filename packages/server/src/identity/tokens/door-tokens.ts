@@ -27,6 +27,7 @@ export const makeDoorTokens = ({ audit, clock, standing, tokens }: Needs) => ({
     const { tenantEpoch } = await standing.check(tenant, agent.id, undefined, { agent: agent.epoch });
     const { token, expiresAt, jti } = await tokens.mint(kind, tenant, { agent, tenantEpoch, clientId: agent.id });
     await audit.note(who, "token.issued", { target: jti, details: { kind, client: agent.id, expiresAt } });
-    return { token, expiresIn: Math.max(0, Math.floor((expiresAt - clock()) / 1000)) };
+    // A token's times are whole seconds: of the one that has begun all is counted, so that its kind's life is what is told.
+    return { token, expiresIn: Math.max(0, Math.ceil((expiresAt - clock()) / 1000)) };
   },
 });
