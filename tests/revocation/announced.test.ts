@@ -18,7 +18,7 @@ eachStore("what replicas may remember", (fresh) => {
 
   test("is announced by every write that changes it, before the write is answered", async () => {
     house = await openTestHouse(await fresh(), {}, publicUrl);
-    const { agents, users, providers, issuers, families, grants, db } = house;
+    const { agents, users, providers, issuers, clients, families, grants, db } = house;
     const heard: string[] = [];
     db.changes.subscribe((change: Change | undefined) => {
       heard.push(change ? `${change.tenant} ${change.kind} ${change.target}` : "anything");
