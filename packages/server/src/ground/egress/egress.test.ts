@@ -364,6 +364,19 @@ describe("an answer", () => {
     await expect(egress.fetch(url)).rejects.toMatchObject({ reason: "timeout" });
   });
 
+  test("may be held tighter by the caller, and never looser", async () => {
+    const { url, egress } = await local((request, response) => void (request.url === "/never" || response.end("a".repeat(1_000))), {
+      bodyBytes: 500,
+      totalMs: 200,
+    });
+    await expect(egress.fetch(url, {}, { bodyBytes: 2_000 })).rejects.toMatchObject({ reason: "too_large" });
+    await expect(egress.fetch(`${url}/never`, {}, { totalMs: 60_000 })).rejects.toMatchObject({ reason: "timeout" });
+    const roomy = await local((request, response) => void (request.url === "/never" || response.end("a".repeat(1_000))), {});
+    expect((await roomy.egress.fetch(roomy.url, {}, { bodyBytes: 1_000 })).status).toBe(200);
+    await expect(roomy.egress.fetch(roomy.url, {}, { bodyBytes: 999 })).rejects.toMatchObject({ reason: "too_large" });
+    await expect(roomy.egress.fetch(`${roomy.url}/never`, {}, { totalMs: 100 })).rejects.toMatchObject({ reason: "timeout" });
+  });
+
   test("is cut by the caller's signal, with the signal's reason", async () => {
     const { url, egress } = await local(() => {});
     const ours = new Error("enough");
