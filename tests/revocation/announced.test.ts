@@ -85,7 +85,9 @@ eachStore("what replicas may remember", (fresh) => {
     await granted("cli_1");
     // However many they are, one word tells of all.
     const of1 = { kind: "client", id: "cli_1" } as const;
-    expect(await of(() => db.write((tx) => grants.end(tx, admin, of1, "client_removed")))).toEqual(["default oauth_grant cli_1"]);
+    const heardOfAll = await of(() => db.write((tx) => grants.end(tx, admin, of1, "client_removed")));
+    expect(heardOfAll).toEqual(told("oauth_grant", "cli_1"));
+    expect(heardOfAll.filter((each) => each.includes("gnt_"))).toEqual([]);
     const { token } = await house.tokens.mint("access", "default", {
       audience: "https://api.example/",
       clientId: clerk.id,

@@ -48,6 +48,9 @@ eachStore("a revocation", (fresh) => {
       clientKeys: ids("client_keys"),
       connections: await pick("connections", ["active"]),
       authorizations: await pick("authorization_sessions", ["pending", "authorized", "exchanging"]),
+      grants: (await world.db.read.selectFrom("oauth_grants").select("id").where("status", "=", "active").execute())
+        .map(({ id }) => id)
+        .filter((id) => ids("oauth_grants").includes(id)),
     };
   };
 
@@ -98,6 +101,9 @@ eachStore("a revocation", (fresh) => {
       const alive = await aliveOf(closure);
       expect(before.connections?.count).toBe(alive.connections.length);
       expect(before.authorizations?.count).toBe(alive.authorizations.length);
+      expect(before.grants?.count ?? 0).toBe(alive.grants.length);
+      expect(alive.grants).toEqual(expect.arrayContaining(before.grants?.some.map((each) => each.id) ?? []));
+      expect(alive.grants.length > 0).toBe(noun !== "credential-providers");
       for (const keys of ["agentKeys", "clientSecrets", "clientKeys"] as const) expect(before[keys]?.count ?? 0).toBe(alive[keys].length);
       expect(alive.connections).toEqual(expect.arrayContaining(before.connections?.some.map((each) => each.id) ?? []));
       expect(before.connections?.some).toHaveLength(Math.min(20, alive.connections.length));
@@ -117,6 +123,8 @@ eachStore("a revocation", (fresh) => {
       expect(after?.authorizations?.count ?? 0).toBe(0);
       const left = await aliveOf(closure);
       expect(left.authorizations).toEqual([]);
+      // What a person granted is over with either, for what was handed out before a suspension stays dead.
+      expect(left.grants).toEqual([]);
       // A suspension keeps what it stops; what is final erases it.
       const keeps = what.includes("suspended");
       expect(left.connections).toHaveLength(keeps ? alive.connections.length : 0);
@@ -134,6 +142,44 @@ eachStore("a revocation", (fresh) => {
       expect(secrets.filter((row) => ended.has(row.session_id) && row.sealed_secrets !== "")).toEqual([]);
     }, 60_000);
   });
+
+  test.each([
+    ["suspended", (w: World) => w.clients.apps.suspend(admin, w.appId)],
+    ["deleted", (w: World) => w.clients.apps.remove(admin, w.appId)],
+  ] as const)(
+    "an app %s: what people granted it dies, and nothing else",
+    async (_, end) => {
+      await open();
+      const closure = await closureOf(world.db, world.appId);
+      expect((await aliveOf(closure)).grants).toHaveLength(2);
+      await end(world);
+      await expectDead(world.appId, closure);
+      expect((await aliveOf(closure)).grants).toEqual([]);
+    },
+    60_000,
+  );
+
+  test("a grant: it alone dies, with its tokens, and the person's consent is forgotten", async () => {
+    await open();
+    const all = (await world.grants.list("default", { user: world.alice.id }, { limit: 500 })).items;
+    const [one] = all;
+    if (!one) throw new Error("no grant");
+    expect(all).toHaveLength(4);
+    const closure = await closureOf(world.db, one.id);
+    expect(closure.map(({ table }) => table).sort()).toEqual(["authorization_codes", "refresh_tokens"]);
+    const answer = await world.ask({ method: "DELETE", url: `/v1/grants/${one.id}` });
+    expect(answer.statusCode, answer.body).toBe(204);
+    await expectDead(one.id, closure);
+    expect((await world.ask({ url: `/v1/grants/${one.id}` })).json()).toMatchObject({ id: one.id, status: "revoked", reason: "operator" });
+    const again = await world.ask({ method: "DELETE", url: `/v1/grants/${one.id}` });
+    expect(again.statusCode).toBe(204);
+    const rows = (await world.audit.list("default", { action: "grant.revoked" }, { limit: 10 })).items;
+    expect(rows).toMatchObject([{ target: one.id, callerKind: "operator", details: { reason: "operator" } }]);
+    for (const filter of [`client=${one.client}`, `user=${world.alice.id}`, `agent=${one.agent?.id ?? "none"}`]) {
+      const { items } = (await world.ask({ url: `/v1/grants?limit=2&${filter}` })).json<{ items: { id: string }[] }>();
+      expect([filter, items.length]).toEqual([filter, filter === "agent=none" ? 0 : 2]);
+    }
+  }, 60_000);
 
   test("a connection: impact says whether it holds tokens, and it alone dies", async () => {
     await open();

@@ -9,7 +9,7 @@ export interface Thing {
 type AnyRow = Readonly<Record<string, unknown>>;
 
 /** Columns that end in `_id` and name nothing that can be revoked: the owner of all, keys that seal or hash, and what others call us. */
-const namesNothing = new Set(["tenant_id", "kek_id", "pepper_id", "client_id", "login_client_id", "account_id", "request_id"]);
+const namesNothing = new Set(["tenant_id", "kek_id", "pepper_id", "login_client_id", "account_id", "request_id"]);
 
 /** Tables that tell what was, and hold nothing that works. */
 const history = new Set(["audit_events", "audit_unsealed", "audit_blocks", "audit_block_filters", "audit_checkpoints", "changes"]);
@@ -19,6 +19,8 @@ const history = new Set(["audit_events", "audit_unsealed", "audit_blocks", "audi
  * column that is not here was added without a thought for revocation.
  */
 const columns: Readonly<Record<string, "dies" | "stands">> = {
+  // What a provider calls us.
+  "providers.client_id": "stands",
   "agent_keys.agent_id": "dies",
   "client_secrets.agent_id": "dies",
   "client_keys.agent_id": "dies",
@@ -29,6 +31,21 @@ const columns: Readonly<Record<string, "dies" | "stands">> = {
   "authorization_sessions.user_id": "dies",
   "authorization_sessions.provider_id": "dies",
   "authorization_visits.session_id": "dies",
+  "oauth_grants.client_id": "dies",
+  "oauth_grants.agent_id": "dies",
+  "oauth_grants.user_id": "dies",
+  "authorization_codes.grant_id": "dies",
+  "refresh_tokens.grant_id": "dies",
+  // A browser on its way: what it names is asked for again before it is given anything.
+  "authorization_requests.client_id": "stands",
+  "authorization_requests.issuer_id": "stands",
+  "authorization_requests.user_id": "stands",
+  // Opens nothing; what is final forgets it.
+  "remembered_consents.client_id": "stands",
+  "remembered_consents.user_id": "stands",
+  "variables.project_id": "dies",
+  "integrations.project_id": "dies",
+  "integrations.provider_id": "dies",
   // How a session ended; one that is over is nothing to revoke.
   "authorization_sessions.connection_id": "stands",
   // An issuer that agents trust, or at which the users of apps log in, cannot be deleted.
@@ -60,7 +77,7 @@ export const closureOf = async (db: Db, id: string): Promise<readonly Thing[]> =
         .where(column as "agent_id", "=", next)
         .execute();
       for (const row of rows) {
-        const thing = { table, id: String(row["id"]) };
+        const thing = { table, id: String(row["id"] ?? row["hash"]) };
         if (found.has(thing.id)) continue;
         found.set(thing.id, thing);
         frontier.push(thing.id);

@@ -17,6 +17,7 @@ import type { User } from "../../packages/server/src/identity/users/index.ts";
 import { openWire } from "../../packages/server/src/front/native/wire-for-tests.ts";
 import type { TestIssuer } from "../../packages/server/src/testing/openid.ts";
 import type { TestProvider } from "../../packages/server/src/testing/provider.ts";
+import { openGranted } from "./granted.ts";
 
 /** Something that opens a door, and whom it names. */
 export interface Opener {
@@ -85,6 +86,7 @@ export const openWorld = async (store: StoreAddress, upstream: TestProvider, iss
       requestId: "req_door",
       address: undefined,
     });
+  const secretOf = new Map<string, string>();
   const people: User[] = [];
   for (const name of ["alice", "bob"]) {
     const userToken = await userTokenOf(name);
@@ -99,6 +101,7 @@ export const openWorld = async (store: StoreAddress, upstream: TestProvider, iss
       const { apiKey } = await agents.createKey(admin, agent.id, {});
       openers.push({ what: `a key of ${agent.name}`, of: [agent.id], tries: door(() => prove(apiKey)) });
       const { clientId, clientSecret } = await agents.createClientSecret(admin, agent.id, {});
+      secretOf.set(agent.id, clientSecret);
       openers.push({
         what: `a client secret of ${agent.name}`,
         of: [agent.id],
@@ -202,6 +205,17 @@ export const openWorld = async (store: StoreAddress, upstream: TestProvider, iss
     }
   }
 
-  return { ...wire, ...house, close: wire.close, scout, clerk, bystander, alice, bob, git, hub, weather, openers };
+  const granted = await openGranted({
+    house,
+    agents: [scout, clerk, bystander],
+    people,
+    secretOf,
+    issuerUrl: house.tenants.issuerOf("default"),
+    door,
+    sign: issuer.sign,
+  });
+  openers.push(...granted.openers);
+
+  return { ...wire, ...house, appId: granted.appId, close: wire.close, scout, clerk, bystander, alice, bob, git, hub, weather, openers };
 };
 export type World = Awaited<ReturnType<typeof openWorld>>;

@@ -1,6 +1,7 @@
 import { generateKeyPairSync } from "node:crypto";
 import type { Operation } from "@legate/contract";
 import type { Tables } from "../../packages/server/src/ground/db/index.ts";
+import { adminOf } from "../../packages/server/src/testing/stores.ts";
 import type { TestIssuer } from "../../packages/server/src/testing/openid.ts";
 import type { ManyTenants } from "./many-tenants.ts";
 
@@ -74,6 +75,18 @@ export const furnish = async (many: ManyTenants, tenant: string, issuer: TestIss
   await make("workload-tokens", { agent: "probe", userToken: proven });
   const { token: alone = "" } = await make("workload-tokens", { agent: "probe" });
   await make("credentials/oauth2", { provider: "calendar", flow: "M2M" }, alone);
+  const grant = await many.house.db.write((tx) =>
+    many.house.families.begin(tx, adminOf(tenant), {
+      client,
+      clientVersion: "1",
+      agent: undefined,
+      user: { id: user.id, epoch: 0 },
+      tenantEpoch: 0,
+      resource: "https://mail.example/",
+      scopes: ["read"],
+      expiresAt: Date.now() + 24 * 60 * 60_000,
+    }),
+  );
   const begun = await make<World["begun"]>("credentials/oauth2", { provider: "calendar" }, token);
   const first = async (list: string): Promise<string> =>
     (await many.had<{ items: { id: string }[] }>({ url: `/v1/${list}`, key })).items[0]?.id ?? "";
@@ -100,6 +113,7 @@ export const furnish = async (many: ManyTenants, tenant: string, issuer: TestIss
       issuers: issuerId,
       "credential-providers": provider,
       connections: await first("connections"),
+      grants: grant.id,
       operators: operator,
       "signing-keys": await first("signing-keys"),
       tenants: tenant,
@@ -130,7 +144,7 @@ export const everythingOf = async ({ house }: ManyTenants, tenant: string): Prom
 
 /** What ends things comes last, and what ends most comes after what ends less, so that each finds something. */
 export const gravity = ({ method, path }: Operation): number => {
-  if (method === "DELETE") return /keys\/|secrets\/|connections/.test(path) ? 4 : 6;
+  if (method === "DELETE") return /keys\/|secrets\/|connections|grants/.test(path) ? 4 : 6;
   if (method === "POST") return /revoke$|signing-keys/.test(path) ? 5 : path.includes("{") ? 3 : 1;
   return method === "GET" ? 0 : 2;
 };

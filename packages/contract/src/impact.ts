@@ -44,6 +44,9 @@ export const impact = z.object({
   authorizations: someOf(z.object({ ...held, expiresAt: moment }))
     .optional()
     .describe("Consents under way. Their ids are not told: whoever knows one can open it."),
+  grants: someOf(z.object({ id: z.string(), client: z.string(), user: z.string(), resource: z.string() }))
+    .optional()
+    .describe("What people granted OAuth clients, with every refresh token and access token that came of it."),
   clients: someOf(named).optional().describe("Registered apps whose users log in at the issuer."),
   agents: someOf(named).optional().describe("Agents that trust the issuer, or that hold tokens of the provider."),
   users: someOf(z.object({ id: z.string(), subject: z.string() }))

@@ -6,6 +6,7 @@ export { type Code, codes } from "./codes.ts";
 export { connection, reservedParameters } from "./credentials.ts";
 export { errorAnswer } from "./errors.ts";
 export { pageQuery } from "./fields.ts";
+export { grant } from "./grants.ts";
 export { impact, mostNamed } from "./impact.ts";
 export { clientAuth, issuer, issuerChange, newIssuer } from "./issuers.ts";
 export { dataKey, masterKey, pepper, signingKey } from "./keys.ts";

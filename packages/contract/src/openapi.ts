@@ -4,6 +4,7 @@ import { auditEvent } from "./audit.ts";
 import { type Code, codes } from "./codes.ts";
 import { connection } from "./credentials.ts";
 import { errorAnswer } from "./errors.ts";
+import { grant } from "./grants.ts";
 import { issuer, issuerChange, newIssuer } from "./issuers.ts";
 import { nothing, type Operation, type Right } from "./operation.ts";
 import { operations } from "./operations.ts";
@@ -23,6 +24,7 @@ const named: Readonly<Record<string, readonly [schema: z.ZodType, io: "input" | 
   AuditEvent: [auditEvent, "output"],
   Connection: [connection, "output"],
   Error: [errorAnswer, "output"],
+  Grant: [grant, "output"],
   Integration: [integration, "output"],
   Issuer: [issuer, "output"],
   IssuerChange: [issuerChange, "input"],

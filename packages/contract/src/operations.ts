@@ -2,6 +2,7 @@ import * as agents from "./agents.ts";
 import * as audit from "./audit.ts";
 import * as clients from "./clients.ts";
 import * as credentials from "./credentials.ts";
+import * as grants from "./grants.ts";
 import * as impact from "./impact.ts";
 import * as issuers from "./issuers.ts";
 import * as keys from "./keys.ts";
@@ -67,6 +68,9 @@ export const operations = {
   listConnections: credentials.listConnections,
   getConnection: credentials.getConnection,
   deleteConnection: credentials.deleteConnection,
+  listGrants: grants.listGrants,
+  getGrant: grants.getGrant,
+  deleteGrant: grants.deleteGrant,
   createClient: clients.createClient,
   listClients: clients.listClients,
   getClient: clients.getClient,

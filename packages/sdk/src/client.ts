@@ -24,6 +24,10 @@ export class LegateClient {
   readonly operators: Nouns["operators"];
   readonly agents: Nouns["agents"];
   readonly keys: Nouns["keys"];
+  readonly clientSecrets: Nouns["clientSecrets"];
+  readonly clientKeys: Nouns["clientKeys"];
+  readonly clients: Nouns["clients"];
+  readonly resources: Nouns["resources"];
   readonly users: Nouns["users"];
   readonly issuers: Nouns["issuers"];
   readonly providers: Nouns["providers"];
@@ -31,6 +35,10 @@ export class LegateClient {
   readonly credentials: Nouns["credentials"];
   readonly authorizations: Nouns["authorizations"];
   readonly connections: Nouns["connections"];
+  readonly grants: Nouns["grants"];
+  readonly projects: Nouns["projects"];
+  readonly variables: Nouns["variables"];
+  readonly integrations: Nouns["integrations"];
   readonly signingKeys: Nouns["signingKeys"];
   readonly dataKeys: Nouns["dataKeys"];
   readonly masterKey: Nouns["masterKey"];
@@ -50,6 +58,10 @@ export class LegateClient {
     this.operators = nouns.operators;
     this.agents = nouns.agents;
     this.keys = nouns.keys;
+    this.clientSecrets = nouns.clientSecrets;
+    this.clientKeys = nouns.clientKeys;
+    this.clients = nouns.clients;
+    this.resources = nouns.resources;
     this.users = nouns.users;
     this.issuers = nouns.issuers;
     this.providers = nouns.providers;
@@ -57,6 +69,10 @@ export class LegateClient {
     this.credentials = nouns.credentials;
     this.authorizations = nouns.authorizations;
     this.connections = nouns.connections;
+    this.grants = nouns.grants;
+    this.projects = nouns.projects;
+    this.variables = nouns.variables;
+    this.integrations = nouns.integrations;
     this.signingKeys = nouns.signingKeys;
     this.dataKeys = nouns.dataKeys;
     this.masterKey = nouns.masterKey;

@@ -250,6 +250,14 @@ export const makeNouns = (call: Call) => ({
     impact: (id: string, options?: CallOptions) => call(operations.getConnectionImpact, { ...options, params: { id } }),
     ...list((query: QueryOf<Ops["listConnections"]>, options) => call(operations.listConnections, { ...options, query })),
   },
+  /** What people granted OAuth clients. */
+  grants: {
+    get: (id: string, options?: CallOptions) => call(operations.getGrant, { ...options, params: { id } }),
+    delete: async (id: string, options?: CallOptions): Promise<void> => {
+      await call(operations.deleteGrant, { ...options, params: { id } });
+    },
+    ...list((query: QueryOf<Ops["listGrants"]>, options) => call(operations.listGrants, { ...options, query })),
+  },
   signingKeys: {
     rotate: (options?: CallOptions) => call(operations.rotateSigningKey, { ...options }),
     revoke: (id: string, options?: CallOptions) => call(operations.revokeSigningKey, { ...options, params: { id } }),

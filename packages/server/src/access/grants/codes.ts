@@ -28,7 +28,7 @@ export const makeCodes =
     tx: Handle,
     who: Principal,
     client: Client,
-    request: AuthorizationRequest,
+    request: Pick<AuthorizationRequest, "redirectUri" | "resource" | "scopes" | "codeChallenge" | "dpopThumbprint" | "authTime">,
     { nonce }: Pick<RequestSecrets, "nonce">,
     { user, tenantEpoch }: Parties,
   ): Promise<{ readonly code: string; readonly grant: string; readonly expiresAt: number }> => {

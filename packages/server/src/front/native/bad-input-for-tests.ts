@@ -33,6 +33,7 @@ const user = { params: { id: "usr_0" }, missing: "user_unknown" } as const;
 const issuer = { params: { name: "corp" }, missing: "issuer_unknown" } as const;
 const provider = { params: { name: "weather" }, missing: "provider_unknown" } as const;
 const connection = { params: { id: "con_0" }, missing: "connection_unknown" } as const;
+const grant = { params: { id: "gnt_0" }, missing: "grant_unknown" } as const;
 const client = { params: { name: "console" }, missing: "client_unknown" } as const;
 const resource = { params: { name: "mail" }, missing: "resource_unknown" } as const;
 /** RFC 7517 appendix A.1. */
@@ -143,6 +144,9 @@ export const samples: Record<OperationId, Sample> = {
   listConnections: {},
   getConnection: connection,
   deleteConnection: connection,
+  listGrants: {},
+  getGrant: grant,
+  deleteGrant: grant,
   putProject: { params: { project: "billing" }, body: { description: "Bills.", agents: ["*"], lanes: { ppe_1: ["probe"] } } },
   listProjects: {},
   getProject: project,

@@ -2,6 +2,7 @@ import { type impact, mostNamed, operations } from "@legate/contract";
 import type { z } from "zod";
 import type { Clients } from "../../access/clients/index.ts";
 import type { Providers } from "../../access/providers/index.ts";
+import type { Grants } from "../../access/grants/index.ts";
 import type { Connections, Of, Sessions } from "../../access/vault/index.ts";
 import type { Db } from "../../ground/db/index.ts";
 import type { Agents } from "../../identity/agents/index.ts";
@@ -19,6 +20,7 @@ interface Rooms {
   readonly clients: Pick<Clients, "apps">;
   readonly connections: Pick<Connections, "get" | "someOf" | "agentsAt">;
   readonly sessions: Pick<Sessions, "someOf" | "someAtIssuer">;
+  readonly grants: Pick<Grants, "someOf">;
 }
 
 type Impact = z.input<typeof impact>;
@@ -39,7 +41,7 @@ const encodeAuthorizations = ({ count, some }: Awaited<ReturnType<Sessions["some
 
 /** What a revocation would end, gathered from the rooms that hold it. */
 export const serveImpact = (serve: Serve, rooms: Rooms): void => {
-  const { db, agents, users, issuers, providers, clients, connections, sessions } = rooms;
+  const { db, agents, users, issuers, providers, clients, connections, sessions, grants } = rooms;
 
   const vaultOf = async (tenant: string, of: Of) => ({
     connections: encodeConnections(await connections.someOf(tenant, of, mostNamed)),
@@ -54,12 +56,17 @@ export const serveImpact = (serve: Serve, rooms: Rooms): void => {
       clientSecrets: await agents.someClientSecrets(tenant, id, mostNamed),
       clientKeys: await agents.someClientKeys(tenant, id, mostNamed),
       ...(await vaultOf(tenant, { kind: "agent", id })),
+      grants: await grants.someOf(tenant, { kind: "agent", id }, mostNamed),
     };
   });
 
   serve(operations.getUserImpact, async ({ who: { tenant }, params }): Promise<Impact> => {
     const { id } = await users.get(tenant, params.id);
-    return { workloadTokens: "minted_before", ...(await vaultOf(tenant, { kind: "user", id })) };
+    return {
+      workloadTokens: "minted_before",
+      ...(await vaultOf(tenant, { kind: "user", id })),
+      grants: await grants.someOf(tenant, { kind: "user", id }, mostNamed),
+    };
   });
 
   serve(operations.getProviderImpact, async ({ who: { tenant }, params, query: { vault = defaultVault } }): Promise<Impact> => {

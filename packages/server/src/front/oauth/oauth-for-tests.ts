@@ -1,5 +1,4 @@
 import type { LightMyRequestResponse } from "fastify";
-import type { AuthorizationRequest } from "../../access/grants/authorization-request.ts";
 import { makeCodes } from "../../access/grants/codes.ts";
 import { makeFamilies } from "../../access/grants/families.ts";
 import { challengeOf } from "../../access/vault/index.ts";
@@ -162,7 +161,7 @@ export const openOauth = async (store: StoreAddress, issuer: TestIssuer, hand = 
       codeChallenge: challengeOf(verifier),
       dpopThumbprint: granting.dpopThumbprint,
       authTime: hand.clock() - 5_000,
-    } as AuthorizationRequest;
+    };
     const given = await db.write((tx) =>
       issueCode(tx, anonymous("default", "req_browser"), client, request, { nonce: granting.nonce }, { user: granting.user, tenantEpoch }),
     );
