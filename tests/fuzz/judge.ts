@@ -9,7 +9,7 @@ const byId: Readonly<Record<string, Operation>> = operations;
 const unreadable: Readonly<Record<number, string>> = { 400: "invalid_request", 408: "invalid_request", 431: "payload_too_large" };
 
 /** Pages for people answer in HTML. */
-const isPage = (target: string): boolean => /^(\/t\/[^/]*)?\/(consent|callback|login)\//.test(target);
+const isPage = (target: string): boolean => /^(\/t\/[^/]*)?\/((consent|callback|login)\/|oauth2\/authorize\b)/.test(target);
 
 const utf8 = (bytes: string): string => Buffer.from(bytes, "latin1").toString("utf8");
 

@@ -100,6 +100,8 @@ const elsewhere: fc.Arbitrary<string> = fc.oneof(
       "/%2e%2e/v1/agents",
       "/consent/",
       "/login/callback",
+      "/oauth2/authorize",
+      "/oauth2/authorize?client_id=x&redirect_uri=https://app.test&response_type=code",
       "/favicon.ico",
       "/-",
       `/${"a/".repeat(3_000)}`,
@@ -110,7 +112,7 @@ const elsewhere: fc.Arbitrary<string> = fc.oneof(
   ),
   fc
     .tuple(
-      fc.constantFrom("/consent/", "/callback/", "/t/", "/v1/", "/docs/"),
+      fc.constantFrom("/consent/", "/callback/", "/oauth2/authorize/", "/t/", "/v1/", "/docs/"),
       part("id"),
       fc.constantFrom("", "?code=x&state=y", "?state=", "?error=access_denied&state=x", "?code=a&code=b"),
     )

@@ -298,8 +298,12 @@ eachStore("an authorization request", (fresh) => {
     expect(await refusalOf(choose(issuer.id))).toBe("session_used");
     expect(codeOf(await say(browser, request))).toMatch(/^ac_/);
 
+    const before = pageOf(await begin(browser));
+    const { formToken: token } = await shown(browser, before);
+    const chosen = loginOf(await requests.choose(nobody, before, browser.cookies, { token, issuer: issuer.id }));
     await clients.apps.update(admin, app.id, { issuer: "second" });
     expect(new URL(loginOf(await begin(browser))).origin).toBe(other.url);
+    expect(errorOf(await back(await idp.walk(chosen, "bob"), browser))).toBe("issuer_unavailable no_login");
   });
 
   test("without an issuer to log in at, and with nobody to be shown a page, the client hears so at once", async () => {

@@ -216,7 +216,7 @@ export const makeAuthorizationRequests = (needs: AuthorizationRequestsNeeds) => 
       if (!login || !(await db.write((tx) => requestsTable.advance(tx, who.tenant, request, burnt)))) throw used();
       try {
         if (client.version !== request.clientVersion) throw answers.changed();
-        const { user, authTime } = await personLogin.finish(who, request, params, { ...login, state });
+        const { user, authTime } = await personLogin.finish(who, client, request, params, { ...login, state });
         const known: AuthorizationRequest = { ...burnt, user: user.id, userEpoch: user.epoch, authTime };
         const asked = { user: user.id, resource: request.resource, scopes: request.scopes };
         if (request.recallable && (await isRemembered(db.read, client, asked))) {

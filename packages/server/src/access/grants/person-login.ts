@@ -42,14 +42,16 @@ export const makePersonLogin = ({ db, clock, random, issuers, users, login }: Ne
     return client;
   };
 
+  const issuersFor = async ({ tenant, issuerId }: Client): Promise<readonly Issuer[]> => {
+    const own = issuerId === undefined ? undefined : await issuers.byId(db.read, tenant, issuerId);
+    const found = issuerId === undefined ? await issuers.withLogin(tenant, mostIssuers) : own?.login ? [own] : [];
+    if (found.length === 0) throw noLogin();
+    return found;
+  };
+
   return {
     /** The issuers among which a person of this client may choose, one at least. @throws Refusal issuer_unavailable */
-    issuersFor: async ({ tenant, issuerId }: Client): Promise<readonly Issuer[]> => {
-      const own = issuerId === undefined ? undefined : await issuers.byId(db.read, tenant, issuerId);
-      const found = issuerId === undefined ? await issuers.withLogin(tenant, mostIssuers) : own?.login ? [own] : [];
-      if (found.length === 0) throw noLogin();
-      return found;
-    },
+    issuersFor,
 
     /** @throws Refusal issuer_unknown, issuer_unavailable */
     begin: async (tenant: string, issuerId: string, { prompt, maxAge }: Wishes): Promise<LoginUnderWay> => {
@@ -66,19 +68,21 @@ export const makePersonLogin = ({ db, clock, random, issuers, users, login }: Ne
     },
 
     /**
-     * Who logged in; a user who is suspended or revoked did not.
+     * Who logged in, at an issuer where this client's people do; a user who is suspended or revoked did not.
      *
      * @throws Refusal authorization_denied where the person said no at the issuer; authorization_failed where the answer proves nothing; login_required
      * where the login is older than was asked; user_suspended, user_token_invalid, issuer_unknown, issuer_unavailable
      */
     finish: async (
       who: Principal,
+      client: Client,
       { issuer, prompt, maxAge, createdAt }: AuthorizationRequest,
       params: URLSearchParams,
       secrets: Omit<LoginUnderWay, "to">,
     ): Promise<{ readonly user: User; readonly authTime: number | undefined }> => {
-      const client = await clientAt(who.tenant, issuer ?? "");
-      const found = await login.whoOf(who.tenant, client, params, secrets).catch((thrown: unknown) => {
+      // The client may have got another issuer since; people of the former are not its users any more.
+      if (issuer === undefined || !(await issuersFor(client)).some(({ id }) => id === issuer)) throw noLogin();
+      const found = await login.whoOf(who.tenant, await clientAt(who.tenant, issuer), params, secrets).catch((thrown: unknown) => {
         if (!(thrown instanceof LoginFailed)) throw thrown;
         const { reason } = thrown;
         throw reason === "denied"
