@@ -1,12 +1,12 @@
-import { generateKeyPairSync, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { request } from "node:http";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { SignJWT } from "jose";
 import pg from "pg";
 import { afterAll, describe, expect, test } from "vitest";
+import { clientPair } from "../packages/server/src/access/clients/clients-for-tests.ts";
 import type { StoreAddress } from "../packages/server/src/ground/db/index.ts";
 import { startTestIssuer } from "../packages/server/src/testing/openid.ts";
 import { startProvider } from "../packages/server/src/testing/provider.ts";
@@ -290,21 +290,12 @@ eachStore("no secret is in any log, error, audit row, metric, span, page or stor
     const client = await call("POST", "/v1/agents/usher/client-secrets", { token: admin, json: {}, shows: ["oauth client secret"] });
     const clientSecret = watch("oauth client secret", String(client.json["clientSecret"]));
     const clientId = String(client.json["clientId"]);
-    const pair = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    const pair = clientPair();
     const privateJwk = pair.privateKey.export({ format: "jwk" });
     watch("private key of a client", privateJwk.d ?? "");
     expect((await call("POST", "/v1/agents/usher/client-keys", { token: admin, json: { jwk: privateJwk } })).status).toBe(400);
-    const publicJwk = pair.publicKey.export({ format: "jwk" });
-    expect((await call("POST", "/v1/agents/usher/client-keys", { token: admin, json: { jwk: publicJwk } })).status).toBe(201);
-    const assert = async (aud: string) =>
-      watch(
-        "client assertion",
-        await new SignJWT({ iss: clientId, sub: clientId, aud, jti: randomBytes(8).toString("hex") })
-          .setProtectedHeader({ alg: "ES256" })
-          .setIssuedAt()
-          .setExpirationTime("1m")
-          .sign(pair.privateKey),
-      );
+    expect((await call("POST", "/v1/agents/usher/client-keys", { token: admin, json: { jwk: pair.jwk } })).status).toBe(201);
+    const assert = async (aud: string) => watch("client assertion", await pair.assert(clientId, Date.now(), { aud }));
     const asks = (path: string, form: Readonly<Record<string, string>>, authorization?: string) =>
       call("POST", `/oauth2/${path}`, {
         headers: { ...asForm, ...(authorization !== undefined && { authorization }) },

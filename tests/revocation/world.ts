@@ -1,5 +1,4 @@
-import { generateKeyPairSync, type JsonWebKey, randomBytes } from "node:crypto";
-import { SignJWT } from "jose";
+import { clientPair } from "../../packages/server/src/access/clients/clients-for-tests.ts";
 import {
   actingFor,
   admin,
@@ -108,18 +107,12 @@ export const openWorld = async (store: StoreAddress, upstream: TestProvider, iss
         tries: door(() => proveClient({ clientId, clientSecret })),
       });
     }
-    const pair = generateKeyPairSync("ec", { namedCurve: "P-256" });
-    await agents.createClientKey(admin, agent.id, {
-      jwk: pair.publicKey.export({ format: "jwk" }) as JsonWebKey & Record<string, unknown>,
-    });
+    const pair = clientPair();
+    await agents.createClientKey(admin, agent.id, { jwk: pair.jwk });
     openers.push({
       what: `a client key of ${agent.name}`,
       of: [agent.id],
-      tries: door(async () => {
-        const assertion = new SignJWT({ iss: agent.id, sub: agent.id, aud: publicUrl, jti: randomBytes(8).toString("hex") });
-        const signed = assertion.setProtectedHeader({ alg: "ES256" }).setIssuedAt().setExpirationTime("1m");
-        await proveClient({ clientAssertion: await signed.sign(pair.privateKey) });
-      }),
+      tries: door(async () => proveClient({ clientAssertion: await pair.assert(agent.id, Date.now(), { aud: publicUrl }) })),
     });
     for (const user of [undefined, alice, bob]) {
       const of = [agent.id, ...(user ? [user.id] : [])];

@@ -78,7 +78,7 @@ export const agent = z.object({
   updatedAt: moment,
 });
 
-/** An agent's API key as answered: the key itself never comes back. */
+/** An agent's API key, or client secret, as answered: the key itself never comes back. */
 export const agentKey = z.object({
   id: z.string(),
   description: z.string().optional(),
@@ -86,9 +86,6 @@ export const agentKey = z.object({
   createdAt: moment,
   lastUsedAt: moment.optional().describe("Within a minute."),
 });
-
-/** A client secret as answered: the secret itself never comes back. */
-export const clientSecret = agentKey;
 
 /** A public key by which an agent proves itself as an OAuth client. */
 export const clientKey = z.object({
@@ -264,7 +261,7 @@ export const listClientSecrets = operation({
   rights: read,
   params: named,
   query: pageQuery,
-  answer: pageOf(clientSecret),
+  answer: pageOf(agentKey),
   status: 200,
   refusals: ["agent_unknown"],
 });

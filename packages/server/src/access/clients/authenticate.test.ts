@@ -51,7 +51,7 @@ eachStore("a client proves itself", (fresh) => {
 
     test("the header's two parts are form-decoded each by itself (RFC 6749 2.3.1)", async () => {
       const { agent, clientSecret } = open;
-      const encoded = [...clientSecret].map((each) => `%${each.charCodeAt(0).toString(16)}`).join("");
+      const encoded = Buffer.from(clientSecret).toString("hex").replaceAll(/../g, "%$&");
       const header = (text: string) => ({ authorization: `Basic ${Buffer.from(text).toString("base64")}` });
       await authenticate(header(`${agent.id}:${encoded}`));
       await authenticate({ authorization: basic(agent.id, clientSecret).replace("Basic", "bAsIc ") });
@@ -316,7 +316,10 @@ eachStore("a client proves itself", (fresh) => {
       const { agent, agents, pair, hand } = open;
       const { id: clerk } = await agents.create(admin, { name: "clerk" });
       await agents.createClientKey(admin, "clerk", { jwk: pair.jwk });
-      for (const id of [agent.id, clerk]) await authenticate(asserted(await pair.assert(id, hand.clock(), { jti: "same" })));
+      for (const id of [agent.id, clerk]) {
+        const { who } = await authenticate(asserted(await pair.assert(id, hand.clock(), { jti: "same" })));
+        expect(who.caller).toEqual({ kind: "agent", id });
+      }
     });
   });
 

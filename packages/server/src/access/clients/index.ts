@@ -2,5 +2,5 @@
 export type { App } from "./app.ts";
 export type { Authenticated, Client, ClientAuthMethod, ClientProof } from "./client.ts";
 export { type Clients, type From, makeClients } from "./clients.ts";
-export { isPersonal, type Resource } from "./resource.ts";
+export type { Resource } from "./resource.ts";
 export type { Bounds, Target } from "./target.ts";

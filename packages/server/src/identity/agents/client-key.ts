@@ -41,7 +41,7 @@ const curveOf = (crv: unknown) => (typeof crv === "string" && Object.hasOwn(curv
 
 /** What a public key of ours signs with: its own `alg` where it names one, else whatever its kind can. */
 export const algorithmsOf = ({ kty, crv, alg }: JsonWebKey): readonly string[] => {
-  if (alg !== undefined) return [String(alg)];
+  if (typeof alg === "string") return [alg];
   return kty === "RSA" ? rsaAlgorithms : (curveOf(crv)?.algorithms ?? []);
 };
 

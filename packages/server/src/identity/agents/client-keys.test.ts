@@ -105,7 +105,14 @@ describe("a public key", () => {
 
   test("keeps nothing but what makes it a key", () => {
     const jwk = publicJwk();
-    const { publicJwk: kept } = publicKeyFrom({ ...jwk, kid: "k", use: "sig", key_ops: ["verify"], x5u: "https://evil.example/", note: "x" });
+    const { publicJwk: kept } = publicKeyFrom({
+      ...jwk,
+      kid: "k",
+      use: "sig",
+      key_ops: ["verify"],
+      x5u: "https://evil.example/",
+      note: "x",
+    });
     expect(kept).toEqual({ ...jwk, kid: "k" });
   });
 
