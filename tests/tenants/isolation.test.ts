@@ -55,6 +55,8 @@ eachStore("two tenants with the same names of everything", (fresh) => {
       for (const op of all) {
         const nouns = nounsOf(op);
         for (const swapped of nouns) {
+          // Who puts a thing names what is made, in the own tenant.
+          if (op.method === "PUT" && swapped === nouns.at(-1)) continue;
           const values = Object.fromEntries(
             nouns.map(({ noun, param }) => {
               const id = (noun === swapped.noun ? other : own).ids[noun];
@@ -82,6 +84,11 @@ eachStore("two tenants with the same names of everything", (fresh) => {
     expect(await post("agents", { name: "fresh", issuer: ids["issuers"] })).toBe(404);
     expect(await post("credential-providers", { name: "fresh", type: "api_key", apiKey: "x", agents: [ids["agents"]] })).toBe(404);
     expect(await post("clients", { name: "fresh", redirectUris: ["https://a.example/"], issuer: ids["issuers"] })).toBe(404);
+    expect(await post("agents", { name: "fresh", project: ids["projects"] })).toBe(404);
+    const put = async (body: object) =>
+      (await many.ask({ method: "PUT", url: `/v1/projects/${acme.ids["projects"]}`, key, body })).statusCode;
+    expect(await put({ agents: [ids["agents"]] })).toBe(404);
+    expect(await put({ lanes: { ppe_1: [ids["agents"]] } })).toBe(404);
     const fresh = { name: "fresh", identifier: "https://fresh.example/", scopes: [] };
     for (const named of [{ agents: [ids["agents"]] }, { servers: [ids["agents"]] }, { clients: [ids["clients"]] }]) {
       expect(await post("resources", { ...fresh, ...named })).toBe(404);

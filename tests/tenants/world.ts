@@ -87,6 +87,12 @@ export const furnish = async (many: ManyTenants, tenant: string, issuer: TestIss
       expiresAt: Date.now() + 24 * 60 * 60_000,
     }),
   );
+  // A project's name is its id, so these are the tenant's own.
+  const [project, variable, integration] = [`project-of-${tenant}`, `VARIABLE_OF_${tenant.toUpperCase()}`, `integration-of-${tenant}`];
+  const put = (url: string, body: unknown) => many.had({ method: "PUT", url: `/v1/projects/${project}${url}`, key, body });
+  await put("", { agents: ["probe"] });
+  await put(`/variables/${variable}`, { value: `value-of-${marker}` });
+  for (const name of ["maps", integration]) await put(`/integrations/${name}`, { credential: `credential-of-${marker}` });
   const begun = await make<World["begun"]>("credentials/oauth2", { provider: "calendar" }, token);
   const first = async (list: string): Promise<string> =>
     (await many.had<{ items: { id: string }[] }>({ url: `/v1/${list}`, key })).items[0]?.id ?? "";
@@ -115,6 +121,9 @@ export const furnish = async (many: ManyTenants, tenant: string, issuer: TestIss
       connections: await first("connections"),
       grants: grant.id,
       operators: operator,
+      projects: project,
+      variables: variable,
+      integrations: integration,
       "signing-keys": await first("signing-keys"),
       tenants: tenant,
     },
@@ -144,7 +153,7 @@ export const everythingOf = async ({ house }: ManyTenants, tenant: string): Prom
 
 /** What ends things comes last, and what ends most comes after what ends less, so that each finds something. */
 export const gravity = ({ method, path }: Operation): number => {
-  if (method === "DELETE") return /keys\/|secrets\/|connections|grants/.test(path) ? 4 : 6;
+  if (method === "DELETE") return /keys\/|secrets\/|connections|grants|variables|integrations/.test(path) ? 4 : 6;
   if (method === "POST") return /revoke$|signing-keys/.test(path) ? 5 : path.includes("{") ? 3 : 1;
   return method === "GET" ? 0 : 2;
 };
