@@ -250,8 +250,11 @@ eachStore("an authorization request", (fresh) => {
       expect(await call(change)).toBeUndefined();
     for (const name of ["code", "iss", "error"])
       expect(await refusalOf(call((params) => [params.append(name, "x"), params.append(name, "y")]))).toBe("invalid_request");
+    const calls = idp.tokenCalls();
     const answers = await Promise.allSettled([back(url.href, browser), back(url.href, browser), back(url.href, browser)]);
-    expect(answers.filter((answer) => answer.status === "fulfilled" && answer.value !== undefined)).toHaveLength(1);
+    const came = answers.flatMap((answer) => (answer.status === "fulfilled" && answer.value ? [answer.value.kind] : []));
+    expect(came).toEqual(["page"]);
+    expect(idp.tokenCalls()).toEqual({ ...calls, authorization_code: calls.authorization_code + 1 });
     expect(await back(url.href, browser)).toBeUndefined();
     expect(await grantRows()).toEqual([]);
   });
