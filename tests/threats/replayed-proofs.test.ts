@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { type CryptoKey, exportJWK, generateKeyPair, SignJWT } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startTestIssuer, type TestIssuer } from "../../packages/server/src/testing/openid.ts";
 import { makeProver, type ProofOf, type Prover } from "../../packages/server/src/testing/prover.ts";
@@ -21,7 +20,7 @@ onPostgres("what may be used once, on two server processes", () => {
   let database: OwnDatabase;
   let replicas: readonly [ServerProcess, ServerProcess];
   let issuer: TestIssuer;
-  let key: CryptoKey;
+  let client: Prover;
   let scout: { readonly id: string; readonly secret: string };
 
   const send = async (replica: ServerProcess, { form, headers = {} }: Sent) => {
@@ -42,9 +41,8 @@ onPostgres("what may be used once, on two server processes", () => {
     const { id } = await asAdmin("POST", `${url}/v1/agents`, { name: "scout", issuer: "corp" });
     const { clientSecret } = await asAdmin("POST", `${url}/v1/agents/scout/client-secrets`, {});
     scout = { id: String(id), secret: String(clientSecret) };
-    const pair = await generateKeyPair("ES256", { extractable: true });
-    key = pair.privateKey;
-    await asAdmin("POST", `${url}/v1/agents/scout/client-keys`, { jwk: { ...(await exportJWK(pair.publicKey)), kid: "key-1" } });
+    client = await makeProver();
+    await asAdmin("POST", `${url}/v1/agents/scout/client-keys`, { jwk: { ...client.jwk, kid: "key-1" } });
     await asAdmin("POST", `${url}/v1/resources`, { name: "api", identifier: api, agents: ["scout"], scopes: [{ name: "read" }] });
   }, 120_000);
   afterAll(async () => {
@@ -56,9 +54,7 @@ onPostgres("what may be used once, on two server processes", () => {
   const proofs: Readonly<Record<string, () => Promise<Sent>>> = {
     "a client's assertion": async () => {
       const exp = Math.floor(Date.now() / 1000) + 60;
-      const assertion = await new SignJWT({ jti: randomUUID(), iss: scout.id, sub: scout.id, aud: issuerUrl, exp })
-        .setProtectedHeader({ alg: "ES256", kid: "key-1" })
-        .sign(key);
+      const assertion = await client.signed({ jti: randomUUID(), iss: scout.id, sub: scout.id, aud: issuerUrl, exp }, { kid: "key-1" });
       return { form: { ...forApi, client_assertion: assertion, client_assertion_type: assertionType } };
     },
     "an assertion about a user": async () => ({

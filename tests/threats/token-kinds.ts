@@ -1,5 +1,4 @@
-import { createPrivateKey, createPublicKey, type JsonWebKey, type KeyObject, randomUUID } from "node:crypto";
-import { exportJWK, generateKeyPair, SignJWT } from "jose";
+import { createPublicKey, KeyObject, randomUUID, type webcrypto } from "node:crypto";
 import { serveCoze } from "../../packages/server/src/front/coze/index.ts";
 import { admin, api, backUrl, issuerUrl, openOauth, verifier } from "../../packages/server/src/front/oauth/oauth-for-tests.ts";
 import type { StoreAddress } from "../../packages/server/src/ground/db/index.ts";
@@ -21,8 +20,8 @@ export const openEveryKind = async (store: StoreAddress, issuer: TestIssuer) => 
   const { house, hand, http, scout, token, userToken, redeemed, code, alice } = oauth;
   await serveCoze(http.app, house);
   const prover = await makeProver();
-  const { publicKey, privateKey } = await generateKeyPair("ES256", { extractable: true });
-  await house.agents.createClientKey(admin, "scout", { jwk: { ...(await exportJWK(publicKey)), kid: "key-1" } });
+  const client = await makeProver();
+  await house.agents.createClientKey(admin, "scout", { jwk: { ...client.jwk, kid: "key-1" } });
   const { apiKey } = await house.agents.createKey(admin, "scout", {});
   const coze = async (fields: Readonly<Record<string, string>>): Promise<string> => {
     const answer = await oauth.post("/coze/token", fields);
@@ -41,9 +40,10 @@ export const openEveryKind = async (store: StoreAddress, issuer: TestIssuer) => 
     "API key": () => Promise.resolve(apiKey),
     "client secret": () => Promise.resolve(scout.secret),
     "client assertion": () =>
-      new SignJWT({ jti: randomUUID(), iss: scout.id, sub: scout.id, aud: issuerUrl, exp: Math.floor(hand.clock() / 1000) + 60 })
-        .setProtectedHeader({ alg: "ES256", kid: "key-1" })
-        .sign(privateKey),
+      client.signed(
+        { jti: randomUUID(), iss: scout.id, sub: scout.id, aud: issuerUrl, exp: Math.floor(hand.clock() / 1000) + 60 },
+        { kid: "key-1" },
+      ),
     "user token": () => userToken(),
     "user assertion": () => userToken({ aud: issuerUrl, jti: randomUUID() }),
     "workload token": async () => (await house.workloadTokens.issue(admin, { agent: "scout" })).token,
@@ -77,15 +77,15 @@ export const openEveryKind = async (store: StoreAddress, issuer: TestIssuer) => 
     const kid = (await house.signing.keySet("default")).keys[0]?.["kid"];
     return had(await house.signing.keyFor("default", String(kid)), "key");
   };
-  const asPair = (jwk: JsonWebKey): KeyPair => {
-    const key = createPrivateKey({ key: jwk, format: "jwk" });
-    return { privateKey: key, publicKey: createPublicKey(key) };
+  const asPair = (key: webcrypto.CryptoKey): KeyPair => {
+    const privateKey = KeyObject.from(key);
+    return { privateKey, publicKey: createPublicKey(privateKey) };
   };
   const signers = {
     ours: await ourKey(),
-    "client assertion": asPair((await exportJWK(privateKey)) as JsonWebKey),
-    "DPoP proof": asPair((await exportJWK(prover.privateKey)) as JsonWebKey),
-    user: asPair((await exportJWK(issuer.key().privateKey)) as JsonWebKey),
+    "client assertion": asPair(client.privateKey),
+    "DPoP proof": asPair(prover.privateKey),
+    user: asPair(issuer.key().privateKey),
   };
   const signerOf = (kind: keyof typeof make): KeyPair => {
     if (kind === "client assertion" || kind === "DPoP proof") return signers[kind];

@@ -18,23 +18,28 @@ export interface ProofOf {
 export const makeProver = async (alg = "ES256", options: { readonly crv?: string; readonly modulusLength?: number } = {}) => {
   const { publicKey, privateKey } = await generateKeyPair(alg, { extractable: true, ...options });
   const jwk = await exportJWK(publicKey);
+  const signed = (claims: Readonly<Record<string, unknown>>, header: Readonly<Record<string, unknown>>): Promise<string> =>
+    new SignJWT(claims).setProtectedHeader({ alg, ...header } as JWTHeaderParameters).sign(privateKey);
   return {
     alg,
     jwk,
     privateKey,
     thumbprint: await calculateJwkThumbprint(jwk),
+    /** Anything else that is signed with the key. */
+    signed,
     proof: ({ method = "POST", url, nonce, accessToken, at = Date.now(), header = {}, claims = {} }: ProofOf): Promise<string> =>
-      new SignJWT({
-        jti: randomUUID(),
-        htm: method,
-        htu: url,
-        iat: Math.floor(at / 1000),
-        ...(nonce !== undefined && { nonce }),
-        ...(accessToken !== undefined && { ath: createHash("sha256").update(accessToken).digest("base64url") }),
-        ...claims,
-      })
-        .setProtectedHeader({ alg, typ: "dpop+jwt", jwk, ...header } as JWTHeaderParameters)
-        .sign(privateKey),
+      signed(
+        {
+          jti: randomUUID(),
+          htm: method,
+          htu: url,
+          iat: Math.floor(at / 1000),
+          ...(nonce !== undefined && { nonce }),
+          ...(accessToken !== undefined && { ath: createHash("sha256").update(accessToken).digest("base64url") }),
+          ...claims,
+        },
+        { typ: "dpop+jwt", jwk, ...header },
+      ),
   };
 };
 export type Prover = Awaited<ReturnType<typeof makeProver>>;

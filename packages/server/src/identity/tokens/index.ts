@@ -5,7 +5,7 @@ export type { CozeClaims, CozeGrant } from "./coze-token.ts";
 export { type DoorKind, type DoorTokens, makeDoorTokens } from "./door-tokens.ts";
 export { type Dpop, type DpopAsk, makeDpop } from "./dpop.ts";
 export type { IdGrant } from "./id-token.ts";
-export { type AcceptedKind, type Kind, kinds, ownAudiences } from "./kinds.ts";
+export { type AcceptedKind, type Kind, kinds } from "./kinds.ts";
 export { proofAlgorithms } from "./proof-key.ts";
 export { type Chain, type Epochs, makeStanding, type Standing, type StandingChain, type StandingCheck } from "./standing.ts";
 export { type Claims, type Grants, makeTokens, type Minted, type Tokens } from "./tokens.ts";
