@@ -328,6 +328,63 @@ eachStore("no secret is in any log, error, audit row, metric, span, page or stor
     }
     await call("GET", `/oauth2/authorize?client_id=${clientId}&client_secret=${clientSecret}&state=${clientSecret}`);
 
+    // A project: what its agents read, on the native wire and on that of Coze, and keys and tokens where they do not belong.
+    const variable = watch("variable", secret("variable"));
+    const ofFile = watch("variable of a file", secret("file"));
+    const credential = watch("credential of an integration", secret("integration"));
+    const ofProject = (method: string, path: string, json?: object) =>
+      call(method, `/v1/projects/default/${path}`, { token: admin, ...(json && { json }) });
+    for (const lane of [undefined, "ppe_1"])
+      expect((await ofProject("PUT", "variables/SECRET", { value: variable, lane })).status).toBe(200);
+    expect((await ofProject("PUT", "integrations/maps", { credential })).status).toBe(200);
+    for (const [status, text] of [
+      [200, `FILE='${ofFile}'`],
+      [400, `FILE='${ofFile}`],
+      [400, ofFile],
+      [400, `${ofFile}=x`],
+    ] as const)
+      expect((await ofProject("POST", "variables/import", { text })).status).toBe(status);
+    for (const path of ["variables", "variables/SECRET", "variables?lane=ppe_1", "integrations", "integrations/maps"])
+      expect((await ofProject("GET", path)).status).toBe(200);
+    const asCoze = (form: Readonly<Record<string, string>>) =>
+      call("POST", "/coze/token", { headers: asForm, body: new URLSearchParams(form), shows: ["coze token"] });
+    const exchange = {
+      grant_type: "urn:ietf:params:oauth:grant-type:token-exchange",
+      subject_token_type: "urn:ietf:params:oauth:token-type:id_token",
+    };
+    const tokenIn = (answer: { readonly json: Readonly<Record<string, unknown>> }) =>
+      watch("coze token", String(answer.json["access_token"]));
+    const cozeId = tokenIn(await asCoze({ ...grant, client_id: clientId, client_secret: clientSecret }));
+    const cozeAccess = tokenIn(await asCoze({ ...exchange, client_id: clientId, subject_token: cozeId }));
+    const asReader = (method: string, path: string, json?: object, lane = "ppe_1") =>
+      call(method, `/coze/${path}`, {
+        token: path === "skill-envs" ? keys.usher : cozeAccess,
+        headers: { "x-tt-env": lane, ...(json && { "content-type": "application/json" }) },
+        ...(json && { body: JSON.stringify(json) }),
+        shows: ["variable", "variable of a file", "credential of an integration"],
+      });
+    for (const answer of [
+      await asReader("GET", "secret/env"),
+      await asReader("GET", "secret/env", undefined, "unknown"),
+      await asReader("POST", "secret", { integration_name: "maps" }),
+      await asReader("POST", "skill-envs", { agent_id: 1, skill_id: 1 }),
+    ])
+      expect(answer.status, answer.said).toBe(200);
+    for (const known of [clientSecret, cozeId, cozeAccess, keys.usher]) {
+      for (const form of [
+        { grant_type: known, client_id: known, client_secret: known },
+        { ...grant, client_id: known, client_secret: clientId },
+        { ...exchange, client_id: known, subject_token: known },
+        { ...exchange, client_id: clientId, subject_token: known, subject_token_type: known, requested_token_type: known },
+      ])
+        await asCoze(form);
+      await asReader("GET", `secret/env?project_id=${known}&${known}=1`, undefined, known);
+      await asReader("POST", "secret/integration", { integration_name: known.slice(0, 128), [known]: known }, known);
+      await asReader("POST", "skill-envs", { agent_id: known, skill_id: known, identity_ticket: known }, known);
+      await call("GET", `/coze/${known}?access_token=${known}`);
+      if (known !== cozeAccess) expect((await call("GET", "/coze/secret/env", { token: known })).status).toBe(401);
+    }
+
     // A provider that misbehaves, at every grant that is left: an agent's own, a refresh, a code.
     const its = watch("token that came wrongly", secret("wrong"));
     const seventh = async (n: number) => {

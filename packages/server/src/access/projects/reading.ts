@@ -47,8 +47,6 @@ interface Remembered {
 /** Projects that are remembered at least, and characters of sealed texts of each at most. */
 const remembered = 250;
 const roomOfOne = 64 * 1024;
-/** How much of a lane's name, which the caller chose, the record tells. */
-const longestTold = 64;
 
 const lengthOf = (variables: readonly SealedVariable[]): number =>
   variables.reduce((sum, { name, sealedValue }) => sum + name.length + sealedValue.length, 0);
@@ -109,10 +107,10 @@ export const makeReading = ({ db, audit, seal, vault }: Needs) => {
 
   const isRemembering = (known: Remembered): boolean => known.keysGone === keysGone;
 
-  /** What the record tells of a lane: the one that was read, or the one that was asked for and is not known. */
-  const toldOf = (lane: string, { lane: asked }: ReadAsk): { readonly lane?: string; readonly unknownLane?: string } => {
+  /** What the record tells of a lane: the one that was read, or that one was asked for which is not known; its name is the caller's and stays out. */
+  const toldOf = (lane: string, { lane: asked }: ReadAsk): { readonly lane?: string; readonly unknownLane?: true } => {
     if (lane !== defaultLane) return { lane };
-    return asked === undefined ? {} : { unknownLane: asked.slice(0, longestTold).toWellFormed() };
+    return asked === undefined ? {} : { unknownLane: true };
   };
 
   return {

@@ -1,7 +1,7 @@
 import type { Code } from "@legate/contract";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { Refusal } from "../../ground/kernel/index.ts";
-import { refusalOf, setRefusalHeaders } from "../http/index.ts";
+import { refusalOf, setRefusalHeaders, withoutKeys } from "../http/index.ts";
 
 /** What the token endpoint says (RFC 6749 5.2). */
 type TokenError = "invalid_request" | "invalid_client" | "unsupported_grant_type" | "temporarily_unavailable" | "server_error";
@@ -103,7 +103,7 @@ export const errors: Record<Code, CozeError> = {
 };
 
 /** RFC 6749 5.2: what an `error_description` may hold. */
-const describable = (text: string): string => text.replaceAll(/[^\x20\x21\x23-\x5B\x5D-\x7E]/g, "'");
+const describable = (text: string): string => withoutKeys(text).replaceAll(/[^\x20\x21\x23-\x5B\x5D-\x7E]/g, "'");
 
 /** How often an address that proved nobody may send what cannot even be read. @throws Refusal rate_limited */
 export type Count = (request: FastifyRequest) => void;
@@ -146,7 +146,7 @@ export const answerSecretErrors = (scope: FastifyInstance): void => {
     const { status, code } = errors[refusal.code];
     setRefusalHeaders(reply, refusal);
     if (status === 401) reply.header("www-authenticate", 'Bearer realm="legate"');
-    return reply.code(status).send({ code, msg: refusal.message });
+    return reply.code(status).send({ code, msg: withoutKeys(refusal.message) });
   });
 };
 
@@ -157,7 +157,7 @@ export const answerSkillErrors = (scope: FastifyInstance): void => {
     const { status, code } = errors[refusal.code];
     setRefusalHeaders(reply, refusal);
     if (status === 401) reply.header("www-authenticate", 'Bearer realm="legate"');
-    const msg = refusal.message;
+    const msg = withoutKeys(refusal.message);
     return reply.code(status).send({ code, msg, BaseResp: { StatusCode: code, StatusMessage: msg } });
   });
 };

@@ -1,6 +1,6 @@
 import type { Code } from "@legate/contract";
 import type { FastifyInstance } from "fastify";
-import { refusalOf, setRefusalHeaders } from "../http/index.ts";
+import { refusalOf, setRefusalHeaders, withoutKeys } from "../http/index.ts";
 
 /** The HTTP status of each reason: 400 what does not fit the operation, 401 and 403 who asks, 404 what is not there, 409 what stands against it. */
 export const errors: Record<Code, number> = {
@@ -84,9 +84,6 @@ export const errors: Record<Code, number> = {
   internal: 500,
 };
 
-/** Keys and tokens of the forms that we give out. Errors name what was not found, and end in other people's logs: a key put where a name belongs is not named. */
-const ours = /\b(?:sk|cs|op)_[0-9a-f]{40,}|\brt_[\w-]{40,}|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*/g;
-
 /** Answers every refusal below `scope` as this wire says it: `{ error: { code, message, requestId, details? } }`. */
 export const answerErrors = (scope: FastifyInstance): void => {
   scope.setErrorHandler((thrown, request, reply) => {
@@ -96,6 +93,9 @@ export const answerErrors = (scope: FastifyInstance): void => {
     // RFC 9110 11.6.1 and RFC 6750 3: a 401 says which scheme would do.
     if (errors[code] === 401) reply.header("www-authenticate", 'Bearer realm="legate"');
     const body = { error: { code, message, requestId: request.id, ...(Object.keys(details).length > 0 && { details }) } };
-    return reply.code(errors[code]).type("application/json; charset=utf-8").send(JSON.stringify(body).replaceAll(ours, "[hidden]"));
+    return reply
+      .code(errors[code])
+      .type("application/json; charset=utf-8")
+      .send(withoutKeys(JSON.stringify(body)));
   });
 };
