@@ -8,7 +8,6 @@ export {
   type RequestStep,
 } from "./authorization-request.ts";
 export { type AuthorizationRequests, makeAuthorizationRequests } from "./authorization-requests.ts";
-export type { AuthorizationRequestsNeeds } from "./authorization-requests-needs.ts";
 export { type Families, makeFamilies } from "./families.ts";
 export type { Family } from "./family.ts";
 export { type Grants, makeGrants } from "./grants.ts";
