@@ -152,7 +152,7 @@ const openPostgres = async (url: string): Promise<Db> => {
   const open = () => {
     const pool = openPostgresPool(url, connections, whileServing);
     pools.push(pool);
-    return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+    return new PostgresDialect({ pool });
   };
   // A migration may take long, and replicas that start meanwhile wait for it.
   const first = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: openPostgresPool(url, 2) }) });
@@ -161,8 +161,8 @@ const openPostgres = async (url: string): Promise<Db> => {
   } finally {
     await first.destroy();
   }
-  const db = open();
-  const read = open();
+  const db = new Kysely<Tables>({ dialect: open() });
+  const read = new Kysely<Tables>({ dialect: readingInTurns(open()) });
   const hearing = makeHearing();
   const closePools = async () => {
     await db.destroy();

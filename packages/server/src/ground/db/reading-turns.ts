@@ -1,26 +1,15 @@
 import type { Dialect, Driver } from "kysely";
+import { makeTurns } from "../kernel/index.ts";
 
-/**
- * Lets the reads that one turn of the event loop asks for begin together, at its end. One after another they find the driver, the store and what goes
- * on with their answers in the processor's caches; each amid all that a request does otherwise, a read costs several times as much.
- */
+/** Lets the reads that one turn of the event loop asks for begin together, at its end. */
 export const readingInTurns = (dialect: Dialect): Dialect => {
-  let turn: Promise<void> | undefined;
-  const nextTurn = (): Promise<void> => {
-    turn ??= new Promise((resolve) => {
-      setImmediate(() => {
-        turn = undefined;
-        resolve();
-      });
-    });
-    return turn;
-  };
+  const endOfTurn = makeTurns();
   return {
     createDriver: (): Driver => {
       const driver = dialect.createDriver();
       const acquire = driver.acquireConnection.bind(driver);
       driver.acquireConnection = async () => {
-        await nextTurn();
+        await endOfTurn();
         return acquire();
       };
       return driver;

@@ -6,3 +6,4 @@ export { type ActingAgent, anonymous, type OperatorRole, type Principal } from "
 export { makeRecent, type Recent } from "./recent.ts";
 export { Refusal } from "./refusal.ts";
 export { parseStrictObject } from "./strict-json.ts";
+export { makeTurns } from "./turns.ts";
