@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { credentialIdentity, valueIdentity } from "../../packages/server/src/access/projects/index.ts";
 import { tokensIdentity } from "../../packages/server/src/access/vault/index.ts";
 import type { ConnectionKey } from "../../packages/server/src/access/vault/index.ts";
 import { codeIdentity, customStateIdentity } from "../../packages/server/src/access/vault/session.ts";
@@ -38,7 +39,15 @@ export const secret = (what: string): string => `${what}-${randomBytes(16).toStr
 
 /** One sealed text, where it stands, and what it holds. */
 export interface Sealed {
-  readonly table: "providers" | "issuers" | "connections" | "authorization_sessions" | "authorization_visits" | "signing_keys";
+  readonly table:
+    | "providers"
+    | "issuers"
+    | "connections"
+    | "authorization_sessions"
+    | "authorization_visits"
+    | "signing_keys"
+    | "variables"
+    | "integrations";
   readonly column: string;
   readonly id: string;
   readonly identity: string;
@@ -95,6 +104,17 @@ export const furnish = async (house: House, tenant: string, connections = 3): Pr
   const things: Sealed[] = [
     { table: "providers", column: "sealed_secret", id: provider.id, identity: `providers/${provider.id}/secret`, plain: providerSecret },
   ];
+  const project = `project-${suffix}`;
+  await house.projects.put(who, project, {});
+  for (const lane of ["", "ppe_1"]) {
+    const plain = secret("variable");
+    const variable = await house.projects.variablesOf.put(who, project, "SECRET", { value: plain, lane });
+    things.push({ table: "variables", column: "sealed_value", id: variable.id, identity: valueIdentity(project, variable), plain });
+  }
+  const plain = secret("integration");
+  const integration = await house.projects.integrationsOf.put(who, project, "maps", { credential: plain });
+  const identity = credentialIdentity(project, integration);
+  things.push({ table: "integrations", column: "sealed_credential", id: integration.id, identity, plain });
   const add = async (table: Sealed["table"], column: string, id: string, identity: string, put: (sealed: string) => Promise<unknown>) => {
     const plain = secret(column);
     await put(await house.db.write((tx) => house.seal.seal(tx, tenant, identity, plain)));
