@@ -194,6 +194,31 @@ eachStore("an authorization code", (fresh) => {
     expect((await redeem(ofApp)).body.error).toBe("invalid_grant");
   });
 
+  test("leaves nothing in the store by which anybody could go on: no code, no token, no verifier", async () => {
+    const { house, token, introspect, server } = await open();
+    const code = await issue({ scopes: ["offline_access", "openid", "read"] });
+    const { body } = await redeem(code);
+    const next = await token(undefined, { grant_type: "refresh_token", client_id: oauth.desk.id, refresh_token: body.refresh_token });
+    await redeem(code, { code_verifier: undefined });
+    await introspect(server, next.body.access_token);
+    const given = [code, verifier, ...[body, next.body].flatMap((one) => [one.access_token, one.refresh_token, one.id_token ?? code])];
+    const rows: string[] = [];
+    for (const { name } of await house.db.read.introspection.getTables())
+      rows.push(
+        JSON.stringify(
+          await house.db.read
+            .selectFrom(name as "oauth_grants")
+            .selectAll()
+            .execute(),
+        ),
+      );
+    const stored = rows.join("\n");
+    expect(stored).toContain("code_reused");
+    expect(given.filter((secret) => secret === undefined || stored.includes(secret))).toEqual([]);
+    // A JWT's signature alone would do with its parts from elsewhere.
+    expect(given.filter((secret) => stored.includes(secret?.split(".")[2] ?? "nothing"))).toEqual([]);
+  });
+
   test("that is bound to a key needs a proof of that key", async () => {
     await open();
     const url = `${issuerUrl}/oauth2/token`;

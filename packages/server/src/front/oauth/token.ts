@@ -3,6 +3,7 @@ import type { Clients } from "../../access/clients/index.ts";
 import type { Grants, Introspection, TokenAnswer } from "../../access/grants/index.ts";
 import type { Tenants } from "../../identity/tenants/index.ts";
 import type { Dpop } from "../../identity/tokens/index.ts";
+import { tenantOf } from "../http/index.ts";
 import { clientProofOf, type Form, formOf, required, scopesIn } from "./form.ts";
 import { paths } from "./paths.ts";
 
@@ -74,7 +75,7 @@ export const serveToken = (scope: FastifyInstance, { clients, grants, tenants, d
     if (proof === undefined) return undefined;
     // RFC 9449 8.2: with whatever is answered.
     reply.header("dpop-nonce", dpop.nonce(tenant));
-    const url = `${tenants.issuerOf(tenant)}${paths.token}`;
+    const url = `${tenants.issuerOf(tenantOf(request))}${paths.token}`;
     return (await dpop.check({ tenant, proof: String(proof), method: request.method, url })).thumbprint;
   };
 
