@@ -80,6 +80,9 @@ eachStore("a client proves itself", (fresh) => {
         { clientId: other.clientId, clientSecret },
         { clientId: `agt_${"0".repeat(32)}`, clientSecret },
         { clientId: "scout", clientSecret },
+        { clientId: "a\0b", clientSecret },
+        { clientId: "\ud800", clientSecret },
+        { clientId: "a\0b" },
         { clientId: open.app.id, clientSecret },
         { clientId: "https://app.example/client", clientSecret },
         { clientId: agent.id, clientSecret: `${clientSecret.slice(0, -1)}${clientSecret.endsWith("0") ? "1" : "0"}` },
@@ -271,7 +274,7 @@ eachStore("a client proves itself", (fresh) => {
       for (const clientId of [clerk, "x", `agt_${"0".repeat(32)}`]) {
         expect(await refusalOf({ clientId, ...asserted(await pair.assert(agent.id, now)) })).toMatchObject(unauthenticated);
       }
-      for (const other of [clerk, `agt_${"0".repeat(32)}`, open.app.id, "https://app.example/client"]) {
+      for (const other of [clerk, `agt_${"0".repeat(32)}`, open.app.id, "https://app.example/client", "scout", "", "a\0b", "\ud800"]) {
         expect(await refusalOf(asserted(await pair.assert(other, now)))).toMatchObject(unauthenticated);
       }
       await authenticate(asserted(await pair.assert(agent.id, now)));

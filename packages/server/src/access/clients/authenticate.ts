@@ -42,8 +42,10 @@ const nothing = (): Promise<void> => Promise.resolve();
 const clientIdOf = (presented: Presented): string => {
   if (presented.method !== "private_key_jwt") return presented.clientId;
   const subject = subjectOf(presented.assertion);
+  // Only agents have keys; nothing else that an assertion may hold is looked for in any store.
+  if (subject === undefined || kindOfClientId(subject) !== "agent") throw unauthenticated();
   // RFC 7521 4.2: an id beside the assertion names the same client.
-  if (subject === undefined || (presented.clientId ?? subject) !== subject) throw unauthenticated();
+  if ((presented.clientId ?? subject) !== subject) throw unauthenticated();
   return subject;
 };
 

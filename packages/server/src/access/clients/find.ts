@@ -23,6 +23,9 @@ export interface Absent {
 /** Clients that are remembered. */
 const remembered = 20_000;
 
+/** Whether an id can be that of an agent or app; what strangers make up is looked for in no store. */
+const isStored = (id: string): boolean => ["agent", "app"].includes(kindOfClientId(id) ?? "");
+
 /** Agents and registered apps as the clients that they are. */
 export const makeFind = ({ db, tenants, agents }: Needs) => {
   const cached = makeCache<{ readonly client: Client }>(db.changes, remembered, ({ client }) => [
@@ -43,6 +46,7 @@ export const makeFind = ({ db, tenants, agents }: Needs) => {
 
   /** Whose client this is, also one that may not act; read anew each time, whether there is one or not. */
   const trace = async (id: string): Promise<Absent> => {
+    if (!isStored(id)) return { absent: "client_unknown" };
     const known =
       kindOfClientId(id) === "app"
         ? await appsTable.whose(db.read, id).then((found) => found && { tenant: found.tenant, status: found.app.status })
@@ -60,7 +64,7 @@ export const makeFind = ({ db, tenants, agents }: Needs) => {
      * @param tenant Where it has to be, if somebody says so.
      */
     find: async (tenant: string | undefined, id: string): Promise<Client | Absent> => {
-      const { client } = (await active(id)) ?? {};
+      const { client } = (isStored(id) ? await active(id) : undefined) ?? {};
       if (!client) return trace(id);
       if (tenant !== undefined && tenant !== client.tenant) return { absent: "other_tenant", tenant: client.tenant };
       return (await tenants.isOpen(client.tenant)) ? client : { absent: "tenant_closed", tenant: client.tenant };
