@@ -108,7 +108,7 @@ eachStore("a client proves itself", (fresh) => {
       expect(messages.size).toBe(1);
       const told = JSON.stringify((await open.audit.list("default", { action: "client.refused" }, { limit: 100 })).items);
       expect(told).not.toContain(clientSecret);
-      expect(new Set(await reasons())).toEqual(new Set(["secret", "no_proof", "other_tenant"]));
+      expect(new Set(await reasons())).toEqual(new Set(["secret", "no_proof", "other_tenant", "client_unknown"]));
     });
 
     test("an agent that is suspended, revoked or deleted, and one of a closed tenant, is refused; the record has the true reason", async () => {
