@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { eachStore } from "../../testing/stores.ts";
 import {
@@ -201,5 +202,44 @@ eachStore("bad input to the Coze wire", (fresh) => {
       const answer = await wire.ask({ method, url });
       expect([answer.statusCode, answer.headers["allow"]]).toEqual([405, allow]);
     }
+  });
+
+  test("whatever is sent to whichever address, by whom it may be: an answer of this wire, and none a fault of ours", async () => {
+    const odd = fc.oneof(
+      fc.string({ unit: "binary", maxLength: 40 }),
+      fc.constantFrom("", "default", "maps", "../..", "[]", "%00", "é", "1e999"),
+    );
+    const json = fc.json({ maxDepth: 3 });
+    const form = fc.array(fc.tuple(fc.constantFrom("grant_type", "client_id", "client_secret", "subject_token", "x"), odd), {
+      maxLength: 5,
+    });
+    const bodies = fc.oneof(
+      json,
+      form.map((fields) => new URLSearchParams(fields.map(([name, value]) => [name, value.toWellFormed()])).toString()),
+      odd,
+      fc.record({ integration_name: odd, agent_id: fc.anything({ maxDepth: 1 }), skill_id: odd }).map((body) => JSON.stringify(body) ?? ""),
+    );
+    const asked = fc.record({
+      method: fc.constantFrom("GET" as const, "POST" as const, "POST" as const, "PUT" as const, "DELETE" as const),
+      path: fc.constantFrom("token", "secret", "secret/integration", "secret/env", "secret/env?project_id=", "skill-envs", "nowhere", ""),
+      more: odd.map((text) => encodeURIComponent(text.toWellFormed())),
+      body: bodies,
+      type: fc.constantFrom("application/json", formType, "text/plain"),
+      by: fc.constantFrom("", token, apiKey, "nonsense"),
+      lane: fc.constantFrom("", "ppe_x", "a,b", "x".repeat(300)),
+    });
+    await fc.assert(
+      fc.asyncProperty(asked, async ({ method, path, more, body, type, by, lane }) => {
+        const headers = { "x-tt-env": lane, ...(by !== "" && { authorization: `Bearer ${by}` }) };
+        const url = `/coze/${path}${path.endsWith("=") ? more : ""}`;
+        const answer = await wire.ask({ method, url, headers, ...(method !== "GET" && { body, type }) });
+        expect(answer.statusCode, answer.body).toBeLessThan(500);
+        const said = answer.json<Record<string, unknown>>();
+        if (answer.statusCode === 200) expect(said["code"] ?? said["token_type"]).toBeDefined();
+        else if (path === "token" && method === "POST") expect(tokenFault(answer)).toEqual([answer.statusCode, said["error"]]);
+        else if (path !== "skill-envs") expect(secretFault(answer)).toBe(answer.statusCode);
+      }),
+      { numRuns: 400 },
+    );
   });
 });
