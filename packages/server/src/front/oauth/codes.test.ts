@@ -114,8 +114,19 @@ eachStore("an authorization code", (fresh) => {
     // Another client, which proves itself well.
     const stolen = await token(scout, { grant_type: "authorization_code", code, redirect_uri: appBackUrl, code_verifier: verifier });
     expect([stolen.status, stolen.text]).toEqual([400, other.text]);
+    const twin = await oauth.house.clients.apps.create(admin, { name: "twin", title: "desk", redirectUris: [appBackUrl] });
+    const byTwin = await redeem(code, { client_id: twin.id });
+    expect([byTwin.status, byTwin.text]).toEqual([400, other.text]);
     expect((await redeem(code, { resource: down })).body.error).toBe("invalid_target");
     expect((await redeem(code, { resource: api })).status).toBe(200);
+  });
+
+  test("is for the resource that the person was asked for, also where its client may use another", async () => {
+    const { scout, alice, token } = await open();
+    const code = await issue({ client: scout.id, user: alice, scopes: ["read"] });
+    const ask = { grant_type: "authorization_code", code, redirect_uri: backUrl, code_verifier: verifier };
+    expect((await token(scout, { ...ask, resource: down })).body.error).toBe("invalid_target");
+    expect(claimsOf((await token(scout, ask)).body.access_token)["aud"]).toBe(api);
   });
 
   test("without a code, client or grant it is a request that is not right", async () => {

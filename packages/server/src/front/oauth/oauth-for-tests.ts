@@ -68,7 +68,7 @@ export interface Granting {
 }
 
 /** This wire on a house, as one replica serves it. */
-export const serveHouse = async (house: House, rates = false) => {
+export const serveHouse = async (house: House, limits?: House["limits"]) => {
   const http = await makeHttp(
     { host: "127.0.0.1", port: 0, publicUrl: issuerUrl, trustedProxies: [], corsOrigins: ["https://console.example"] },
     {
@@ -76,11 +76,11 @@ export const serveHouse = async (house: House, rates = false) => {
       random: systemRandom,
       ping: () => Promise.resolve(),
       isOpen: house.tenants.isOpen,
-      ...(rates && { rates: house.limits }),
+      ...(limits && { rates: limits }),
     },
   );
   await serveNative(http.app, house);
-  await serveOauth(http.app, house);
+  await serveOauth(http.app, { ...house, ...(limits && { limits }) });
   const post = (url: string, params: Params | string, headers: Readonly<Record<string, string>> = {}): Promise<LightMyRequestResponse> =>
     http.app.inject({
       method: "POST",
@@ -111,7 +111,7 @@ export const serveHouse = async (house: House, rates = false) => {
  * The whole house behind this wire: agents `scout` and `other` that may use the resource `api`, agent `server` that is it, the resource `down` behind
  * it, an app `desk` for people, and a user of the trusted issuer.
  */
-export const openOauth = async (store: StoreAddress, issuer: TestIssuer, hand = handClock(), guests: { readonly rates?: boolean } = {}) => {
+export const openOauth = async (store: StoreAddress, issuer: TestIssuer, hand = handClock()) => {
   const house = await openTestHouse(store, { clock: hand.clock });
   const { agents, clients, issuers, users, db } = house;
   await issuers.create(admin, { name: "corp", discoveryUrl: issuer.url, audiences: ["legate"] });
@@ -167,7 +167,7 @@ export const openOauth = async (store: StoreAddress, issuer: TestIssuer, hand = 
     );
     return given.code;
   };
-  const served = await serveHouse(house, guests.rates);
+  const served = await serveHouse(house);
   /** Redeems a fresh code. */
   const redeemed = async (client: Confidential | undefined, granting: Granting, headers?: Readonly<Record<string, string>>) =>
     served.token(

@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { makeLimits } from "../../ground/limits/index.ts";
 import { startTestIssuer, type TestIssuer } from "../../testing/openid.ts";
 import { eachStore } from "../../testing/stores.ts";
-import { admin, api, basic, claimsOf, issuerUrl, type Oauth, openOauth, type Params } from "./oauth-for-tests.ts";
+import { admin, api, basic, claimsOf, issuerUrl, type Oauth, openOauth, type Params, serveHouse } from "./oauth-for-tests.ts";
 
 let issuer: TestIssuer;
 beforeAll(async () => {
@@ -151,6 +152,20 @@ eachStore("the token endpoint", (fresh) => {
     // Without scopes: all that this client may have there; repeated resources are one.
     expect((await token(other, { grant_type: "client_credentials", resource: [api, api], audience: api })).body.scope).toBe("read write");
     expect((await token(scout, { grant_type: "client_credentials", scope: "write" })).body).toMatchObject({ scope: "write" });
+  });
+
+  test("holds an address that sends what cannot be read, and not one whose clients prove themselves", async () => {
+    const { house, scout, hand } = await open();
+    // Thirty requests a minute from an address, where nobody is proven.
+    const { http, post, token } = await serveHouse(house, makeLimits({ db: house.db, clock: hand.clock, scale: 0.01 }));
+    for (let at = 0; at < 40; at += 1) expect((await token(scout, { grant_type: "client_credentials", resource: api })).status).toBe(200);
+    const answers = [];
+    for (let at = 0; at < 40; at += 1) answers.push(await post("/oauth2/token", "grant_type=a&grant_type=b"));
+    expect(answers.map(({ statusCode }) => statusCode).filter((status) => status === 400)).toHaveLength(30);
+    const over = answers.at(-1);
+    expect([over?.statusCode, over?.json<{ error: string }>().error]).toEqual([429, "temporarily_unavailable"]);
+    expect(Number(over?.headers["retry-after"])).toBeGreaterThan(0);
+    await http.close();
   });
 
   test("is in the record also when it says no, without a word that the caller made up", async () => {
