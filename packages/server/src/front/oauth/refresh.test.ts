@@ -186,6 +186,23 @@ eachStore("a refresh token", (fresh) => {
     expect(await counted()).toEqual([0, 0, 0]);
   });
 
+  test("is worth nothing to a client that may no longer refresh, as a document may come to say", async () => {
+    const { house } = await open();
+    const { refresh: one } = await first();
+    const client = await house.clients.find("default", oauth.desk.id);
+    if (!client) throw new Error("There is no such client.");
+    const asker = { client: { ...client, grantTypes: ["authorization_code"] }, who: admin };
+    const request = {
+      grantType: "refresh_token",
+      parameters: { refresh_token: one },
+      scopes: undefined,
+      targets: [],
+      dpopThumbprint: undefined,
+    };
+    await expect(house.grants.token(asker, request)).rejects.toMatchObject({ code: "client_not_allowed" });
+    expect((await refresh(one)).status).toBe(200);
+  });
+
   test("dies with its user, its app and its tenant, and resuming brings nothing back", async () => {
     const { house, hand } = await open();
     const { refresh: one } = await first();

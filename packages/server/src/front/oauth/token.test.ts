@@ -81,6 +81,21 @@ eachStore("the token endpoint", (fresh) => {
     expect(passed.statusCode).toBe(200);
   });
 
+  test("and whatever stands beside it says what is not there as this wire does", async () => {
+    const { http } = await open();
+    for (const [method, url, status] of [
+      ["GET", "/oauth2/token", 405],
+      ["PUT", "/oauth2/revoke", 405],
+      ["POST", "/oauth2/device_authorization", 404],
+      ["POST", "/oauth2/token/x", 404],
+      ["GET", "/oauth2/", 404],
+    ] as const) {
+      const answer = await http.app.inject({ method, url });
+      expect([url, answer.statusCode, answer.json<{ error: string }>().error]).toEqual([url, status, "invalid_request"]);
+      if (status === 405) expect(answer.headers["allow"]).toBe("POST");
+    }
+  });
+
   test("knows no grant but its own, and gives nobody one that is not theirs", async () => {
     const { token, scout, desk } = await open();
     const answer = await token(scout, { grant_type: "password", username: "a", password: "b" });
