@@ -97,7 +97,7 @@ export const openServer = async (settings: Config, tell: (text: string) => void 
         const refused = { details: { reason: "rate_limited", limit } };
         house.audit.refused(anonymous(defaultTenant, requestId, address), "request.refused", refused).catch(() => undefined);
       },
-      lenientBelow: [cozePrefix],
+      kindBelow: [cozePrefix],
       waiting: () => house.db.waiting(),
     });
     await serveNative(http.app, house);

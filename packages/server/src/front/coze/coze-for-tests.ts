@@ -65,7 +65,7 @@ export const openCoze = async (store: StoreAddress, settings: Pick<HouseSettings
       random: systemRandom,
       ping: () => Promise.resolve(),
       isOpen: house.tenants.isOpen,
-      lenientBelow: [cozePrefix],
+      kindBelow: [cozePrefix],
       ...(settings.rateLimits !== undefined && { rates: house.limits }),
     },
   );

@@ -113,6 +113,15 @@ eachStore("the Coze wire", (fresh) => {
     expect((await wire.env(others)).json()).toEqual({ code: 0, msg: "success", data: { secrets: [] } });
   });
 
+  test("an agent that is given another project reads that at the next request, with the token it has", async () => {
+    const scout = await furnished();
+    const token = await wire.accessToken(scout);
+    expect((await wire.integration(token, "maps")).statusCode).toBe(200);
+    await wire.house.agents.update(admin, scout.id, { project: null });
+    expect((await wire.integration(token, "maps")).statusCode).toBe(404);
+    expect((await wire.env(token)).json()).toEqual({ code: 0, msg: "success", data: { secrets: [] } });
+  });
+
   test("whoever does not prove itself hears the same bytes, whatever is wrong", async () => {
     const scout = await furnished();
     const { house } = wire;

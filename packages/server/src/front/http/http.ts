@@ -18,7 +18,7 @@ import { refuseUnrouted } from "./methods.ts";
 import { countRequests } from "./metrics.ts";
 import { limitRates, type OnLimited } from "./rates.ts";
 import { securityHeaders } from "./security-headers.ts";
-import { singleSlashes } from "./slashes.ts";
+import { kindlyBelow } from "./slashes.ts";
 import { startTelemetry, traceRequests } from "./telemetry.ts";
 import { refuseClosedTenants, stripTenant } from "./tenant-prefix.ts";
 import { isWellFormedUrl, malformedHeader } from "./well-formed.ts";
@@ -39,8 +39,8 @@ interface Parts {
   readonly rates?: Pick<Limits, "takeUnproven" | "allowanceOf" | "allowanceAt" | "refused">;
   /** Hears of each request that came to nothing because its address asks too often. */
   readonly onLimited?: OnLimited;
-  /** Below these prefixes, slashes that come twice or at the end of a path count once, or not at all. */
-  readonly lenientBelow?: readonly string[];
+  /** Below these prefixes slashes that come twice or at the end of a path do no harm, and what cannot be read is refused there. */
+  readonly kindBelow?: readonly string[];
   /** How much work waits for the store. */
   readonly waiting?: () => number;
 }
@@ -96,13 +96,22 @@ const unreadable = "/-";
  */
 export const makeHttp = async (
   settings: HttpSettings,
-  { log, random, ping, isOpen = () => Promise.resolve(false), rates, onLimited = () => undefined, lenientBelow = [], waiting = () => 0 }: Parts,
+  {
+    log,
+    random,
+    ping,
+    isOpen = () => Promise.resolve(false),
+    rates,
+    onLimited = () => undefined,
+    kindBelow = [],
+    waiting = () => 0,
+  }: Parts,
 ): Promise<Http> => {
   const limits = { ...defaultLimits, ...settings.limits };
   const secure = settings.publicUrl.startsWith("https:");
   const newRequestId = () => `req_${random(16).toString("hex")}`;
   const malformed = new WeakSet<IncomingMessage>();
-  const mended = singleSlashes(lenientBelow);
+  const kindly = kindlyBelow(kindBelow, unreadable);
   let draining = false;
 
   const server = {
@@ -138,9 +147,9 @@ export const makeHttp = async (
     // A URL that does not decode would end outside of hooks and error handlers; this way it is refused like all else.
     rewriteUrl: (raw) => {
       const url = raw.url ?? "/";
-      if (isWellFormedUrl(url)) return mended(stripTenant(raw, url));
+      if (isWellFormedUrl(url)) return kindly.mended(stripTenant(raw, url));
       malformed.add(raw);
-      return unreadable;
+      return kindly.refusedAt(url);
     },
     clientErrorHandler: answerMalformed(newRequestId, log),
   }) as unknown as FastifyInstance;
