@@ -1,4 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { makeRefreshTokens } from "../../access/grants/refresh-tokens.ts";
+import { systemRandom } from "../../ground/kernel/index.ts";
 import { openTestHouse } from "../../testing/house.ts";
 import { startTestIssuer, type TestIssuer } from "../../testing/openid.ts";
 import { eachStore } from "../../testing/stores.ts";
@@ -99,6 +101,18 @@ eachStore("a refresh token", (fresh) => {
     expect((await refresh(two.refresh_token)).body.error).toBe("invalid_grant");
     expect((await refresh(one)).body.error).toBe("invalid_grant");
     expect(await isAlive(two.access_token)).toBe(false);
+  });
+
+  test("that was spent between being looked at and being spent, long ago, ends its family too", async () => {
+    const { house, hand } = await open();
+    const { refresh: one } = await first();
+    const tokens = makeRefreshTokens({ db: house.db, clock: hand.clock, random: systemRandom, families: house.families });
+    const presented = await tokens.find("default", one);
+    if (!presented) throw new Error("There is no such token.");
+    await refresh(one);
+    hand.forward(11_000);
+    expect(await house.db.write((tx) => tokens.spend(tx, admin, one, presented))).toBeUndefined();
+    expect(await reasons()).toEqual(["refresh_token_reused"]);
   });
 
   test("that was stolen and used first ends the family when its owner comes", async () => {
