@@ -7,7 +7,9 @@ import { Provider } from "oidc-provider";
  * A peer: oidc-provider with one confidential client, whose client-credentials grants are JWTs signed with ES256. It keeps everything in memory,
  * writes no record and forgets all when it stops.
  */
-const server = createServer((request, response) => handle(request, response));
+const server = createServer((request, response) => {
+  handle(request, response).catch(() => response.destroy());
+});
 let handle: ReturnType<Provider["callback"]> = () => Promise.resolve();
 server.listen(0, "127.0.0.1", () => {
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;

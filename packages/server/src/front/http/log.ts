@@ -7,7 +7,10 @@ const secrets: readonly [RegExp, string][] = [
   [/\b(sk|cs|op|rt)_[A-Za-z0-9_-]{8,}/g, "$1_[hidden]"],
   [/\beyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*/g, "[hidden token]"],
   [/\b(Bearer|Basic|DPoP)\s+[^\s"',]+/gi, "$1 [hidden]"],
-  [/\b(code|state|access_token|refresh_token|id_token|client_secret|password|(?:client_)?assertion|code_verifier)=[^&\s"']+/gi, "$1=[hidden]"],
+  [
+    /\b(code|state|access_token|refresh_token|id_token|client_secret|password|(?:client_)?assertion|code_verifier)=[^&\s"']+/gi,
+    "$1=[hidden]",
+  ],
   [/(:\/\/[^:/\s@]*):[^@/\s]+@/g, "$1:[hidden]@"],
 ];
 
