@@ -1,6 +1,5 @@
 import type { Handle } from "../../ground/db/index.ts";
-import type { PageAsk, Principal } from "../../ground/kernel/index.ts";
-import { Refusal } from "../../ground/kernel/index.ts";
+import { type PageAsk, type Principal, Refusal } from "../../ground/kernel/index.ts";
 import { makeAuthorizationCode } from "./authorization-code.ts";
 import { clientCredentials } from "./client-credentials.ts";
 import type { Families } from "./families.ts";

@@ -21,12 +21,12 @@ const presentedBy: Readonly<Record<string, readonly Presented[]>> = {
   [tokenTypes.idToken]: ["user"],
 };
 
-/** RFC 8693 2.2.2: whatever is the matter with a token that was presented, it is said in one way. */
-export const tokenInvalid = (name: "subject_token" | "actor_token"): Refusal =>
-  new Refusal("invalid_request", `The ${name} is unknown, expired, or not this client's to use.`);
+/** The parameters that bring a token. */
+type Presentable = "subject_token" | "actor_token";
 
-/** What a subject token lets the asker have, before the asker joins those who act. */
-export type Subject = Omit<Granted, "isConsented"> & { readonly isConsented?: boolean };
+/** RFC 8693 2.2.2: whatever is the matter with a token that was presented, it is said in one way. */
+const tokenInvalid = (name: Presentable): Refusal =>
+  new Refusal("invalid_request", `The ${name} is unknown, expired, or not this client's to use.`);
 
 export const makeSubjectTokens = ({ issuerOf, users, issuers, standing, tokens, clients }: Needs) => {
   const kindOf = (tenant: string, token: string): Presented | undefined => {
@@ -41,7 +41,7 @@ export const makeSubjectTokens = ({ issuerOf, users, issuers, standing, tokens, 
     actor: Named,
     token: string,
     request: TokenRequest,
-  ): Promise<Subject | undefined> => {
+  ): Promise<Granted | undefined> => {
     const agent = agentOf(client);
     const claims = await tokens.verify("access", token);
     if (claims.tenant !== who.tenant) return undefined;
@@ -66,7 +66,7 @@ export const makeSubjectTokens = ({ issuerOf, users, issuers, standing, tokens, 
     };
   };
 
-  const workloadSubject = async ({ client, who }: Asker, token: string): Promise<Subject | undefined> => {
+  const workloadSubject = async ({ client, who }: Asker, token: string): Promise<Granted | undefined> => {
     const claims = await tokens.verify("workload", token);
     if (claims.tenant !== who.tenant || claims.agentId !== client.id) return undefined;
     return {
@@ -80,7 +80,7 @@ export const makeSubjectTokens = ({ issuerOf, users, issuers, standing, tokens, 
     };
   };
 
-  const userSubject = async ({ client, who }: Asker, actor: Named, token: string): Promise<Subject | undefined> => {
+  const userSubject = async ({ client, who }: Asker, actor: Named, token: string): Promise<Granted | undefined> => {
     const { issuerId } = await standing.actor(who.tenant, client.id);
     if (issuerId === undefined) return undefined;
     const { claims, iss, subject, subjectClaim, expiresAt } = await issuers.verify(who.tenant, issuerId, token);
@@ -90,7 +90,7 @@ export const makeSubjectTokens = ({ issuerOf, users, issuers, standing, tokens, 
   };
 
   /** A no of whoever verifies a token is a no to the request. */
-  const orInvalid = async <T>(name: "subject_token" | "actor_token", read: Promise<T | undefined>): Promise<T> => {
+  const orInvalid = async <T>(name: Presentable, read: Promise<T | undefined>): Promise<T> => {
     const found = await read.catch((error: unknown) => {
       if (error instanceof Refusal && (error.code === "unauthenticated" || error.code === "user_token_invalid")) return undefined;
       throw error;
@@ -99,21 +99,21 @@ export const makeSubjectTokens = ({ issuerOf, users, issuers, standing, tokens, 
     return found;
   };
 
-  const demandType = (name: string, token: string, type: string, tenant: string): Presented => {
+  const demandType = (name: Presentable, token: string, type: string, tenant: string): Presented => {
     const allowed = Object.hasOwn(presentedBy, type) ? presentedBy[type] : undefined;
     if (!allowed) throw new Refusal("invalid_request", `No token of this ${name}_type is accepted here.`);
     const kind = kindOf(tenant, token);
-    if (kind === undefined || !allowed.includes(kind)) throw tokenInvalid(name as "subject_token");
+    if (kind === undefined || !allowed.includes(kind)) throw tokenInvalid(name);
     return kind;
   };
 
   return {
     /**
-     * Whom a subject token is about, and how far it reaches.
+     * Whom a subject token is about, and how far it reaches, before the actor joins those who act.
      * @param actor The agent that is to act.
      * @throws Refusal invalid_request for whatever is the matter with it; issuer_unavailable
      */
-    subjectOf: (asker: Asker, actor: Named, token: string, type: string, request: TokenRequest): Promise<Subject> => {
+    subjectOf: (asker: Asker, actor: Named, token: string, type: string, request: TokenRequest): Promise<Granted> => {
       const kind = demandType("subject_token", token, type, asker.who.tenant);
       const read = {
         access: () => accessSubject(asker, actor, token, request),
