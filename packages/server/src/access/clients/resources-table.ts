@@ -70,13 +70,17 @@ export const resourcesTable = {
     return rows.map(toResource);
   },
 
-  /** Those that name somebody, in whichever list. */
-  naming: async (tx: Handle, tenant: string, id: string): Promise<readonly Resource[]> => {
+  /** The ids of those that name somebody, in whichever list; in one order, so that whoever locks them one after the other waits for nobody in a ring. */
+  naming: async (tx: Handle, tenant: string, id: string): Promise<readonly string[]> => {
     const named = `%"${id}"%`;
-    const rows = await all(tx, tenant)
+    const rows = await tx
+      .selectFrom("resources")
+      .select("id")
+      .where("tenant_id", "=", tenant)
       .where((eb) => eb.or((["agents", "clients", "servers", "scopes"] as const).map((column) => eb(column, "like", named))))
+      .orderBy("id")
       .execute();
-    return rows.map(toResource);
+    return rows.map((row) => row.id);
   },
 
   /** Reads a resource's row and keeps others from changing it until the transaction ends. */

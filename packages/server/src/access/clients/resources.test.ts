@@ -1,10 +1,13 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import type { StoreAddress } from "../../ground/db/index.ts";
 import type { Agent } from "../../identity/agents/index.ts";
 import { ownAudiences } from "../../identity/tokens/kinds.ts";
 import { testPublicUrl } from "../../testing/identity.ts";
+import { meeting } from "../../testing/lock-waits.ts";
 import { adminOf, eachStore } from "../../testing/stores.ts";
 import type { Client } from "./client.ts";
 import { admin, openClients, type OpenClients } from "./clients-for-tests.ts";
+import { resourcesTable } from "./resources-table.ts";
 import type { NewResource } from "./resources.ts";
 import type { Bounds } from "./target.ts";
 
@@ -16,8 +19,10 @@ eachStore("resources", (fresh) => {
   let open: OpenClients;
   let scout: Client;
   let notes: Client;
+  let address: StoreAddress;
   beforeEach(async () => {
-    open = await openClients(await fresh());
+    address = await fresh();
+    open = await openClients(address);
     scout = await clientOf(open.agent.id);
     notes = await clientOf(open.app.id);
     return () => open.close();
@@ -168,6 +173,35 @@ eachStore("resources", (fresh) => {
         ["resource.created", true],
       ]);
     });
+  });
+
+  test("who is deleted takes nothing along but their own entries: what is narrowed at the same moment stays narrow", async () => {
+    const {
+      clients: { resources, apps },
+      agents,
+      db,
+    } = open;
+    const { id } = await create({
+      agents: ["scout"],
+      clients: ["*", "notes"],
+      scopes: [{ name: "read" }, { name: "send", agents: ["scout"] }],
+    });
+    const removals = [() => agents.remove(admin, "scout"), () => apps.remove(admin, "notes")];
+    for (const remove of removals) {
+      await meeting(
+        { db, address },
+        {
+          lock: (tx) => resourcesTable.lock(tx, "default", id),
+          write: async (tx, current) => {
+            const clients = current.clients.filter((entry) => entry !== "*");
+            await resourcesTable.update(tx, "default", { ...current, clients, scopes: current.scopes.slice(0, -1) });
+            await db.changes.announce(tx, "default", "resource", "default");
+          },
+        },
+        remove,
+      );
+    }
+    expect(await resources.get("default", id)).toMatchObject({ agents: [], clients: [], scopes: [] });
   });
 
   describe("decide for whom a token may be", () => {

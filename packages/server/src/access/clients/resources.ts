@@ -167,7 +167,10 @@ export const makeResources = ({ db, audit, clock, random, publicUrl, issuerOf, a
     forget: async (tx: Handle, who: Principal, id: string): Promise<void> => {
       const naming = await resourcesTable.naming(tx, who.tenant, id);
       const without = (entries: readonly string[]) => entries.filter((entry) => entry !== id);
-      for (const resource of naming) {
+      for (const named of naming) {
+        // Read only now that it is held: what others changed meanwhile stays as they left it.
+        const resource = await resourcesTable.lock(tx, who.tenant, named);
+        if (!resource) continue;
         await resourcesTable.update(tx, who.tenant, {
           ...resource,
           agents: without(resource.agents),

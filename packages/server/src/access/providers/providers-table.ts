@@ -88,15 +88,16 @@ export const providersTable = {
     return rows.map(toProvider);
   },
 
-  /** Those whose list of agents names this one. */
-  naming: async (tx: Handle, tenant: string, agentId: string): Promise<readonly Provider[]> => {
+  /** The ids of those whose list of agents names this one; in one order, so that whoever locks them one after the other waits for nobody in a ring. */
+  naming: async (tx: Handle, tenant: string, agentId: string): Promise<readonly string[]> => {
     const rows = await tx
       .selectFrom("providers")
-      .selectAll()
+      .select("id")
       .where("tenant_id", "=", tenant)
       .where("agents", "like", `%"${agentId}"%`)
+      .orderBy("id")
       .execute();
-    return rows.map(toProvider).filter(({ agents }) => agents.includes(agentId));
+    return rows.map(({ id }) => id);
   },
 
   /** Answers false where it has changed since `provider.version - 1`. */

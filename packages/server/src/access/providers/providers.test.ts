@@ -1,6 +1,9 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
+import type { StoreAddress } from "../../ground/db/index.ts";
+import { meeting } from "../../testing/lock-waits.ts";
 import { adminOf, eachStore } from "../../testing/stores.ts";
 import type { NewProvider, ProviderChange } from "./provider.ts";
+import { providersTable } from "./providers-table.ts";
 import { asking, type OpenProviders, openProviders, type Scripted, startScripted } from "./providers-for-tests.ts";
 
 const acme = adminOf("acme");
@@ -10,10 +13,12 @@ const page = { limit: 50 };
 const apiKey = (name: string, more: object = {}) => ({ type: "api_key", name, apiKey: "canary-key", ...more }) as NewProvider;
 
 eachStore("credential providers", (fresh) => {
+  let address: StoreAddress;
   let house: OpenProviders;
   let there: Scripted;
   beforeEach(async () => {
-    house = await openProviders(await fresh());
+    address = await fresh();
+    house = await openProviders(address);
     there = await startScripted(() => ({ body: {} }));
   });
   afterEach(async () => {
@@ -162,6 +167,22 @@ eachStore("credential providers", (fresh) => {
     await db.write((tx) => providers.agentRemoved(tx, acme, scout.id));
     await expect(providers.get("acme", undefined, "named")).resolves.toMatchObject({ agents: [], version: 2 });
     await expect(providers.get("acme", undefined, "both")).resolves.toMatchObject({ agents: ["label:a"] });
+  });
+
+  test("a deleted agent's entries go also where somebody changes the list at the same moment, whose change stays", async () => {
+    const { providers, agents, db } = house;
+    const [scout, other] = [await agents.create(acme, { name: "scout" }), await agents.create(acme, { name: "other" })];
+    const { id } = await providers.create(acme, apiKey("named", { agents: ["scout", "other", "label:a"] }));
+    await meeting(
+      { db, address },
+      {
+        lock: (tx) => providersTable.lock(tx, "acme", id),
+        write: (tx, current) =>
+          providersTable.update(tx, "acme", { ...current, agents: [scout.id, other.id], version: current.version + 1 }),
+      },
+      () => db.write((tx) => providers.agentRemoved(tx, acme, scout.id)),
+    );
+    await expect(providers.get("acme", undefined, "named")).resolves.toMatchObject({ agents: [other.id], version: 3 });
   });
 
   test("what an OAuth client cannot do without is named", async () => {

@@ -206,12 +206,15 @@ export const makeProviders = (needs: Needs) => {
     /** A deleted agent's entries go with it; a list that is then empty lets nobody in. */
     agentRemoved: async (tx: Handle, who: Principal, agentId: string): Promise<void> => {
       const naming = await providersTable.naming(tx, who.tenant, agentId);
-      for (const provider of naming) {
+      for (const id of naming) {
+        // Read only now that it is held: what others changed meanwhile stays as they left it.
+        const provider = await providersTable.lock(tx, who.tenant, id);
+        if (!provider) continue;
         const entries = provider.agents.filter((entry) => entry !== agentId);
         await providersTable.update(tx, who.tenant, { ...provider, agents: entries, version: provider.version + 1, updatedAt: clock() });
       }
       // Once all rows are written: whoever announces makes others wait.
-      for (const { id } of naming) await db.changes.announce(tx, who.tenant, "provider", id);
+      for (const id of naming) await db.changes.announce(tx, who.tenant, "provider", id);
     },
 
     /**
