@@ -79,6 +79,7 @@ export const furnish = async (many: ManyTenants, tenant: string, issuer: TestIss
     many.house.families.begin(tx, adminOf(tenant), {
       client,
       clientVersion: "1",
+      clientEpoch: 0,
       agent: undefined,
       user: { id: user.id, epoch: 0 },
       tenantEpoch: 0,

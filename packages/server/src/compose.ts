@@ -99,15 +99,11 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       audit,
       clock,
       random,
-      onSuspended: async (tx, who, id): Promise<void> => {
-        await sessions.stop(tx, who, { kind: "user", id }, "user_suspended");
-        await grants.end(tx, who, { kind: "user", id }, "user_suspended");
-      },
+      onSuspended: (tx, who, id): Promise<void> => sessions.stop(tx, who, { kind: "user", id }, "user_suspended"),
       // Consents first: one that ends now stores nothing more, and one that has just stored something is found.
       onRevoked: async (tx, who, id): Promise<void> => {
         await sessions.stop(tx, who, { kind: "user", id }, "user_revoked");
         await connections.userRevoked(tx, who, id);
-        await grants.end(tx, who, { kind: "user", id }, "user_revoked");
       },
     });
     const issuers = makeIssuers({
@@ -130,15 +126,11 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       random,
       issuerId: async (tenant, nameOrId) => (await issuers.get(tenant, nameOrId)).id,
       holdProject: (tx, tenant, project): Promise<boolean> => projects.hold(tx, tenant, project),
-      onSuspended: async (tx, who, id): Promise<void> => {
-        await sessions.stop(tx, who, { kind: "agent", id }, "agent_suspended");
-        await grants.end(tx, who, { kind: "agent", id }, "agent_suspended");
-      },
+      onSuspended: (tx, who, id): Promise<void> => sessions.stop(tx, who, { kind: "agent", id }, "agent_suspended"),
       onRemoved: async (tx, who, agentId): Promise<void> => {
         await sessions.stop(tx, who, { kind: "agent", id: agentId }, "agent_removed");
         await connections.agentRemoved(tx, who, agentId);
         await providers.agentRemoved(tx, who, agentId);
-        await grants.end(tx, who, { kind: "agent", id: agentId }, "agent_removed");
         await clients.agentRemoved(tx, who, agentId);
         await projects.agentRemoved(tx, who, agentId);
       },
@@ -214,8 +206,7 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       tenants,
       agents,
       issuerId: async (tenant, nameOrId) => (await issuers.get(tenant, nameOrId)).id,
-      onSuspended: (tx, who, id): Promise<void> => grants.end(tx, who, { kind: "client", id }, "client_suspended"),
-      onRemoved: (tx, who, id): Promise<void> => grants.end(tx, who, { kind: "client", id }, "client_removed"),
+      onDocumentForgotten: (tenant, id, signal): Promise<void> => grants.forgetClient(tenant, id, signal),
     });
     const grants = makeGrants({
       db,

@@ -15,6 +15,8 @@ export interface App {
   readonly status: "active" | "suspended";
   /** Raised by every change that a person who consented before should see anew. */
   readonly version: number;
+  /** Raised whenever it is suspended or resumed: what was granted before is dead. */
+  readonly epoch: number;
   readonly createdAt: number;
   readonly updatedAt: number;
 }
@@ -22,7 +24,7 @@ export interface App {
 /** What a public client that people use may do. */
 export const grantTypesOfApps = ["authorization_code", "refresh_token"] as const;
 
-export const clientOfApp = (tenant: string, { id, name, title, redirectUris, issuerId, scopes, version }: App): Client => ({
+export const clientOfApp = (tenant: string, { id, name, title, redirectUris, issuerId, scopes, version, epoch }: App): Client => ({
   tenant,
   id,
   kind: "app",
@@ -33,4 +35,5 @@ export const clientOfApp = (tenant: string, { id, name, title, redirectUris, iss
   agent: undefined,
   issuerId,
   version: String(version),
+  epoch,
 });

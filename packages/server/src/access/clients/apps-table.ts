@@ -11,6 +11,7 @@ const toApp = (row: Row<"clients">): App => ({
   scopes: row.scopes === null ? undefined : (JSON.parse(row.scopes) as string[]),
   status: row.status,
   version: row.version,
+  epoch: row.epoch,
   createdAt: row.created_at,
   updatedAt: row.updated_at,
 });
@@ -23,6 +24,7 @@ const columnsOf = (app: App) => ({
   scopes: app.scopes === undefined ? null : JSON.stringify(app.scopes),
   status: app.status,
   version: app.version,
+  epoch: app.epoch,
   updated_at: app.updatedAt,
 });
 

@@ -18,9 +18,7 @@ interface Needs {
   readonly random: Random;
   /** The id of a trusted issuer. @throws Refusal issuer_unknown */
   readonly issuerId: (tenant: string, nameOrId: string) => Promise<string>;
-  /** Ends what is under way for an app that is suspended. */
-  readonly onSuspended: (tx: Handle, who: Principal, clientId: string) => Promise<void>;
-  /** Ends what people granted an app that goes. */
+  /** Forgets an app that goes, wherever it is named. */
   readonly onRemoved: (tx: Handle, who: Principal, clientId: string) => Promise<void>;
 }
 
@@ -46,7 +44,7 @@ const registered = "registered";
 
 const isApp = (ref: string): boolean => kindOfClientId(ref) === "app";
 
-export const makeApps = ({ db, audit, clock, random, issuerId, onSuspended, onRemoved }: Needs) => {
+export const makeApps = ({ db, audit, clock, random, issuerId, onRemoved }: Needs) => {
   const find = async (handle: Handle, tenant: string, ref: string): Promise<App> => {
     const found = isApp(ref) ? await appsTable.byId(handle, tenant, ref) : await appsTable.byName(handle, tenant, ref);
     if (!found) throw unknown(ref);
@@ -59,11 +57,12 @@ export const makeApps = ({ db, audit, clock, random, issuerId, onSuspended, onRe
     return app;
   };
 
+  /** What people granted it carries its epoch, so raising that is the whole of its end. */
   const setStatus = (who: Principal, ref: string, status: App["status"], action: string): Promise<App> =>
     db.write(async (tx) => {
-      const app: App = { ...(await held(tx, who.tenant, ref)), status, updatedAt: clock() };
+      const current = await held(tx, who.tenant, ref);
+      const app: App = { ...current, status, epoch: current.epoch + 1, updatedAt: clock() };
       await appsTable.update(tx, who.tenant, app);
-      if (status === "suspended") await onSuspended(tx, who, app.id);
       await audit.record(tx, who, action, { target: app.id, details: { name: app.name } });
       await db.changes.announce(tx, who.tenant, "client", app.id);
       return app;
@@ -86,6 +85,7 @@ export const makeApps = ({ db, audit, clock, random, issuerId, onSuspended, onRe
         scopes: wanted.scopes && scopesIn(wanted.scopes),
         status: "active",
         version: 1,
+        epoch: 0,
         createdAt: now,
         updatedAt: now,
       };
@@ -134,7 +134,7 @@ export const makeApps = ({ db, audit, clock, random, issuerId, onSuspended, onRe
       });
     },
 
-    /** It gets no tokens from now on, and nobody is asked for it. @throws Refusal client_unknown */
+    /** It gets no tokens from now on, nobody is asked for it, and what people granted it is over for good. @throws Refusal client_unknown */
     suspend: (who: Principal, ref: string): Promise<App> => setStatus(who, ref, "suspended", "client.suspended"),
 
     /** @throws Refusal client_unknown */
@@ -145,8 +145,8 @@ export const makeApps = ({ db, audit, clock, random, issuerId, onSuspended, onRe
       db.write(async (tx) => {
         const { id, name } = await held(tx, who.tenant, ref);
         await appsTable.remove(tx, who.tenant, id);
-        await onRemoved(tx, who, id);
         await audit.record(tx, who, "client.deleted", { target: id, details: { name } });
+        await onRemoved(tx, who, id);
         await db.changes.announce(tx, who.tenant, "client", id);
       }),
 

@@ -302,8 +302,7 @@ eachStore("a client proves itself", (fresh) => {
         tenants,
         agents,
         issuerId: async (tenant, name) => (await issuers.get(tenant, name)).id,
-        onSuspended: () => Promise.resolve(),
-        onRemoved: () => Promise.resolve(),
+        onDocumentForgotten: () => Promise.resolve(),
       });
       await expect(elsewhere.authenticate(proofOf(asserted(assertion)))).rejects.toMatchObject(unauthenticated);
       const next = await pair.assert(agent.id, hand.clock());

@@ -25,6 +25,8 @@ export interface Client {
   readonly issuerId: string | undefined;
   /** Moves whenever something changes that a person consented to: redirect URIs, name, keys. What was remembered for another version is void. */
   readonly version: string;
+  /** Of a registered app: moves whenever it is suspended or resumed. What was granted in another epoch is dead. */
+  readonly epoch?: number | undefined;
   /** Public clients only: where the document says so, for the consent page. */
   readonly about?: { readonly uri?: string | undefined; readonly isLoopbackOnly: boolean } | undefined;
 }

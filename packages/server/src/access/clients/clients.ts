@@ -13,7 +13,7 @@ import type { Client } from "./client.ts";
 import { kindOfClientId } from "./client-id.ts";
 import { makeDocuments } from "./documents.ts";
 import { type Absent, makeFind } from "./find.ts";
-import { refused } from "./refused.ts";
+import { away, notLetIn, refused } from "./refused.ts";
 import { redirectUriOf } from "./redirect-uri.ts";
 import { makeResources } from "./resources.ts";
 
@@ -32,10 +32,8 @@ interface Needs {
   readonly agents: Pick<Agents, "byId" | "whose" | "entriesToIds" | "clientSecretHolder" | "clientKeysOf" | "clientKeyUsed">;
   /** The id of a trusted issuer. @throws Refusal issuer_unknown */
   readonly issuerId: (tenant: string, nameOrId: string) => Promise<string>;
-  /** Ends what is under way for an app that is suspended. */
-  readonly onSuspended: (tx: Handle, who: Principal, clientId: string) => Promise<void>;
-  /** Ends what people granted an app that goes. */
-  readonly onRemoved: (tx: Handle, who: Principal, clientId: string) => Promise<void>;
+  /** Forgets what people consented to of a client whose document is forgotten; it may stop before it is through. */
+  readonly onDocumentForgotten: (tenant: string, clientId: string, signal: AbortSignal) => Promise<void>;
 }
 
 /** Who asks, where nobody is proven yet: what a document is fetched for counts there. */
@@ -47,16 +45,18 @@ export interface From {
 export type Clients = ReturnType<typeof makeClients>;
 
 export const makeClients = (needs: Needs) => {
-  const { db, audit, clock, random, egress, replay, limits, guard, tenants, agents, issuerId, onSuspended, onRemoved } = needs;
+  const { db, audit, clock, random, egress, replay, limits, guard, tenants, agents, issuerId, onDocumentForgotten } = needs;
   const { find, trace } = makeFind({ db, tenants, agents });
 
-  const documents = makeDocuments({ db, egress, clock, limits });
+  const documents = makeDocuments({ db, egress, clock, limits, onForgotten: onDocumentForgotten });
 
   /** The client of this id if it may act now, or why not; a document's is of the tenant that is asked, or of the default one. */
   const findAny = async (tenant: string | undefined, id: string, address: string | undefined): Promise<Client | Absent> => {
     if (kindOfClientId(id) !== "document") return find(tenant, id);
     const asked = tenant ?? defaultTenant;
-    return (await tenants.isOpen(asked)) ? documents.find(asked, id, address) : { absent: "tenant_closed" };
+    if (!(await tenants.isOpen(asked))) return { absent: "tenant_closed" };
+    // Before anything is fetched: no stranger has us call anybody where no operator lets strangers in.
+    return (await resources.letsIn(asked, id)) ? documents.find(asked, id, address) : { absent: notLetIn };
   };
 
   const apps = makeApps({
@@ -65,11 +65,7 @@ export const makeClients = (needs: Needs) => {
     clock,
     random,
     issuerId,
-    onSuspended,
-    onRemoved: async (tx, who, id): Promise<void> => {
-      await onRemoved(tx, who, id);
-      await resources.forget(tx, who, id);
-    },
+    onRemoved: (tx, who, id): Promise<void> => resources.forget(tx, who, id),
   });
   const resources = makeResources({
     db,
@@ -100,12 +96,13 @@ export const makeClients = (needs: Needs) => {
     /**
      * A client of a tenant, if it may act now: an agent, a registered app, or the app whose metadata document is at this URL.
      * @param from Who names it, where nobody is proven: what has to be fetched counts there, and the record tells why there is none.
-     * @throws Refusal rate_limited
+     * @throws Refusal rate_limited; unavailable where the document cannot be had just now
      */
     find: async (tenant: string, clientId: string, from?: From): Promise<Client | undefined> => {
       const found = await findAny(tenant, clientId, from?.address);
       if (!("absent" in found)) return found;
       if (from) await refused(audit, anonymous(tenant, from.requestId, from.address), clientId, found, {});
+      if (found.isPassing === true) throw away();
       return undefined;
     },
 

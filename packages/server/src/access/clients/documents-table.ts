@@ -19,7 +19,7 @@ const toStored = (row: Row<"client_documents">): StoredDocument => ({
   usedAt: row.used_at,
 });
 
-/** The statements of clients' metadata documents; each takes the tenant first, but the one that sweeps. */
+/** The statements of clients' metadata documents; each takes the tenant first, but those that sweep. */
 export const documentsTable = {
   byId: async (db: Handle, tenant: string, id: string): Promise<StoredDocument | undefined> => {
     const row = await db.selectFrom("client_documents").selectAll().where("tenant_id", "=", tenant).where("id", "=", id).executeTakeFirst();
@@ -57,23 +57,22 @@ export const documentsTable = {
   anyUnusedSince: async (db: Handle, moment: number): Promise<boolean> =>
     (await db.selectFrom("client_documents").select("id").where("used_at", "<", moment).limit(1).executeTakeFirst()) !== undefined,
 
-  /** Answers how many were forgotten, `most` at most. */
-  deleteUnusedSince: async (tx: Handle, moment: number, most: number): Promise<number> => {
-    const rows = await tx
+  /** Those that were not used since, longest ago first, `most` at most. */
+  unusedSince: async (db: Handle, moment: number, most: number): Promise<readonly { readonly tenant: string; readonly id: string }[]> => {
+    const rows = await db
       .selectFrom("client_documents")
       .select(["tenant_id", "id"])
       .where("used_at", "<", moment)
       .orderBy("used_at")
       .limit(most)
       .execute();
-    for (const { tenant_id, id } of rows) {
-      await tx
-        .deleteFrom("client_documents")
-        .where("tenant_id", "=", tenant_id)
-        .where("id", "=", id)
-        .where("used_at", "<", moment)
-        .execute();
+    return rows.map((row) => ({ tenant: row.tenant_id, id: row.id }));
+  },
+
+  /** Forgets those of them that were not used meanwhile either. */
+  deleteUnused: async (tx: Handle, unused: readonly { readonly tenant: string; readonly id: string }[], moment: number): Promise<void> => {
+    for (const { tenant, id } of unused) {
+      await tx.deleteFrom("client_documents").where("tenant_id", "=", tenant).where("id", "=", id).where("used_at", "<", moment).execute();
     }
-    return rows.length;
   },
 };

@@ -20,12 +20,18 @@ eachStore("clients known by their document", (fresh) => {
   let hand: ReturnType<typeof handClock>;
   let ground: Awaited<ReturnType<typeof openGround>>;
   let documents: ReturnType<typeof makeDocuments>;
+  let forgotten: string[] = [];
+  const onForgotten = (tenant: string, url: string): Promise<void> => {
+    forgotten.push(`${tenant} ${url}`);
+    return Promise.resolve();
+  };
   let at = 0;
   beforeEach(async () => {
     hand = handClock();
     ground = await openGround(await fresh(), hand.clock);
-    documents = makeDocuments({ db: ground.db, egress: host.door, clock: hand.clock });
+    documents = makeDocuments({ db: ground.db, egress: host.door, clock: hand.clock, onForgotten });
     host.asked.length = 0;
+    forgotten = [];
     return () => ground.db.close();
   });
   const find = (url: string, tenant = "default") => documents.find(tenant, url, "192.0.2.1");
@@ -108,9 +114,57 @@ eachStore("clients known by their document", (fresh) => {
       expect(await kept()).toEqual([]);
     });
 
+    test("is told from one whose host is in trouble: that may be as good as ever", async () => {
+      const answers = (status: number, body = "") =>
+        host.put(newPath(), (_, response) => response.writeHead(status, { "content-type": "application/json" }).end(body));
+      for (const status of [429, 500, 502, 503, 504]) {
+        expect(await find(answers(status)), `${status}`).toEqual({ absent: "document_status", isPassing: true });
+      }
+      for (const status of [201, 204, 400, 401, 403, 404, 410]) {
+        expect(await find(answers(status)), `${status}`).toEqual({ absent: "document_status", isPassing: false });
+      }
+      const gone = host.put(newPath(), (request) => request.socket.destroy());
+      expect(await find(gone)).toEqual({ absent: "document_network", isPassing: true });
+      expect(await find("https://127.0.0.1:1/nobody-listens")).toEqual({ absent: "document_network", isPassing: true });
+      expect(await find("https://nobody.invalid/client")).toEqual({ absent: "document_dns", isPassing: true });
+      // What may not be reached, and what is wrong, stays so.
+      expect(await find("https://169.254.169.254/latest/meta-data/")).toEqual({ absent: "document_blocked_address", isPassing: false });
+      expect(await find(answers(200, "{"))).toEqual({ absent: "document_malformed", isPassing: false });
+      expect(await kept()).toEqual([]);
+    });
+
+    test("for its host is in trouble is asked for again after ten seconds, by one for all, and counts each time", async () => {
+      const limits = makeLimits({ db: ground.db, clock: hand.clock, scale: 0.1 });
+      documents = makeDocuments({ db: ground.db, egress: host.door, clock: hand.clock, limits, onForgotten });
+      const path = newPath();
+      const url = put({}, { "cache-control": "max-age=600" }, path);
+      await clientAt(url);
+      hand.forward(10 * minute);
+      host.put(path, (_, response) => response.writeHead(503).end());
+      const askedSoFar = host.asked.length;
+      const all = () => Promise.all(Array.from({ length: 8 }, () => absence(url)));
+      for (const before of [0, 9_999]) {
+        hand.forward(before);
+        expect(new Set(await all())).toEqual(new Set(["document_status"]));
+        expect(host.asked).toHaveLength(askedSoFar + 1);
+      }
+      hand.forward(1);
+      await all();
+      expect(host.asked).toHaveLength(askedSoFar + 2);
+      // Twelve guesses of a key a minute are what an address has here.
+      const tries = async () => {
+        for (let n = 0; n < 20; n += 1) await find(host.put(newPath(), (_, response) => response.writeHead(503).end()));
+      };
+      await expect(tries()).rejects.toMatchObject({ code: "rate_limited" });
+      expect(host.asked.length).toBeLessThan(askedSoFar + 20);
+      put({}, {}, path);
+      hand.forward(2 * minute);
+      expect(await clientAt(url)).toMatchObject({ id: url });
+    });
+
     test("is asked for again after a minute, and not before; a good one is taken then", async () => {
       const path = newPath();
-      const url = host.put(path, (_, response) => response.writeHead(503).end());
+      const url = host.put(path, (_, response) => response.writeHead(404).end());
       for (let tries = 0; tries < 3; tries += 1) expect(await absence(url)).toBe("document_status");
       expect(host.asked).toHaveLength(1);
       put({}, {}, path);
@@ -219,14 +273,20 @@ eachStore("clients known by their document", (fresh) => {
     await clientAt(url);
     hand.forward(2 * day);
     expect(await documents.prune.isNeeded()).toBe(true);
+    const unused = (await kept()).filter(({ id }) => id !== url).map(({ tenant_id, id }) => `${tenant_id} ${id}`);
+    await documents.prune.run(AbortSignal.abort());
+    expect(await kept()).toHaveLength(unused.length + 1);
+    forgotten = [];
     await documents.prune.run(new AbortController().signal);
     expect((await kept()).map(({ id }) => id)).toEqual([url]);
+    // With each goes what hangs on it.
+    expect(forgotten.sort()).toEqual(unused.sort());
     expect(await documents.prune.isNeeded()).toBe(false);
   });
 
   test("whoever names ever other URLs is held, where it is one address; what is known is answered all the same", async () => {
     const limits = makeLimits({ db: ground.db, clock: hand.clock, scale: 0.1 });
-    documents = makeDocuments({ db: ground.db, egress: host.door, clock: hand.clock, limits });
+    documents = makeDocuments({ db: ground.db, egress: host.door, clock: hand.clock, limits, onForgotten });
     const url = put();
     await clientAt(url);
     const tries = async () => {

@@ -3,7 +3,7 @@ import { challengeOf, hashed, isSame } from "../vault/index.ts";
 import { codesTable } from "./codes-table.ts";
 import type { Families } from "./families.ts";
 import { familiesTable } from "./families-table.ts";
-import { givesRefreshToken, refreshLife } from "./family.ts";
+import { givesRefreshToken, refreshEnd } from "./family.ts";
 import { type Grant, grantInvalid, type GrantsNeeds, optional, required } from "./grant.ts";
 import type { RefreshTokens } from "./refresh-tokens.ts";
 import type { Asker } from "./token-request.ts";
@@ -64,7 +64,7 @@ export const makeAuthorizationCode = ({ db, clock, families, refreshTokens }: Ne
             return grantInvalid();
           }
           const goesOn = givesRefreshToken(client, family.scopes);
-          const end = goesOn ? clock() + refreshLife : issued.expiresAt;
+          const end = goesOn ? refreshEnd(family, clock()) : issued.expiresAt;
           if (!(await familiesTable.slide(tx, who.tenant, family.id, end, clock()))) return grantInvalid();
           if (!goesOn) return {};
           // RFC 9449 5: a confidential client proves itself, a public one the key.

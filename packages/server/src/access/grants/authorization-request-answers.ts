@@ -10,7 +10,7 @@ import {
 } from "./authorization-request.ts";
 import type { AuthorizationRequestsNeeds } from "./authorization-requests-needs.ts";
 import { codeLife, makeCodes } from "./codes.ts";
-import { isAssured, remember } from "./remembered-consents.ts";
+import { isAssured, remember, used as consentUsed } from "./remembered-consents.ts";
 import { requestsTable } from "./requests-table.ts";
 
 type Needs = Pick<AuthorizationRequestsNeeds, "db" | "audit" | "seal" | "clock" | "random" | "standing" | "families">;
@@ -20,7 +20,7 @@ const used = () => new Refusal("session_used", "This authorization request has b
 
 /** How authorization requests end: each once, in one transaction with what it gives and with its audit row. */
 export const makeRequestAnswers = (needs: Needs) => {
-  const { db, audit, seal, clock, standing } = needs;
+  const { db, audit, seal, clock, standing, families } = needs;
   const issueCode = makeCodes(needs);
 
   const done = async (
@@ -69,15 +69,16 @@ export const makeRequestAnswers = (needs: Needs) => {
           form: secrets.form,
           answered: { decision: "allow", code: given.code, until: given.expiresAt },
         });
-        if (how === "asked" && isAssured(client, redirectUri)) {
-          await remember(tx, client, { user: user.id, resource, scopes }, clock());
-        }
+        const consented = { user: user.id, resource, scopes };
+        if (how === "remembered") await consentUsed(tx, client, consented, clock());
+        else if (isAssured(client, redirectUri)) await remember(tx, client, consented, clock());
         await audit.record(tx, who, "consent.given", {
           target: given.grant,
           user: user.id,
           agent: client.agent?.id,
           details: { client: client.id, resource, scopes, redirectUri, remembered: how === "remembered" },
         });
+        await families.trim(tx, who, { user, client: client.id, resource });
         return given.code;
       });
       return { redirectUri, state: secrets.state, outcome: { code } };

@@ -23,7 +23,7 @@ export interface AuthorizationRequestsNeeds {
   readonly clients: Pick<Clients, "find" | "redirectUriOf"> & {
     readonly resources: Pick<Clients["resources"], "target" | "byIdentifier" | "userinfo">;
   };
-  readonly families: Pick<Families, "begin">;
+  readonly families: Pick<Families, "begin" | "trim">;
   /** Whether the public URL is https: cookies are then `Secure` and named `__Host-`. */
   readonly secureCookies: boolean;
 }

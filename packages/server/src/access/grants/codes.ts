@@ -37,6 +37,7 @@ export const makeCodes =
     const { id: grant } = await families.begin(tx, who, {
       client: client.id,
       clientVersion: client.version,
+      clientEpoch: client.epoch,
       agent: client.agent && { id: client.agent.id, epoch: client.agent.epoch },
       user,
       tenantEpoch,

@@ -1,24 +1,58 @@
-import type { Handle, Row } from "../../ground/db/index.ts";
+import { sql } from "kysely";
+import { type Handle, prepared, type Row } from "../../ground/db/index.ts";
 import type { Place } from "../../ground/kernel/index.ts";
-import type { FamiliesOf, Family, FamilyEnd } from "./family.ts";
+import { type FamiliesOf, type Family, type FamilyEnd, type FamilyRevoked, placeHashOf } from "./family.ts";
 
-const toFamily = (row: Row<"oauth_grants">): Family => ({
+type FamilyRow = Row<"oauth_grants"> & { readonly ended: FamilyEnd | null };
+
+const toFamily = (row: FamilyRow): Family => ({
   id: row.id,
   client: row.client_id,
   clientVersion: row.client_version,
+  clientEpoch: row.client_epoch ?? undefined,
   agent: row.agent_id === null ? undefined : { id: row.agent_id, epoch: row.agent_epoch ?? 0 },
   user: { id: row.user_id, epoch: row.user_epoch },
   tenantEpoch: row.tenant_epoch,
   resource: row.resource,
   scopes: JSON.parse(row.scopes) as string[],
-  status: row.status,
-  reason: row.reason ?? undefined,
+  status: row.ended === null ? "active" : "revoked",
+  reason: row.ended ?? undefined,
   createdAt: row.created_at,
   updatedAt: row.updated_at,
   expiresAt: row.expires_at,
 });
 
-const columnOf = { client: "client_id", agent: "agent_id", user: "user_id" } as const;
+/** Families with everybody whom they name, each by its primary key. */
+const withParties = (db: Handle) =>
+  db
+    .selectFrom("oauth_grants as g")
+    .innerJoin("tenants as t", "t.id", "g.tenant_id")
+    .leftJoin("agents as a", (join) => join.onRef("a.tenant_id", "=", "g.tenant_id").onRef("a.id", "=", "g.agent_id"))
+    .leftJoin("users as u", (join) => join.onRef("u.tenant_id", "=", "g.tenant_id").onRef("u.id", "=", "g.user_id"))
+    .leftJoin("clients as c", (join) => join.onRef("c.tenant_id", "=", "g.tenant_id").onRef("c.id", "=", "g.client_id"));
+
+/**
+ * Why a family of {@link withParties} is over; null while it lives. The one place where that is decided. Whoever is gone, or whose epoch is not there,
+ * counts as stopped.
+ */
+const ended = sql<FamilyEnd | null>`case
+  when g.status <> 'active' then coalesce(g.reason, 'operator')
+  when t.status <> 'active' or t.epoch <> g.tenant_epoch then 'tenant_suspended'
+  when g.agent_id is not null and (a.id is null or a.status = 'revoked') then 'agent_removed'
+  when g.agent_id is not null and (a.status <> 'active' or a.epoch is distinct from g.agent_epoch) then 'agent_suspended'
+  when u.id is null or u.status = 'revoked' then 'user_revoked'
+  when u.status <> 'active' or u.epoch <> g.user_epoch then 'user_suspended'
+  when g.client_epoch is not null and c.id is null then 'client_removed'
+  when g.client_epoch is not null and (c.status <> 'active' or c.epoch <> g.client_epoch) then 'client_suspended'
+end`;
+
+const families = (db: Handle) => withParties(db).selectAll("g").select(ended.as("ended"));
+
+const byId = prepared<{ tenant: string; id: string }, FamilyRow>((db, { tenant, id }) =>
+  families(db).where("g.tenant_id", "=", tenant).where("g.id", "=", id),
+);
+
+const columnOf = { client: "g.client_id", agent: "g.agent_id", user: "g.user_id" } as const;
 
 /** Which families a list shows. */
 export interface FamilyFilter {
@@ -29,7 +63,7 @@ export interface FamilyFilter {
 
 /** The statements of families; each takes the tenant first but those that sweep. */
 export const familiesTable = {
-  insert: async (tx: Handle, tenant: string, family: Family): Promise<void> => {
+  insert: async (tx: Handle, tenant: string, family: Omit<Family, "status" | "reason">): Promise<void> => {
     await tx
       .insertInto("oauth_grants")
       .values({
@@ -37,15 +71,17 @@ export const familiesTable = {
         id: family.id,
         client_id: family.client,
         client_version: family.clientVersion,
+        client_epoch: family.clientEpoch ?? null,
         agent_id: family.agent?.id ?? null,
         agent_epoch: family.agent?.epoch ?? null,
         user_id: family.user.id,
         user_epoch: family.user.epoch,
         tenant_epoch: family.tenantEpoch,
         resource: family.resource,
+        place_hash: placeHashOf(family),
         scopes: JSON.stringify(family.scopes),
-        status: family.status,
-        reason: family.reason ?? null,
+        status: "active",
+        reason: null,
         created_at: family.createdAt,
         updated_at: family.updatedAt,
         expires_at: family.expiresAt,
@@ -54,33 +90,22 @@ export const familiesTable = {
   },
 
   byId: async (db: Handle, tenant: string, id: string): Promise<Family | undefined> => {
-    const row = await db.selectFrom("oauth_grants").selectAll().where("tenant_id", "=", tenant).where("id", "=", id).executeTakeFirst();
+    const [row] = await byId(db, { tenant, id });
     return row && toFamily(row);
-  },
-
-  /** Whether a family is active, and whose it is. */
-  stateOf: async (db: Handle, tenant: string, id: string) => {
-    const row = await db
-      .selectFrom("oauth_grants")
-      .select(["status", "client_id", "agent_id", "user_id"])
-      .where("tenant_id", "=", tenant)
-      .where("id", "=", id)
-      .executeTakeFirst();
-    return row && { isActive: row.status === "active", client: row.client_id, agent: row.agent_id ?? undefined, user: row.user_id };
   },
 
   /** Newest first, after `place`. */
   list: async (db: Handle, tenant: string, filter: FamilyFilter, place: Place | undefined, limit: number): Promise<readonly Family[]> => {
-    let query = db.selectFrom("oauth_grants").selectAll().where("tenant_id", "=", tenant);
+    let query = families(db).where("g.tenant_id", "=", tenant);
     for (const kind of ["client", "agent", "user"] as const) {
       const id = filter[kind];
       if (id !== undefined) query = query.where(columnOf[kind], "=", id);
     }
     if (place)
       query = query.where((eb) =>
-        eb.or([eb("created_at", "<", place.at), eb.and([eb("created_at", "=", place.at), eb("id", "<", place.id)])]),
+        eb.or([eb("g.created_at", "<", place.at), eb.and([eb("g.created_at", "=", place.at), eb("g.id", "<", place.id)])]),
       );
-    const rows = await query.orderBy("created_at", "desc").orderBy("id", "desc").limit(limit).execute();
+    const rows = await query.orderBy("g.created_at", "desc").orderBy("g.id", "desc").limit(limit).execute();
     return rows.map(toFamily);
   },
 
@@ -102,40 +127,58 @@ export const familiesTable = {
     return numUpdatedRows === 1n;
   },
 
-  /** Answers the family as it is now, or undefined where it was not active. */
-  revoke: async (tx: Handle, tenant: string, id: string, reason: FamilyEnd, now: number): Promise<Family | undefined> => {
+  /** Answers whose it was, or undefined where it was revoked already. */
+  revoke: async (
+    tx: Handle,
+    tenant: string,
+    id: string,
+    reason: FamilyRevoked,
+    now: number,
+  ): Promise<
+    { readonly client: string; readonly agent: string | undefined; readonly user: string; readonly resource: string } | undefined
+  > => {
     const row = await tx
       .updateTable("oauth_grants")
       .set({ status: "revoked", reason, updated_at: now })
       .where("tenant_id", "=", tenant)
       .where("id", "=", id)
       .where("status", "=", "active")
-      .returningAll()
+      .returning(["client_id", "agent_id", "user_id", "resource"])
       .executeTakeFirst();
-    return row && toFamily(row);
+    return row && { client: row.client_id, agent: row.agent_id ?? undefined, user: row.user_id, resource: row.resource };
   },
 
-  /** Answers how many were active. */
-  revokeOf: async (tx: Handle, tenant: string, of: FamiliesOf, reason: FamilyEnd, now: number): Promise<number> => {
-    const { numUpdatedRows } = await tx
-      .updateTable("oauth_grants")
-      .set({ status: "revoked", reason, updated_at: now })
-      .where("tenant_id", "=", tenant)
-      .where(columnOf[of.kind], "=", of.id)
-      .where("status", "=", "active")
-      .executeTakeFirstOrThrow();
-    return Number(numUpdatedRows);
+  /** The ids of those of a user that live for one client and resource, newest first; of more than `most`, those that end first. */
+  living: async (
+    db: Handle,
+    tenant: string,
+    of: { readonly user: string } & Pick<Family, "client" | "resource">,
+    now: number,
+    most: number,
+  ): Promise<readonly string[]> => {
+    const rows = await withParties(db)
+      .select(["g.id as id", "g.created_at as created_at"])
+      .where("g.tenant_id", "=", tenant)
+      .where("g.user_id", "=", of.user)
+      .where("g.place_hash", "=", placeHashOf(of))
+      .where("g.status", "=", "active")
+      .where("g.expires_at", ">", now)
+      .where(ended, "is", null)
+      .orderBy("g.expires_at")
+      .limit(most)
+      .execute();
+    return rows.sort((one, other) => other.created_at - one.created_at || (one.id < other.id ? 1 : -1)).map(({ id }) => id);
   },
 
-  /** How many of somebody's are active, and some of them, from an index alone but for those that are named. */
+  /** How many of somebody's live, and some of them; everybody else whom they name is looked up by primary key. */
   someOf: async (db: Handle, tenant: string, of: FamiliesOf, most: number) => {
-    const all = db
-      .selectFrom("oauth_grants")
-      .where("tenant_id", "=", tenant)
+    const all = withParties(db)
+      .where("g.tenant_id", "=", tenant)
       .where(columnOf[of.kind], "=", of.id)
-      .where("status", "=", "active");
+      .where("g.status", "=", "active")
+      .where(ended, "is", null);
     const { count } = await all.select((eb) => eb.fn.countAll().as("count")).executeTakeFirstOrThrow();
-    const rows = await all.select(["id", "client_id", "user_id", "resource"]).limit(most).execute();
+    const rows = await all.select(["g.id", "g.client_id", "g.user_id", "g.resource"]).limit(most).execute();
     return {
       count: Number(count),
       some: rows.map((row) => ({ id: row.id, client: row.client_id, user: row.user_id, resource: row.resource })),

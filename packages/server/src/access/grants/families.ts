@@ -2,7 +2,7 @@ import type { Audit } from "../../ground/audit/index.ts";
 import type { Db, Handle } from "../../ground/db/index.ts";
 import { type Clock, type Page, type PageAsk, pageFrom, placeOf, type Principal, type Random, Refusal } from "../../ground/kernel/index.ts";
 import { type FamilyFilter, familiesTable } from "./families-table.ts";
-import { type FamiliesOf, type Family, type FamilyEnd, newFamilyId } from "./family.ts";
+import { type FamiliesOf, type Family, type FamilyRevoked, mostLiving, newFamilyId } from "./family.ts";
 import { rememberedConsentsTable } from "./remembered-consents-table.ts";
 
 interface Needs {
@@ -15,24 +15,28 @@ interface Needs {
 export type Families = ReturnType<typeof makeFamilies>;
 
 /** What a family begins with. */
-export type NewFamily = Pick<Family, "client" | "clientVersion" | "agent" | "user" | "tenantEpoch" | "resource" | "scopes" | "expiresAt">;
+export type NewFamily = Omit<Family, "id" | "status" | "reason" | "createdAt" | "updatedAt">;
+
+/** Families that one login ends at most. */
+const endedAtOnce = 100;
 
 const unknown = () => new Refusal("grant_unknown", "There is no such grant.");
 
 /** Families of tokens: how they begin, go on and end. */
 export const makeFamilies = ({ db, audit, clock, random }: Needs) => {
   /** Ends a family with all that came of it. Answers false where it was over already. */
-  const revoke = async (tx: Handle, who: Principal, id: string, reason: FamilyEnd): Promise<boolean> => {
+  const revoke = async (tx: Handle, who: Principal, id: string, reason: FamilyRevoked): Promise<boolean> => {
     const family = await familiesTable.revoke(tx, who.tenant, id, reason, clock());
     if (!family) return false;
     // Whoever takes it back is asked before there is another.
-    await rememberedConsentsTable.forget(tx, who.tenant, { client: family.client, user: family.user.id, resource: family.resource });
+    if (reason !== "superseded") await rememberedConsentsTable.forget(tx, who.tenant, family);
     await audit.record(tx, who, "grant.revoked", {
       target: id,
-      agent: family.agent?.id,
-      user: family.user.id,
+      agent: family.agent,
+      user: family.user,
       details: { reason, client: family.client, resource: family.resource },
     });
+    // Once all rows are written: whoever announces makes others wait.
     await db.changes.announce(tx, who.tenant, "oauth_grant", id);
     return true;
   };
@@ -44,7 +48,7 @@ export const makeFamilies = ({ db, audit, clock, random }: Needs) => {
      */
     begin: async (tx: Handle, who: Principal, family: NewFamily): Promise<Family> => {
       const now = clock();
-      const begun: Family = { ...family, id: newFamilyId(random), status: "active", reason: undefined, createdAt: now, updatedAt: now };
+      const begun: Family = { ...family, id: newFamilyId(random), createdAt: now, updatedAt: now, status: "active", reason: undefined };
       await familiesTable.insert(tx, who.tenant, begun);
       await audit.record(tx, who, "grant.created", {
         target: begun.id,
@@ -57,12 +61,13 @@ export const makeFamilies = ({ db, audit, clock, random }: Needs) => {
 
     revoke,
 
-    /** Ends all of somebody's. One change tells of all of them: whoever remembers one of them also hears by its client, agent and user. */
-    revokeOf: async (tx: Handle, who: Principal, of: FamiliesOf, reason: FamilyEnd): Promise<void> => {
-      const grants = await familiesTable.revokeOf(tx, who.tenant, of, reason, clock());
-      if (grants === 0) return;
-      await audit.record(tx, who, "grants.revoked", { target: of.id, details: { reason, grants } });
-      await db.changes.announce(tx, who.tenant, "oauth_grant", of.id);
+    /**
+     * After a login: ends the oldest of the user's families for this client and resource that are too many, so that who logs in every hour does not
+     * fill the store. The last thing that a transaction does.
+     */
+    trim: async (tx: Handle, who: Principal, { user, client, resource }: Pick<Family, "user" | "client" | "resource">): Promise<void> => {
+      const living = await familiesTable.living(tx, who.tenant, { user: user.id, client, resource }, clock(), endedAtOnce);
+      for (const id of living.slice(mostLiving)) await revoke(tx, who, id, "superseded");
     },
 
     /** Newest first. @throws Refusal invalid_request for an unknown cursor */
@@ -79,7 +84,7 @@ export const makeFamilies = ({ db, audit, clock, random }: Needs) => {
       return family;
     },
 
-    /** How many of somebody's are active, and at most `most` of them. */
+    /** How many of somebody's live, and at most `most` of them. */
     someOf: (tenant: string, of: FamiliesOf, most: number) => familiesTable.someOf(db.read, tenant, of, most),
   };
 };

@@ -1,10 +1,9 @@
-import type { Handle } from "../../ground/db/index.ts";
 import { type PageAsk, type Principal, Refusal } from "../../ground/kernel/index.ts";
 import { makeAuthorizationCode } from "./authorization-code.ts";
 import { clientCredentials } from "./client-credentials.ts";
 import type { Families } from "./families.ts";
 import type { FamilyFilter } from "./families-table.ts";
-import type { FamiliesOf, FamilyEnd } from "./family.ts";
+import type { FamiliesOf } from "./family.ts";
 import type { GrantsNeeds } from "./grant.ts";
 import { makeIntrospection } from "./introspection.ts";
 import { makeIssuing } from "./issuing.ts";
@@ -18,6 +17,8 @@ import { makeTokenExchange } from "./token-exchange.ts";
 import type { Asker } from "./token-request.ts";
 
 export type Grants = ReturnType<typeof makeGrants>;
+
+const forgottenAtOnce = 500;
 
 /** What OAuth clients are granted: tokens by every grant there is, what is said of them, and how they end. */
 export const makeGrants = (needs: GrantsNeeds & { readonly families: Families; readonly revocations: Pick<Revocations, "revoke"> }) => {
@@ -79,25 +80,20 @@ export const makeGrants = (needs: GrantsNeeds & { readonly families: Families; r
     /** @throws Refusal grant_unknown */
     get: (tenant: string, id: string) => families.get(db.read, tenant, id),
 
-    /** How many of somebody's are active, and at most `most` of them. */
+    /** How many of somebody's live, and at most `most` of them. */
     someOf: (tenant: string, of: FamiliesOf, most: number) => families.someOf(tenant, of, most),
 
     /** Ends a grant with all that came of it; the person is asked before there is another. @throws Refusal grant_unknown */
     remove: (who: Principal, id: string): Promise<void> =>
       db.write(async (tx) => {
         const { client, user, resource } = await families.get(tx, who.tenant, id);
-        await families.revoke(tx, who, id, "operator");
+        if (await families.revoke(tx, who, id, "operator")) return;
         await rememberedConsentsTable.forget(tx, who.tenant, { client, user: user.id, resource });
       }),
 
-    /**
-     * Ends all grants of an agent, an app or a user who may have none any more, in the caller's transaction. Where that is for good, what was consented
-     * to is forgotten too.
-     */
-    end: async (tx: Handle, who: Principal, of: FamiliesOf, reason: FamilyEnd): Promise<void> => {
-      await families.revokeOf(tx, who, of, reason);
-      if (reason === "user_revoked") await rememberedConsentsTable.forgetUser(tx, who.tenant, of.id);
-      if (reason === "client_removed" || reason === "agent_removed") await rememberedConsentsTable.forgetClient(tx, who.tenant, of.id);
+    /** Forgets what people consented to of a client that nobody uses, some at a time; it may stop before it is through. */
+    forgetClient: async (tenant: string, client: string, signal: AbortSignal): Promise<void> => {
+      while (!signal.aborted && (await db.write((tx) => rememberedConsentsTable.forgetSomeOf(tx, tenant, client, forgottenAtOnce))));
     },
 
     sweep: makeSweeping(needs),

@@ -1,4 +1,5 @@
 import type { Families } from "./families.ts";
+import { endOfLife } from "./family.ts";
 import { type Grant, grantInvalid, type GrantsNeeds, required } from "./grant.ts";
 import type { RefreshTokens } from "./refresh-tokens.ts";
 
@@ -20,7 +21,7 @@ export const makeRefreshToken = ({ db, clock, families, refreshTokens }: Needs):
       await db.write((tx) => families.revoke(tx, who, family.id, "refresh_token_reused"));
       throw grantInvalid();
     }
-    if (clock() >= token.expiresAt) throw grantInvalid();
+    if (clock() >= token.expiresAt || clock() >= endOfLife(family)) throw grantInvalid();
     // RFC 9449 5: only whoever has the key that it was bound to.
     if (token.dpopThumbprint !== undefined && token.dpopThumbprint !== request.dpopThumbprint) throw grantInvalid();
     return {
@@ -30,7 +31,7 @@ export const makeRefreshToken = ({ db, clock, families, refreshTokens }: Needs):
         ceiling: family.scopes,
         audiences: [family.resource],
         isConsented: true,
-        notAfter: undefined,
+        notAfter: endOfLife(family),
         grantId: family.id,
         tenantEpoch: family.tenantEpoch,
       },

@@ -4,7 +4,7 @@ import type { Clock, Principal, Random } from "../../ground/kernel/index.ts";
 import { hashed, newSecret } from "../vault/index.ts";
 import type { Families } from "./families.ts";
 import { familiesTable } from "./families-table.ts";
-import { type Family, refreshLife } from "./family.ts";
+import { type Family, refreshEnd } from "./family.ts";
 import { type RefreshToken, refreshTokensTable } from "./refresh-tokens-table.ts";
 
 interface Needs {
@@ -42,14 +42,14 @@ export const makeRefreshTokens = ({ db, clock, random, families }: Needs) => {
   const isInGrace = ({ spentAt, successorSalt }: RefreshToken, now: number): boolean =>
     spentAt !== undefined && successorSalt !== undefined && Math.abs(now - spentAt) <= refreshGrace;
 
-  const store = async (tx: Handle, tenant: string, token: string, grantId: string, dpopThumbprint: string | undefined): Promise<void> => {
+  const store = async (tx: Handle, tenant: string, token: string, family: Family, dpopThumbprint: string | undefined): Promise<void> => {
     const now = clock();
     await refreshTokensTable.insert(tx, tenant, {
       hash: hashed(token),
-      grantId,
+      grantId: family.id,
       dpopThumbprint,
       createdAt: now,
-      expiresAt: now + refreshLife,
+      expiresAt: refreshEnd(family, now),
     });
   };
 
@@ -57,7 +57,7 @@ export const makeRefreshTokens = ({ db, clock, random, families }: Needs) => {
     /** The first of a family, in the caller's transaction; the family lives on with it. */
     first: async (tx: Handle, tenant: string, family: Family, dpopThumbprint: string | undefined): Promise<string> => {
       const token = `${prefix}${newSecret(random)}`;
-      await store(tx, tenant, token, family.id, dpopThumbprint);
+      await store(tx, tenant, token, family, dpopThumbprint);
       return token;
     },
 
@@ -80,11 +80,11 @@ export const makeRefreshTokens = ({ db, clock, random, families }: Needs) => {
       const { tenant } = who;
       const now = clock();
       // First of all, for whoever revokes the family waits for it too.
-      if (!(await familiesTable.slide(tx, tenant, family.id, now + refreshLife, now))) return undefined;
+      if (!(await familiesTable.slide(tx, tenant, family.id, refreshEnd(family, now), now))) return undefined;
       const salt = newSecret(random);
       if (await refreshTokensTable.spend(tx, tenant, token.hash, salt, now)) {
         const successor = successorOf(text, salt);
-        await store(tx, tenant, successor, family.id, token.dpopThumbprint);
+        await store(tx, tenant, successor, family, token.dpopThumbprint);
         return successor;
       }
       const spent = await refreshTokensTable.byHash(tx, tenant, token.hash);

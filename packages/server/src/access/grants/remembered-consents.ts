@@ -22,6 +22,15 @@ export const isRemembered = async (handle: Handle, client: Client, { user, resou
   return found !== undefined && found.clientVersion === client.version && scopes.every((scope) => found.scopes.includes(scope));
 };
 
+const day = 24 * 60 * 60_000;
+
+/** For how long a consent is remembered that nobody uses, in milliseconds: a client or a user who is gone never comes to use it. */
+export const consentMemory = 365 * day;
+
+/** It was used, and is remembered from now on; written down once a day. */
+export const used = (tx: Handle, client: Client, { user, resource }: Consented, now: number): Promise<void> =>
+  rememberedConsentsTable.touch(tx, client.tenant, { client: client.id, user, resource }, now, now - day);
+
 /** Adds to what is remembered; what was said to a former version of the client is no longer worth anything. */
 export const remember = async (tx: Handle, client: Client, { user, resource, scopes }: Consented, now: number): Promise<void> => {
   const key = { client: client.id, user, resource };

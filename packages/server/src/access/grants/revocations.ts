@@ -10,9 +10,8 @@ export interface Revocable {
 
 interface Known {
   readonly isRevoked: boolean;
-  readonly jti: string;
-  /** Ids whose revocation may be this token's: its grant's, and those of its client, agent and user. */
-  readonly hangsOn: readonly string[];
+  /** What a change may make it otherwise: of the token, of its family, and of whom that names. */
+  readonly tags: readonly Tag[];
 }
 
 export type Revocations = ReturnType<typeof makeRevocations>;
@@ -20,25 +19,30 @@ export type Revocations = ReturnType<typeof makeRevocations>;
 /** Tokens that are remembered at most. */
 const remembered = 20_000;
 
-/** Which access tokens were taken back before their end: by themselves, or with the grant they came from. Two reads at most, and none for a token that is known. */
+/**
+ * Which access tokens were taken back before their end: by themselves, or with the family they came from. Two reads at most, and none for a token that
+ * is known.
+ */
 export const makeRevocations = ({ db }: { readonly db: Db }) => {
-  const cached = makeCache<Known>(db.changes, remembered, ({ jti, hangsOn }): readonly Tag[] => [
-    ["access_token", jti],
-    ...hangsOn.map((id): Tag => ["oauth_grant", id]),
-  ]);
+  const cached = makeCache<Known>(db.changes, remembered, ({ tags }) => tags);
 
   const read = async (tenant: string, { jti, grantId }: Revocable): Promise<Known> => {
-    if (await revokedTokensTable.has(db.read, tenant, jti)) return { isRevoked: true, jti, hangsOn: [] };
-    if (grantId === undefined) return { isRevoked: false, jti, hangsOn: [] };
-    const family = await familiesTable.stateOf(db.read, tenant, grantId);
+    const itself: Tag = ["access_token", jti];
+    if (await revokedTokensTable.has(db.read, tenant, jti)) return { isRevoked: true, tags: [itself] };
+    if (grantId === undefined) return { isRevoked: false, tags: [itself] };
+    const family = await familiesTable.byId(db.read, tenant, grantId);
+    const tags: Tag[] = [itself, ["oauth_grant", grantId]];
     // A family that was forgotten has nothing alive.
-    if (!family) return { isRevoked: true, jti, hangsOn: [grantId] };
-    const { client, agent, user } = family;
-    return { isRevoked: !family.isActive, jti, hangsOn: [...new Set([grantId, client, user, ...(agent === undefined ? [] : [agent])])] };
+    if (!family) return { isRevoked: true, tags };
+    const { client, clientEpoch, agent, user, status } = family;
+    tags.push(["tenant", tenant], ["user", user.id]);
+    if (agent) tags.push(["agent", agent.id]);
+    if (clientEpoch !== undefined) tags.push(["client", client]);
+    return { isRevoked: status !== "active", tags };
   };
 
   return {
-    /** Whether an access token was taken back, by itself or with its grant; heard of on every replica within two seconds. */
+    /** Whether an access token was taken back, by itself or with its family; heard of on every replica within two seconds. */
     isRevoked: async (tenant: string, token: Revocable): Promise<boolean> => {
       const known = await cached(`${tenant}/${token.jti}`, () => read(tenant, token));
       return known?.isRevoked ?? true;

@@ -5,6 +5,8 @@ import { requestMemory } from "./authorization-request.ts";
 import { codeMemory } from "./codes.ts";
 import { codesTable } from "./codes-table.ts";
 import { familiesTable } from "./families-table.ts";
+import { consentMemory } from "./remembered-consents.ts";
+import { rememberedConsentsTable } from "./remembered-consents-table.ts";
 import { refreshGrace } from "./refresh-tokens.ts";
 import { refreshTokensTable } from "./refresh-tokens-table.ts";
 import { requestsTable } from "./requests-table.ts";
@@ -35,6 +37,7 @@ const swept: readonly Swept[] = [
   { keptFor: hour, any: revokedTokensTable.anyEnded, sweep: revokedTokensTable.deleteEnded },
   // After the codes that name them: one that is brought again is still told what it gave.
   { keptFor: codeMemory + hour, any: familiesTable.anyEnded, sweep: familiesTable.deleteEnded },
+  { keptFor: consentMemory, any: rememberedConsentsTable.anyUnused, sweep: rememberedConsentsTable.deleteUnused },
 ];
 
 const sweptAtOnce = 500;

@@ -43,6 +43,8 @@ export interface ClientRow {
   status: "active" | "suspended";
   /** Raised by every change that a person who consented before should see anew. */
   version: number;
+  /** Raised whenever it is suspended or resumed: what was granted before is dead. */
+  epoch: number;
   created_at: Fixed<number>;
   updated_at: number;
 }
@@ -132,6 +134,8 @@ export interface OauthGrantRow {
   id: Fixed<string>;
   client_id: Fixed<string>;
   client_version: Fixed<string>;
+  /** Of a registered app; null for any other client. */
+  client_epoch: Fixed<number | null>;
   /** The agent, where the client is one. */
   agent_id: Fixed<string | null>;
   agent_epoch: Fixed<number | null>;
@@ -139,8 +143,11 @@ export interface OauthGrantRow {
   user_epoch: Fixed<number>;
   tenant_epoch: Fixed<number>;
   resource: Fixed<string>;
+  /** Of client and resource. */
+  place_hash: Fixed<string>;
   /** JSON array. */
   scopes: Fixed<string>;
+  /** What was said of it alone; it is also over where an epoch has moved on. */
   status: "active" | "revoked";
   reason: string | null;
   created_at: Fixed<number>;
@@ -167,10 +174,13 @@ export interface RememberedConsentRow {
   client_id: Fixed<string>;
   user_id: Fixed<string>;
   resource: Fixed<string>;
+  /** Of client and resource. */
+  place_hash: Fixed<string>;
   client_version: string;
   /** JSON array, sorted. */
   scopes: string;
   created_at: Fixed<number>;
+  /** When it was said or used last, within a day. */
   updated_at: number;
 }
 
