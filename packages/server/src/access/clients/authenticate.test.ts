@@ -326,6 +326,39 @@ eachStore("a client proves itself", (fresh) => {
   });
 
   describe("without any proof", () => {
+    test("a client with a document is looked for only where a resource lets it in; while its document cannot be had it is not told that it is none", async () => {
+      const { clients, tenants } = open;
+      // Nothing listens there.
+      const clientId = "https://127.0.0.1:1/client.json";
+      const from = { requestId: "req_2", address: "192.0.2.1" };
+      const looked = async () => {
+        const found = await clients.find("default", clientId, from).then(String, (error: Refusal) => error.code);
+        return `${found} ${(await refusalOf({ clientId }))?.code}`;
+      };
+      await tenants.create(admin, "acme");
+      const shared = { identifier: "https://mail.example/", scopes: [] };
+      await clients.resources.create(adminOf("acme"), { ...shared, name: "mail", clients: ["*"] });
+      const { name } = await clients.resources.create(admin, { ...shared, name: "mail" });
+      for (const [entries, expected] of [
+        [[], "undefined client_unauthenticated"],
+        [["registered", "notes"], "undefined client_unauthenticated"],
+        [["https://127.0.0.1:1/other.json", "https://127.0.0.1:1/client"], "undefined client_unauthenticated"],
+        [[clientId], "unavailable unavailable"],
+        [["*"], "unavailable unavailable"],
+        [[], "undefined client_unauthenticated"],
+      ] as const) {
+        await clients.resources.update(admin, name, { clients: [...entries] });
+        expect(await looked(), entries.join(" ")).toBe(expected);
+      }
+      await clients.resources.update(admin, name, { clients: ["*"] });
+      expect(await refusalOf({ clientId })).toMatchObject({ code: "unavailable", details: { retryAfter: 10 } });
+      const { items } = await open.audit.list("default", { action: "client.refused" }, { limit: 100 });
+      // What was never asked for stands in no record.
+      expect(new Set(items.map(({ target, details }) => `${String(details["reason"])} ${target}`))).toEqual(
+        new Set(["document_not_let_in undefined", `document_network ${clientId}`]),
+      );
+    });
+
     test("an app that an operator registered, by its id; it proves nothing, and says so", async () => {
       const { app } = open;
       for (const given of [{ clientId: app.id }, { authorization: basic(app.id, "") }]) {

@@ -9,7 +9,7 @@ import { checkAssertion, subjectOf } from "./client-assertion.ts";
 import { kindOfClientId } from "./client-id.ts";
 import { type Presented, presentedBy, unauthenticated } from "./client-proof.ts";
 import type { Absent } from "./find.ts";
-import { refused } from "./refused.ts";
+import { away, refused } from "./refused.ts";
 
 interface Needs {
   readonly audit: Audit;
@@ -98,7 +98,7 @@ export const makeAuthenticate = ({ audit, clock, replay, agents, issuerOf, guard
     const refuse = async (found: Absent): Promise<never> => {
       const who = anonymous(found.tenant ?? proof.tenant ?? defaultTenant, proof.requestId, proof.address);
       await refused(audit, who, clientId, found, { method: presented.method });
-      throw unauthenticated();
+      throw found.isPassing === true ? away() : unauthenticated();
     };
     const orRefuse = async <T>(step: Promise<T>): Promise<T> => {
       try {
@@ -119,7 +119,8 @@ export const makeAuthenticate = ({ audit, clock, replay, agents, issuerOf, guard
 
   /**
    * Who asks at an endpoint of ours as a client, proven (RFC 6749 2.3, RFC 7523 2.2).
-   * @throws Refusal client_unauthenticated, the same whatever was wrong; invalid_request for more than one proof; rate_limited
+   * @throws Refusal client_unauthenticated, the same whatever was wrong; unavailable where the document of a client cannot be had just now;
+   * invalid_request for more than one proof; rate_limited
    */
   return (proof: ClientProof): Promise<Authenticated> =>
     guard(proof, () => identify(proof), { guess: () => (proof.clientAssertion === undefined ? "key" : "token"), refusal: unauthenticated });

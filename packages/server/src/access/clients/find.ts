@@ -18,6 +18,8 @@ export interface Absent {
   readonly absent: string;
   /** Whose it is, where it is known. */
   readonly tenant?: string | undefined;
+  /** Nothing is known to be wrong with it: its document cannot be had just now. */
+  readonly isPassing?: boolean | undefined;
 }
 
 /** Clients that are remembered. */

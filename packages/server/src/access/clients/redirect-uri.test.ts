@@ -71,7 +71,7 @@ describe("a redirect URI that was registered", () => {
     }
   });
 
-  test("at a loopback IP address may have any port, and nothing else may differ (RFC 8252 7.3)", () => {
+  test("at a loopback address or localhost may have any port, and nothing else may differ (RFC 8252 7.3)", () => {
     const is = (registeredUri: string, asked: string) => {
       try {
         return redirectUriOf(registeredAs(registeredUri), asked) === asked;
@@ -79,7 +79,7 @@ describe("a redirect URI that was registered", () => {
         return false;
       }
     };
-    for (const host of ["127.0.0.1", "[::1]"]) {
+    for (const host of ["127.0.0.1", "[::1]", "localhost"]) {
       for (const port of ["", ":1", ":52117", ":65535"]) {
         expect(is(`http://${host}/cb`, `http://${host}${port}/cb`), port).toBe(true);
         expect(is(`http://${host}:3000/cb?a=b`, `http://${host}${port}/cb?a=b`), port).toBe(true);
@@ -107,9 +107,22 @@ describe("a redirect URI that was registered", () => {
         expect(is(`http://${host}/cb`, asked), asked).toBe(false);
       }
     }
-    // A name may be somebody else's, and other addresses of the same network are other addresses.
-    expect(is("http://localhost:3000/cb", "http://localhost:3001/cb")).toBe(false);
+    // A name is not its address, what is below it may be somebody else's, and other addresses of the same network are other addresses.
     expect(is("http://localhost:3000/cb", "http://127.0.0.1:3000/cb")).toBe(false);
+    expect(is("http://127.0.0.1:3000/cb", "http://localhost:3000/cb")).toBe(false);
+    for (const near of [
+      "LOCALHOST",
+      "Localhost",
+      "localhost.",
+      "localhost.localdomain",
+      "a.localhost",
+      "localhost%2e",
+      "xlocalhost",
+      "localhos",
+    ]) {
+      expect(is("http://localhost/cb", `http://${near}:3000/cb`), near).toBe(false);
+    }
+    expect(is("https://localhost/cb", "https://localhost:3000/cb")).toBe(false);
     expect(is("http://127.0.0.1/cb", "http://[::1]:3000/cb")).toBe(false);
     expect(is("http://127.0.0.1/cb", "http://127.0.0.2:3000/cb")).toBe(false);
     expect(is("http://127.0.0.1/cb", "http://127.1:3000/cb")).toBe(false);

@@ -15,8 +15,8 @@ export type RedirectUriFault =
 
 /** RFC 3986 2: all that a URI may hold. No control characters, no white space, no backslash, nothing beyond ASCII that readers spell in two ways. */
 const uriCharacters = /^[A-Za-z0-9._~!$&'()*+,;=:@%/?#[\]-]+$/;
-/** RFC 8252 7.3: addresses of this machine, at which any process may listen. A name is none of them: somebody else may answer to it. */
-const loopbackAddress = /^(127\.0\.0\.1|\[::1\])$/;
+/** RFC 8252 7.3, 8.3: this machine, where any process may listen. Its name is taken beside its addresses, for browsers look for it nowhere else. */
+const loopbackHost = /^(127\.0\.0\.1|\[::1\]|localhost)$/;
 /** RFC 8252 7.1: a private-use scheme is a domain name in reverse, and so has a dot. */
 const privateUseScheme = /^[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+$/;
 const longest = 2_048;
@@ -49,17 +49,16 @@ export const faultOfRedirectUri = (uri: string): RedirectUriFault | undefined =>
     if (host === "" || !URL.canParse(uri)) return "host";
     // What a URL parser would call it otherwise (0x7f.1, 127.1, example.com:443) has two spellings.
     if (new URL(uri).host !== authority) return "host";
-    const isLoopback = loopbackAddress.test(host) || host === "localhost";
-    return scheme === "http" && !isLoopback ? "scheme" : undefined;
+    return scheme === "http" && !loopbackHost.test(host) ? "scheme" : undefined;
   }
   if (!privateUseScheme.test(scheme)) return "scheme";
   if (authority?.includes("@") === true) return "user_information";
   return URL.canParse(uri) ? undefined : "malformed";
 };
 
-/** A redirect URI at a loopback IP address, without its port; undefined for any other. */
+/** A redirect URI on the person's own machine, without its port; undefined for any other. */
 const withoutLoopbackPort = (uri: string): string | undefined => {
-  const [, head, rest] = /^(http:\/\/(?:127\.0\.0\.1|\[::1\]))(?::[0-9]{1,5})?([/?].*|)$/.exec(uri) ?? [];
+  const [, head, rest] = /^(http:\/\/(?:127\.0\.0\.1|\[::1\]|localhost))(?::[0-9]{1,5})?([/?].*|)$/.exec(uri) ?? [];
   return head === undefined ? undefined : `${head}${rest}`;
 };
 
@@ -68,14 +67,15 @@ export const isLoopback = (uri: string): boolean => /^http:\/\/(127\.0\.0\.1|\[:
 
 const isSame = (registered: string, asked: string): boolean => {
   if (registered === asked) return true;
-  // RFC 8252 7.3, OAuth 2.1 2.3.1: the system gives a native app its port when it listens.
+  // RFC 8252 7.3, OAuth 2.1 2.3.1: the system gives a native app its port when it listens. RFC 8252 8.3 advises against `localhost`; apps use it all the
+  // same, and whoever can take a port of the machine can take one by either name.
   const bare = withoutLoopbackPort(asked);
   return bare !== undefined && bare === withoutLoopbackPort(registered) && faultOfRedirectUri(asked) === undefined;
 };
 
 /**
  * Where a browser is sent back to: what was asked, where it is one of the client's, compared character for character but for the port of a loopback
- * IP address; the client's only one, where none was asked.
+ * address or `localhost`; the client's only one, where none was asked.
  * @throws Refusal redirect_uri_invalid
  */
 export const redirectUriOf = ({ redirectUris }: Pick<Client, "redirectUris">, asked: string | undefined): string => {

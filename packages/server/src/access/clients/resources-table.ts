@@ -83,6 +83,18 @@ export const resourcesTable = {
     return rows.map((row) => row.id);
   },
 
+  /** Lists of who may ask people, of those resources that let some client with a document in; each list once. */
+  listsOfDocuments: async (db: Handle, tenant: string): Promise<readonly (readonly string[])[]> => {
+    const rows = await db
+      .selectFrom("resources")
+      .select("clients")
+      .distinct()
+      .where("tenant_id", "=", tenant)
+      .where((eb) => eb.or([eb("clients", "like", '%"*"%'), eb("clients", "like", '%"https://%')]))
+      .execute();
+    return rows.map(({ clients }) => list(clients));
+  },
+
   /** Reads a resource's row and keeps others from changing it until the transaction ends. */
   lock: async (tx: Handle, tenant: string, id: string): Promise<Resource | undefined> => {
     const row = await tx

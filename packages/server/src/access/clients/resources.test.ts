@@ -320,6 +320,53 @@ eachStore("resources", (fresh) => {
       expect((await target(scout, [mail], undefined, { person: true })).scopes).toEqual(["read", "send"]);
     });
 
+    test("of a client that no resource lets in, nobody is told who logged in, however many resources there are", async () => {
+      const userinfo = `${testPublicUrl}/oauth2/userinfo`;
+      const stranger: Client = { ...notes, id: "https://app.example/client", kind: "document" };
+      const personal = ["openid", "offline_access"];
+      const bounds = { ceiling: personal, audiences: [userinfo], person: true };
+      const may = async (client = stranger) => {
+        const asks = [target(client, [], personal), target(client, [], undefined, bounds), target(client, [], ["openid"], bounds)];
+        const said = (await Promise.allSettled(asks)).map((each) =>
+          each.status === "fulfilled" ? each.value.audience : (each.reason as { details: { reason: string } }).details.reason,
+        );
+        return [...new Set(said)].join(" ");
+      };
+      await open.tenants.create(admin, "acme");
+      await create({ clients: ["*"] }, adminOf("acme"));
+      expect(await may()).toBe("none");
+      await create({ clients: ["registered", "notes"] });
+      const { resources } = open.clients;
+      for (const [clients, expected] of [
+        [[], "none"],
+        [["registered"], "none"],
+        [["https://app.example/Client", "https://app.example/client/", "https://app.example/", "https://other.example/client"], "none"],
+        [["*"], userinfo],
+        [["https://other.example/", stranger.id], userinfo],
+        [[], "none"],
+      ] as const) {
+        await resources.update(admin, "mail", { clients: [...clients] });
+        expect(await may(), clients.join(" ")).toBe(expected);
+        // Those that an operator registered need no resource for it.
+        expect(await may(notes)).toBe(userinfo);
+      }
+      await open.db.write(async (tx) => {
+        const lists = { agents: "[]", servers: "[]", scopes: "[]", created_at: 0, updated_at: 0 };
+        for (let at = 0; at < 250; at += 1) {
+          const row = { tenant_id: "default", id: `res_${at}`, identifier: `https://r${at}.example/`, name: `r${at}`, ...lists };
+          await tx
+            .insertInto("resources")
+            .values({ ...row, clients: JSON.stringify(at === 249 ? ["https://last.example/client"] : []) })
+            .execute();
+        }
+        await open.db.changes.announce(tx, "default", "resource", "default");
+      });
+      expect(await may()).toBe("none");
+      expect(await may({ ...stranger, id: "https://last.example/client" })).toBe(userinfo);
+      await resources.remove(admin, "r249");
+      expect(await may({ ...stranger, id: "https://last.example/client" })).toBe("none");
+    });
+
     test("but not among more than can be searched", async () => {
       const {
         clients: { resources },

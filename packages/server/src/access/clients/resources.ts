@@ -55,6 +55,21 @@ export const makeResources = ({ db, audit, clock, random, publicUrl, issuerOf, a
     ({ tenant }) => [["resource", tenant]],
   );
 
+  const cachedDocuments = makeCache<{ readonly tenant: string; readonly letIn: ReadonlySet<string> }>(
+    db.changes,
+    rememberedTenants,
+    ({ tenant }) => [["resource", tenant]],
+  );
+
+  /** Whether a resource of the tenant is for the client with this document, or for any client: whomever none lets in is asked for nothing. */
+  const letsIn = async (tenant: string, documentId: string): Promise<boolean> => {
+    const known = await cachedDocuments(tenant, async () => {
+      const entries = (await resourcesTable.listsOfDocuments(db.read, tenant)).flat();
+      return { tenant, letIn: new Set(entries.includes("*") ? ["*"] : entries.filter((entry) => entry.startsWith("https://"))) };
+    });
+    return known !== undefined && (known.letIn.has("*") || known.letIn.has(documentId));
+  };
+
   const find = async (handle: Handle, tenant: string, ref: string): Promise<Resource> => {
     const found = isResourceId(ref) ? await resourcesTable.byId(handle, tenant, ref) : await resourcesTable.byName(handle, tenant, ref);
     if (!found) throw unknown(ref);
@@ -213,6 +228,8 @@ export const makeResources = ({ db, audit, clock, random, publicUrl, issuerOf, a
       const isUserinfo =
         named === undefined ? wanted.length > 0 && wanted.every(isPersonal) && person : named === userinfo && asked === undefined;
       if (isUserinfo && (audiences?.includes(userinfo) ?? true)) {
+        // Nobody vouches for what is at a URL: who logged in is told only to those that an operator let in somewhere.
+        if (client.kind === "document" && !(await letsIn(tenant, client.id))) throw noTarget("none");
         return { audience: userinfo, scopes: scopesWithin(client, [], scopes ?? wanted, bounds) };
       }
       if (named !== undefined) {
@@ -242,5 +259,7 @@ export const makeResources = ({ db, audit, clock, random, publicUrl, issuerOf, a
 
     /** The resource that an audience means. */
     byIdentifier,
+
+    letsIn,
   };
 };
