@@ -64,14 +64,18 @@ export const integrationsTable = {
       .execute();
   },
 
-  update: async (tx: Handle, tenant: string, project: string, integration: Integration): Promise<void> => {
-    await tx
+  /** Answers whether it was still there. */
+  update: async (tx: Handle, tenant: string, project: string, integration: Integration): Promise<boolean> => {
+    const row = await tx
       .updateTable("integrations")
       .set(columnsOf(integration))
       .where("tenant_id", "=", tenant)
       .where("project_id", "=", project)
+      .where("id", "=", integration.id)
       .where("name", "=", integration.name)
-      .execute();
+      .returning("id")
+      .executeTakeFirst();
+    return row !== undefined;
   },
 
   /** Answers the id of the one that was there. */

@@ -86,7 +86,8 @@ export const makeIntegrations = ({ db, audit, seal, clock, random, providers }: 
             updatedAt: now,
           };
           if (current) {
-            await integrationsTable.update(tx, tenant, project, integration);
+            // Nobody is kept from deleting it meanwhile, with its provider or by itself: then it is made anew.
+            if (!(await integrationsTable.update(tx, tenant, project, integration))) return undefined;
           } else {
             if ((await integrationsTable.count(tx, tenant, project)) >= mostIntegrations)
               throw invalid(`A project has at most ${mostIntegrations} integrations.`, "name", "the project is full");

@@ -1,7 +1,9 @@
 import { afterEach, expect, test } from "vitest";
 import type { House } from "../../compose.ts";
 import { openTestHouse } from "../../testing/house.ts";
+import { meeting } from "../../testing/lock-waits.ts";
 import { eachStore, handClock } from "../../testing/stores.ts";
+import type { Integration } from "./project.ts";
 import { admin, anAgent, dumpOf, page, recorded, valuesOf } from "./projects-for-tests.ts";
 
 const globex = { ...admin, tenant: "globex" };
@@ -325,6 +327,34 @@ eachStore("integrations", (fresh) => {
     expect((await integrations.list("default", "default", page)).items.map(({ name }) => name)).toEqual(["kept"]);
     const [row] = await recorded(house, "integration.deleted");
     expect(row?.details).toEqual({ project: "default", name: "weather", reason: "provider_deleted" });
+  });
+
+  test("one whose provider is deleted while it is given another source is there afterwards", async () => {
+    const address = await fresh();
+    house = await openTestHouse(address);
+    const { projects, providers, db } = house;
+    const { integrationsOf: integrations } = projects;
+    const { id } = await providers.create(admin, { type: "api_key", name: "weather", apiKey: "CANARY" });
+    await integrations.put(admin, "default", "weather", { provider: "weather" });
+    let made: Promise<Integration> | undefined;
+    await meeting(
+      { db, address },
+      {
+        // What the removal of a provider does of it, up to its commit.
+        lock: async (tx) => {
+          await projects.providerRemoved(tx, admin, id);
+          return id;
+        },
+        write: () => Promise.resolve(),
+      },
+      () => (made = integrations.put(admin, "default", "weather", { credential: "stored" })),
+    );
+    expect(await integrations.get("default", "default", "weather")).toEqual({ ...(await made), sealedCredential: expect.any(String) });
+    expect((await recorded(house, "integration.*")).map(({ action }) => action)).toEqual([
+      "integration.created",
+      "integration.deleted",
+      "integration.created",
+    ]);
   });
 
   test("what a provider cannot give is refused when it is asked for", async () => {
