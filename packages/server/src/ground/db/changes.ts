@@ -31,8 +31,8 @@ export interface Change {
 /** How every replica learns what the others changed, in the order in which it was committed. */
 export interface Changes {
   /**
-   * Tells every replica, this one included, once the transaction is committed. Announce after the rows are written: on PostgreSQL whoever announces
-   * makes others who announce wait until it commits.
+   * Tells every replica, this one included, once the transaction is committed. What a unit announces is written when all else of it is: on PostgreSQL
+   * whoever writes it makes others who do so wait until it commits, and must itself wait for nothing more.
    */
   announce(tx: Handle, tenant: string, kind: ChangeKind, target: string): Promise<void>;
   /**
@@ -61,15 +61,21 @@ export const makeHearing = () => {
       if (!changes) throw new Error("A change is announced in the transaction that makes it.");
       changes.push(change);
     },
-    /** Runs a unit and gathers what it announces, to be delivered after its commit. */
+    /**
+     * Runs a unit and gathers what it announces, to be delivered after its commit.
+     * @param publish Writes what was announced, last of all in the unit's transaction.
+     */
     gather: async <T>(
       tx: Handle,
       unit: (tx: Handle) => Promise<T>,
+      publish?: (tx: Handle, changes: readonly Change[]) => Promise<void>,
     ): Promise<{ readonly value: T; readonly changes: readonly Change[] }> => {
       const changes: Change[] = [];
       announced.set(tx, changes);
       try {
-        return { value: await unit(tx), changes };
+        const value = await unit(tx);
+        if (changes.length > 0) await publish?.(tx, changes);
+        return { value, changes };
       } finally {
         announced.delete(tx);
       }
@@ -81,13 +87,18 @@ export const makeHearing = () => {
 };
 export type Hearing = ReturnType<typeof makeHearing>;
 
-/** The feed of a store that one process has to itself: what this process announces is all there is. */
-export const ownChanges = (hearing: Hearing): Changes => ({
+/** What both stores do alike. */
+export const hearingParts = (hearing: Hearing): Pick<Changes, "announce" | "subscribe"> => ({
   announce: (tx, tenant, kind, target) => {
     hearing.note(tx, { tenant, kind, target });
     return Promise.resolve();
   },
   subscribe: hearing.subscribe,
+});
+
+/** The feed of a store that one process has to itself: what this process announces is all there is. */
+export const ownChanges = (hearing: Hearing): Changes => ({
+  ...hearingParts(hearing),
   isCurrent: () => true,
   prune: () => Promise.resolve(),
 });

@@ -28,6 +28,13 @@ export const asBroken = (error: unknown, path: string): unknown => {
 /** Whether a PostgreSQL transaction may simply be run again: serialization failure or deadlock. */
 export const isWorthRetrying = (error: unknown): boolean => codeOf(error) === "40001" || codeOf(error) === "40P01";
 
+/** Others stood in the way of a transaction each time it was tried. */
+export const asContended = (error: unknown): Refusal => {
+  const refusal = new Refusal("unavailable", "Too many change the same at once. Try again.");
+  refusal.cause = error;
+  return refusal;
+};
+
 const storeCodes =
   /^(SQLITE_(FULL|IOERR.*|READONLY.*|CANTOPEN.*|BUSY.*|LOCKED.*|CORRUPT.*|NOTADB)|08.{3}|53.{3}|57014|57P0[123]|58.{3}|25006|25P03|ECONNREFUSED|ECONNRESET|ENOTFOUND|EPIPE|ETIMEDOUT)$/;
 

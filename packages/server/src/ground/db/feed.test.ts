@@ -6,6 +6,7 @@ import { onPostgres } from "../../testing/empty-database.ts";
 import { eachStore } from "../../testing/stores.ts";
 import type { Change } from "./changes.ts";
 import { type Db, openDb, type StoreAddress } from "./open.ts";
+import type { Handle } from "./tables.ts";
 
 const closing: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -23,13 +24,6 @@ const listenTo = async (address: StoreAddress) => {
   return { db, heard };
 };
 const change = (db: Db, target: string) => db.write((tx) => db.changes.announce(tx, "acme", "agent", target));
-const latch = () => {
-  let open = (): void => undefined;
-  const opened = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  return { open, opened };
-};
 const soon = { timeout: 8_000, interval: 20 };
 
 eachStore("the feed of changes", (fresh) => {
@@ -110,27 +104,49 @@ onPostgres("the feed between replicas", (empty) => {
   });
 
   test("an older transaction that commits after a younger one began is not skipped", async () => {
-    const { here, there } = await replicas();
-    const started = latch();
-    const goOn = latch();
-    const older = there.db.write(async (tx) => {
-      await there.db.changes.announce(tx, "acme", "agent", "older");
-      started.open();
-      await goOn.opened;
-    });
-    await started.opened;
-    let youngerDone = false;
-    const younger = change(there.db, "younger").then(() => {
-      youngerDone = true;
-    });
-    // Long enough for a poll or two: a younger one that could commit would be read now, and the older one's id would be behind it.
-    await pause(1_500);
-    const overtaken = youngerDone;
-    goOn.open();
-    await Promise.all([older, younger]);
-    expect(overtaken).toBe(false);
+    const { here, there, admin } = await replicas();
+    // A commit that takes long: long enough for a poll or two between.
+    await admin.query("create function linger() returns trigger language plpgsql as 'begin perform pg_sleep(1.5); return new; end'");
+    await admin.query(`create constraint trigger linger after insert on changes deferrable initially deferred
+      for each row when (new.target = 'older') execute function linger()`);
+    const committed: string[] = [];
+    const told = (target: string) => change(there.db, target).then(() => committed.push(target));
+    const older = told("older");
+    await vi.waitFor(async () => {
+      const { rows } = await admin.query("select 1 from pg_locks where locktype = 'advisory' and granted");
+      expect(rows).not.toEqual([]);
+    }, soon);
+    // A younger one that could commit now would be read, and the older one's id would be behind it.
+    await Promise.all([older, told("younger")]);
+    expect(committed).toEqual(["older", "younger"]);
     await vi.waitFor(() => expect(here.heard).toHaveLength(2), soon);
     expect(here.heard).toEqual(["agent/older", "agent/younger"]);
+  });
+
+  test("who announces and then wants a row that another holds, who announces next, waits for nobody who waits", async () => {
+    const { there, admin } = await replicas();
+    await admin.query("insert into jobs (tenant_id, name, lease_until, done_at) values ('acme', 'row', 0, 0)");
+    const takeRow = (tx: Handle) => tx.updateTable("jobs").set({ done_at: 1 }).where("name", "=", "row").execute();
+    let runs = 0;
+    let announced = false;
+    const first = there.db.write(async (tx) => {
+      runs += 1;
+      await vi.waitFor(
+        async () => expect((await admin.query("select 1 from pg_locks where relation = 'jobs'::regclass")).rows).not.toEqual([]),
+        soon,
+      );
+      await there.db.changes.announce(tx, "acme", "agent", "first");
+      announced = true;
+      await takeRow(tx);
+    });
+    const second = there.db.write(async (tx) => {
+      runs += 1;
+      await takeRow(tx);
+      await vi.waitFor(() => expect(announced).toBe(true), soon);
+      await there.db.changes.announce(tx, "acme", "agent", "second");
+    });
+    await Promise.all([first, second]);
+    expect(runs).toBe(2);
   });
 
   const breakFeeds =

@@ -3,10 +3,10 @@ import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Kysely, PostgresDialect } from "kysely";
 import { type Changes, makeHearing, ownChanges } from "./changes.ts";
-import { asBroken, isBusy, isWorthRetrying } from "./failures.ts";
+import { asBroken, asContended, isBusy, isWorthRetrying, StoreBroken } from "./failures.ts";
 import { makeGroupCommit } from "./group-commit.ts";
 import { migrate } from "./migrate.ts";
-import { openPostgresFeed } from "./postgres-feed.ts";
+import { openPostgresFeed, publish } from "./postgres-feed.ts";
 import { openPostgresPool, whileServing } from "./postgres-pool.ts";
 import { readingInTurns } from "./reading-turns.ts";
 import { openSqliteConnection, type SqliteConnection } from "./sqlite-connection.ts";
@@ -66,9 +66,10 @@ const pageCacheKiB = 32 * 1024;
 /** 32 MiB. */
 const pagesInLog = 8_192;
 
-/** Brings what stands in the log into the file, syncs that, and empties the log. */
-const foldLog = (writer: SqliteConnection): void => {
-  writer.run("pragma wal_checkpoint(truncate)", []);
+/** Brings what stands in the log into the file, syncs that, and empties the log. Answers whether nobody's reading kept it from that. */
+const foldLog = (writer: SqliteConnection): boolean => {
+  const [{ busy } = { busy: 1 }] = writer.run("pragma wal_checkpoint(truncate)", []).rows;
+  return busy === 0;
 };
 
 const openSqlite = async (path: string): Promise<Db> => {
@@ -94,7 +95,8 @@ const openSqlite = async (path: string): Promise<Db> => {
     const writer = connect();
     // What is read from a log that was left behind need not be on the disk: the sync that failed may be why its process ended. What is added after
     // it would be lost with it; folded in, all of it is written once more, and synced.
-    foldLog(writer);
+    if (!foldLog(writer))
+      throw new StoreBroken(`The store ${path} is being read by another process, such as a backup: start again when that is done.`);
     const tx = new Kysely<Tables>({ dialect: sqliteDialect(writer) });
     await migrate(tx, "sqlite");
     // From here on a commit waits for nothing. Whoever is to be answered waits for the log, on another thread; SQLite itself still syncs before and
@@ -178,11 +180,12 @@ const openPostgres = async (url: string): Promise<Db> => {
     write: async (unit) => {
       for (let attempt = 1; ; attempt += 1) {
         try {
-          const done = await db.transaction().execute((tx) => hearing.gather(tx, unit));
+          const done = await db.transaction().execute((tx) => hearing.gather(tx, unit, publish));
           for (const change of done.changes) hearing.deliver(change);
           return done.value;
         } catch (error) {
-          if (attempt >= attempts || !isWorthRetrying(error)) throw error;
+          if (!isWorthRetrying(error)) throw error;
+          if (attempt >= attempts) throw asContended(error);
         }
       }
     },

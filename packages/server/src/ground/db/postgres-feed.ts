@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import pg from "pg";
-import type { Change, ChangeKind, Changes, Hearing } from "./changes.ts";
+import { type Change, type ChangeKind, type Changes, type Hearing, hearingParts } from "./changes.ts";
 import { asRefusal } from "./failures.ts";
 import type { Handle } from "./tables.ts";
 
@@ -25,6 +25,18 @@ interface ChangeLine {
 }
 
 const toChange = ({ tenant_id, kind, target }: ChangeLine): Change => ({ tenant: tenant_id, kind, target });
+
+/** Writes what a unit announced, last of all: from here to its commit, others who come as far wait. */
+export const publish = async (tx: Handle, changes: readonly Change[]): Promise<void> => {
+  await sql`select pg_advisory_xact_lock(${announcing})`.execute(tx);
+  for (let from = 0; from < changes.length; from += atOnce) {
+    const rows = changes
+      .slice(from, from + atOnce)
+      .map(({ tenant, kind, target }) => sql`(${tenant}, ${kind}, ${target}, (extract(epoch from clock_timestamp()) * 1000)::bigint)`);
+    await sql`insert into changes (tenant_id, kind, target, at) values ${sql.join(rows)}`.execute(tx);
+  }
+  await sql`select pg_notify(${channel}, '')`.execute(tx);
+};
 
 /**
  * The feed between replicas: one connection that polls each second and is woken by NOTIFY. When it breaks it is opened anew, and what may have been
@@ -128,14 +140,7 @@ export const openPostgresFeed = async (url: string, db: Handle, hearing: Hearing
   ticking.unref();
 
   return {
-    announce: async (tx, tenant, kind, target) => {
-      hearing.note(tx, { tenant, kind, target });
-      await sql`select pg_advisory_xact_lock(${announcing})`.execute(tx);
-      await sql`insert into changes (tenant_id, kind, target, at)
-        values (${tenant}, ${kind}, ${target}, (extract(epoch from clock_timestamp()) * 1000)::bigint)`.execute(tx);
-      await sql`select pg_notify(${channel}, '')`.execute(tx);
-    },
-    subscribe: hearing.subscribe,
+    ...hearingParts(hearing),
     isCurrent: () => performance.now() - heardAt < staleAfter,
     prune: async () => {
       await sql`delete from changes where at < ((extract(epoch from clock_timestamp()) - ${keptForSeconds}) * 1000)::bigint`.execute(db);
