@@ -259,8 +259,10 @@ eachStore("a chain of exchanges and refreshes", (fresh) => {
           expect(subject.client === agentId || passesOn).toBe(true);
           if (!passesOn) expect(out.audience).toBe(subject.audience);
           else if (out.audience !== subject.audience) seen.passedOn += 1;
-          // Who acts is who asked, or whose own token was shown; all who acted before still stand within.
-          expect(out.chain).toEqual(before[0] === actor ? before : [actor, ...before]);
+          // Who acts is who asked, or whose own token was shown, and then who asked stands behind; all who acted before still stand within.
+          const behind = actor === agentId || before.includes(agentId) ? before : [agentId, ...before];
+          expect(out.chain).toEqual(behind[0] === actor ? behind : [actor, ...behind]);
+          expect(out.chain).toContain(agentId);
           expect(out.user).toBe(subject.user);
         }
       }

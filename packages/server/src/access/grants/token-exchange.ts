@@ -20,6 +20,14 @@ const joined = (actor: Named, chain: readonly Named[]): readonly Named[] => {
   return [actor, ...chain];
 };
 
+/**
+ * Who asks gets the token and holds it, so it stands in the chain whoever else is shown to act: what is not named there would neither be seen in `act`
+ * nor end the token when it is stopped.
+ * @throws Refusal invalid_request
+ */
+const withAsker = (asker: Named, actor: Named, chain: readonly Named[]): readonly Named[] =>
+  joined(actor, actor.id === asker.id || chain.some(({ id }) => id === asker.id) ? chain : joined(asker, chain));
+
 const earliest = (...ends: readonly (number | undefined)[]): number => Math.min(...ends.map((end) => end ?? Number.POSITIVE_INFINITY));
 
 /** RFC 8693: a token for a token. Who acts is never the caller's word: it is the client that proved itself, or the agent whose own token it shows. */
@@ -30,6 +38,7 @@ export const makeTokenExchange = (needs: Needs): Grant => {
     name: "urn:ietf:params:oauth:grant-type:token-exchange",
     find: async (asker, request) => {
       const { id, epoch } = agentOf(asker.client);
+      const itself: Named = { id, epoch };
       const subjectToken = required(request, "subject_token");
       const subjectType = required(request, "subject_token_type");
       const actorToken = optional(request, "actor_token");
@@ -43,7 +52,7 @@ export const makeTokenExchange = (needs: Needs): Grant => {
         throw new Refusal("invalid_request", "No token of this requested_token_type is given here.");
       }
       const shown = actorToken !== undefined && actorType !== undefined ? await actorOf(asker, actorToken, actorType) : undefined;
-      const actor: Named = shown ? { id: shown.id, epoch: shown.epoch } : { id, epoch };
+      const actor: Named = shown ? { id: shown.id, epoch: shown.epoch } : itself;
       const subject = await subjectOf(asker, actor, subjectToken, subjectType, request);
       // Of one tenant, so of one epoch, or one of the two is dead.
       if (shown && subject.tenantEpoch !== undefined && shown.tenantEpoch !== subject.tenantEpoch) {
@@ -52,7 +61,7 @@ export const makeTokenExchange = (needs: Needs): Grant => {
       return {
         granted: {
           ...subject,
-          actors: joined(actor, subject.actors),
+          actors: withAsker(itself, actor, subject.actors),
           notAfter: earliest(subject.notAfter, shown?.notAfter),
           tenantEpoch: subject.tenantEpoch ?? shown?.tenantEpoch,
         },

@@ -181,7 +181,18 @@ eachStore("a token exchange", (fresh) => {
     const itself = await exchange(scout, await userToken(), { ...user, ...actor(await own(scout)) });
     expect(claimsOf(itself.body.access_token)).toMatchObject({ sub: alice.id, act: { sub: scout.id } });
     const trusted = await exchange(scout, await userToken(), { ...user, ...actor(await workload(other.id), type("jwt")) });
-    expect(claimsOf(trusted.body.access_token)).toMatchObject({ sub: alice.id, act: { sub: other.id }, client_id: scout.id });
+    expect(claimsOf(trusted.body.access_token)).toMatchObject({
+      sub: alice.id,
+      act: { sub: other.id, act: { sub: scout.id } },
+      client_id: scout.id,
+    });
+    // Who stands in the chain already does not join it twice.
+    const once = await exchange(scout, await workload(scout.id), { resource: api, ...actor(await workload(other.id), type("jwt")) });
+    expect(claimsOf(once.body.access_token)).toMatchObject({ sub: scout.id, act: { sub: other.id }, client_id: scout.id });
+    // Nor does whoever acted before come to stand in front of who asks for it.
+    const ofOther = (await exchange(other, await userToken(), user)).body.access_token;
+    const round = await exchange(server, ofOther, { resource: api, ...actor(await workload(other.id), type("jwt")) });
+    expect([round.status, round.body.error_description]).toEqual([400, "The agent acts in this chain already."]);
     // The ceiling is that of whoever acts, and of whoever asks.
     expect(trusted.body.scope).toBe("read write");
     for (const [what, token] of [
@@ -264,6 +275,17 @@ eachStore("a token exchange", (fresh) => {
     expect(answers[4]?.body).toEqual({ error: "invalid_request", error_description: "Too many agents act one for another." });
     const [zero, one] = ring;
     if (!zero || !one) throw new Error("no ring");
+    // Who asks for another agent counts too: the fourth one has room for itself and not for both.
+    let deep: string | undefined = (await exchange(scout, await userToken(), { ...ofUser, resource: "https://ring0.example/" })).body
+      .access_token;
+    for (const [at, agent] of ring.slice(0, 3).entries())
+      deep = (await exchange(agent, deep, { resource: `https://ring${at + 1}.example/` })).body.access_token;
+    const [fourth, fifth] = ring.slice(3);
+    if (!fourth || !fifth) throw new Error("no ring");
+    const shown = { actor_token: await workload(fifth.id), actor_token_type: type("jwt"), resource: "https://ring3.example/" };
+    const both = await exchange(fourth, deep, shown);
+    expect([both.status, both.body.error_description]).toEqual([400, "Too many agents act one for another."]);
+    expect((await exchange(fourth, deep, { resource: "https://ring3.example/" })).status).toBe(200);
     const first = (await exchange(scout, await userToken(), { ...ofUser, resource: "https://ring0.example/" })).body.access_token;
     const second = (await exchange(zero, first, { resource: "https://ring1.example/" })).body.access_token;
     const third = (await exchange(one, second, { resource: "https://ring0.example/" })).body.access_token;
@@ -284,6 +306,37 @@ eachStore("a token exchange", (fresh) => {
     await house.agents.resume(admin, scout.id);
     expect((await exchange(server, one, { resource: down })).body.error).toBe("invalid_request");
     expect((await introspect(server, two)).active).toBe(false);
+  });
+
+  test("dies with whoever got it, though another agent acts in it: with every agent of the chain, for good", async () => {
+    const { scout, other, server, stranger, userToken, house, introspect } = await open();
+    await house.clients.resources.update(admin, "api", { servers: ["server", "stranger"] });
+    const actor = async () => ({ actor_token: await workload(other.id), actor_token_type: type("jwt"), resource: api });
+    const direct = async () => exchange(scout, await userToken(), { ...ofUser, ...(await actor()) });
+    const passedOn = async () => {
+      const first = await exchange(scout, await userToken(), { ...ofUser, resource: api });
+      return exchange(server, first.body.access_token, await actor());
+    };
+    for (const [make, act, chain] of [
+      [direct, { sub: other.id, act: { sub: scout.id } }, [other, scout]],
+      [passedOn, { sub: other.id, act: { sub: server.id, act: { sub: scout.id } } }, [other, server, scout]],
+    ] as const) {
+      for (const { id } of chain) {
+        const token = (await make()).body.access_token;
+        expect(claimsOf(token)["act"]).toEqual(act);
+        expect(await introspect(stranger, token)).toMatchObject({ active: true, act });
+        await house.agents.suspend(admin, id);
+        expect([id, await introspect(stranger, token)]).toEqual([id, { active: false }]);
+        await house.agents.resume(admin, id);
+        expect([id, await introspect(stranger, token)]).toEqual([id, { active: false }]);
+      }
+    }
+    const [row] = (await house.audit.list("default", { action: "token.issued" }, { limit: 1 })).items;
+    expect(row).toMatchObject({ agent: other.id, details: { client: server.id, actors: [other.id, server.id, scout.id] } });
+    const last = (await direct()).body.access_token;
+    expect((await introspect(stranger, last)).active).toBe(true);
+    await house.agents.remove(admin, scout.id);
+    expect(await introspect(stranger, last)).toEqual({ active: false });
   });
 
   test("does not loosen what is bound to a key", async () => {
