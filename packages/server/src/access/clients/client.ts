@@ -1,8 +1,5 @@
 import type { ActingAgent, Principal } from "../../ground/kernel/index.ts";
 
-/** How a client proves itself at our endpoints (RFC 6749 2.3, RFC 7523 2.2, OAuth 2.1 2.4). */
-export type ClientAuthMethod = "client_secret_basic" | "client_secret_post" | "private_key_jwt" | "none";
-
 /**
  * An OAuth client, whichever way it came to be: `agent`, an agent of the registry, confidential, whose id is its agent id; `app`, a public client for
  * people that an operator registered (`cli_` + 32 hex); `document`, a public client whose id is the https URL of its metadata document.
@@ -13,7 +10,7 @@ export interface Client {
   readonly kind: "agent" | "app" | "document";
   /** For people: the title, or the name. Of a document it is what a stranger wrote. */
   readonly name: string;
-  /** Compared character for character, but for the port of a loopback IP address (RFC 8252 7.3, OAuth 2.1 2.3.1). */
+  /** Compared character for character, but for the port of a loopback address or `localhost` (RFC 8252 7.3, OAuth 2.1 2.3.1). */
   readonly redirectUris: readonly string[];
   /** The grants it may use, by `grant_type`. */
   readonly grantTypes: readonly string[];
@@ -27,8 +24,8 @@ export interface Client {
   readonly version: string;
   /** Of a registered app: moves whenever it is suspended or resumed. What was granted in another epoch is dead. */
   readonly epoch?: number | undefined;
-  /** Public clients only: where the document says so, for the consent page. */
-  readonly about?: { readonly uri?: string | undefined; readonly isLoopbackOnly: boolean } | undefined;
+  /** Of a document, for the consent page. */
+  readonly about?: { readonly uri?: string | undefined } | undefined;
 }
 
 /** What a request brings as proof of its client. All of it comes from outside. */

@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { isDocumentId, kindOfClientId } from "./client-id.ts";
-import { clientOfDocument, parseDocument } from "./document.ts";
+import { parseDocument } from "./document.ts";
 import { documentAt } from "./document-host-for-tests.ts";
 import { freshFor } from "./freshness.ts";
 
@@ -110,16 +110,6 @@ describe("a client's document", () => {
     const own = ["https://app.example/cb", "http://127.0.0.1:3000/cb", "http://localhost/cb", "example.app:/cb", "example.app.beta:/cb"];
     const others = ["https://other.example/cb", "javascript:alert(1)", "cursor://cb", "com.example.app:/cb", "https://app.example/#x"];
     expect(parse({ redirect_uris: [...own, ...others] }).document.redirectUris).toEqual(own);
-  });
-
-  test("that goes nowhere but to the person's own machine says so, for anybody there can take its name", () => {
-    const isLoopbackOnly = (redirect_uris: readonly string[]) => {
-      const { document, hash } = parse({ redirect_uris });
-      return clientOfDocument("default", id, document, hash).about?.isLoopbackOnly;
-    };
-    expect(isLoopbackOnly(["http://127.0.0.1/cb", "http://localhost:3000/cb"])).toBe(true);
-    expect(isLoopbackOnly(["http://127.0.0.1/cb", "https://evil.example/cb"])).toBe(true);
-    expect(isLoopbackOnly(["http://127.0.0.1/cb", "https://app.example/cb"])).toBe(false);
   });
 
   test("shows no page of anybody else as its own", () => {

@@ -139,5 +139,5 @@ export const clientOfDocument = (tenant: string, id: string, document: ClientDoc
   agent: undefined,
   issuerId: undefined,
   version: hash,
-  about: { uri: document.uri, isLoopbackOnly: document.redirectUris.every(isLoopback) },
+  about: { uri: document.uri },
 });

@@ -1,7 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { StoreAddress } from "../../ground/db/index.ts";
 import type { Agent } from "../../identity/agents/index.ts";
-import { ownAudiences } from "../../identity/tokens/kinds.ts";
 import { testPublicUrl } from "../../testing/identity.ts";
 import { meeting } from "../../testing/lock-waits.ts";
 import { adminOf, eachStore } from "../../testing/stores.ts";
@@ -14,6 +13,8 @@ import type { Bounds } from "./target.ts";
 const page = { limit: 50 };
 const mail = "https://mail.example/api";
 const files = "https://files.example/";
+/** What our own doors are named as, below an issuer. */
+const ownAudiences = ["", "/vault", "/coze", "/agentauth", "/oauth2/userinfo"];
 
 eachStore("resources", (fresh) => {
   let open: OpenClients;

@@ -36,19 +36,12 @@ export const makeSubjectTokens = ({ issuerOf, users, issuers, standing, tokens, 
     return jws.header["typ"] === kinds.access.typ ? "access" : undefined;
   };
 
-  const accessSubject = async (
-    { client, who }: Asker,
-    actor: Named,
-    token: string,
-    request: TokenRequest,
-  ): Promise<Granted | undefined> => {
+  const accessSubject = async ({ client, who }: Asker, token: string, request: TokenRequest): Promise<Granted | undefined> => {
     const agent = agentOf(client);
     const claims = await tokens.verify("access", token);
     if (claims.tenant !== who.tenant) return undefined;
-    // RFC 8693 4.4: where a token says who may act with it, nobody else may.
-    if (claims.mayAct !== undefined && claims.mayAct !== actor.id) return undefined;
     const isOwn = claims.clientId === client.id;
-    const isPassedOn = claims.mayAct === actor.id || (await clients.resources.isServer(who.tenant, agent, claims.audience));
+    const isPassedOn = await clients.resources.isServer(who.tenant, agent, claims.audience);
     if (!isOwn && !isPassedOn) return undefined;
     // RFC 9449 6: what is bound to a key does not come loose in the hands that were to hold it; a resource that passes it on has no such key.
     if (!isPassedOn && claims.thumbprint !== undefined && claims.thumbprint !== request.dpopThumbprint) return undefined;
@@ -110,13 +103,13 @@ export const makeSubjectTokens = ({ issuerOf, users, issuers, standing, tokens, 
   return {
     /**
      * Whom a subject token is about, and how far it reaches, before the actor joins those who act.
-     * @param actor The agent that is to act.
+     * @param actor The agent that is to act, which a user's token may name (RFC 8693 4.4): the one that is shown, or else the asker.
      * @throws Refusal invalid_request for whatever is the matter with it; issuer_unavailable
      */
     subjectOf: (asker: Asker, actor: Named, token: string, type: string, request: TokenRequest): Promise<Granted> => {
       const kind = demandType("subject_token", token, type, asker.who.tenant);
       const read = {
-        access: () => accessSubject(asker, actor, token, request),
+        access: () => accessSubject(asker, token, request),
         workload: () => workloadSubject(asker, token),
         user: () => userSubject(asker, actor, token),
       };

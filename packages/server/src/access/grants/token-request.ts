@@ -25,7 +25,7 @@ export interface Asker {
 /** A successful answer (RFC 6749 5.1, RFC 8693 2.2.1). */
 export interface TokenAnswer {
   readonly accessToken: string;
-  readonly tokenType: "Bearer" | "DPoP" | "N_A";
+  readonly tokenType: "Bearer" | "DPoP";
   /** Seconds. */
   readonly expiresIn: number;
   readonly scopes: readonly string[];

@@ -21,8 +21,6 @@ export interface AccessGrant {
   readonly tenantEpoch: number;
   /** RFC 9449 6.1: only whoever has this key may use it. */
   readonly thumbprint?: string | undefined;
-  /** RFC 8693 4.4: the only agent or client that may act for the subject with it. */
-  readonly mayAct?: string | undefined;
   /** The grant it stands and falls with. */
   readonly grantId?: string | undefined;
   /** Ends no later than this, however long its kind lives; milliseconds since 1970. */
@@ -50,7 +48,7 @@ const chainIn = (act: unknown): readonly string[] | undefined => {
 };
 
 export const accessToken: Codec<AccessGrant, AccessClaims> = {
-  write: ({ audience, clientId, scopes, user, actors, tenantEpoch, thumbprint, mayAct, grantId, authTime }) => {
+  write: ({ audience, clientId, scopes, user, actors, tenantEpoch, thumbprint, grantId, authTime }) => {
     const subject = user ?? actors.at(-1);
     if (!subject) throw new Error("An access token is about somebody.");
     return {
@@ -60,7 +58,6 @@ export const accessToken: Codec<AccessGrant, AccessClaims> = {
       // RFC 9068 2.2.3; without scopes the claim is left out, for it may not be empty (RFC 6749 3.3).
       ...(scopes.length > 0 && { scope: scopes.join(" ") }),
       ...nested(user ? actors : actors.slice(0, -1)),
-      ...(mayAct !== undefined && { may_act: { sub: mayAct } }),
       ...(thumbprint !== undefined && { cnf: { jkt: thumbprint } }),
       ...(authTime !== undefined && { auth_time: Math.floor(authTime / 1000) }),
       ...(grantId !== undefined && { gid: grantId }),
@@ -73,14 +70,12 @@ export const accessToken: Codec<AccessGrant, AccessClaims> = {
     const { aud, sub, client_id: clientId, scope, auth_time: authTime, gid } = payload;
     const chain = chainIn(payload["act"]);
     const thumbprint = member(payload["cnf"], "jkt");
-    const mayAct = member(payload["may_act"], "sub");
     const tenantEpoch = member(payload["epochs"], "tenant");
     const userEpoch = member(payload["epochs"], "user");
     const agentEpochs = member(payload["epochs"], "agents");
     if (!isText(aud) || !isText(sub) || !isText(clientId) || !isTextIfAny(scope) || !isTextIfAny(gid) || !chain) return undefined;
-    // A key or a name that cannot be read would be a limit that is passed over.
+    // A key that cannot be read would be a limit that is passed over.
     if (!isTextIfAny(thumbprint) || (payload["cnf"] !== undefined && thumbprint === undefined)) return undefined;
-    if (!isTextIfAny(mayAct) || (payload["may_act"] !== undefined && mayAct === undefined)) return undefined;
     if (authTime !== undefined && !isWhole(authTime)) return undefined;
     if (!isWhole(tenantEpoch) || (userEpoch !== undefined && !isWhole(userEpoch)) || !Array.isArray(agentEpochs)) return undefined;
     const ids = userEpoch === undefined ? [...chain, sub] : chain;
@@ -95,7 +90,6 @@ export const accessToken: Codec<AccessGrant, AccessClaims> = {
       actors: agentEpochs.map((epoch, n) => ({ id: ids[n] ?? "", epoch })),
       tenantEpoch,
       thumbprint,
-      mayAct,
       grantId: gid,
       authTime: authTime === undefined ? undefined : authTime * 1000,
     };

@@ -18,11 +18,8 @@ export type Kind = keyof typeof kinds;
 /** A kind that some door of ours accepts. */
 export type AcceptedKind = "workload" | "access" | "coze_id" | "coze_access";
 
-/** Below an issuer: the audiences of other kinds than `access`, and that by which assertions name us. */
+/** Below an issuer: the audiences of other kinds than `access`, and that by which assertions name us. Nobody registers or asks for one of them. */
 const ofOtherKinds = ["", "/vault", "/coze", "/agentauth"] as const;
-
-/** Audiences of our own doors below an issuer: nobody registers or asks for one of them as a resource. */
-export const ownAudiences = [...ofOtherKinds, "/oauth2/userinfo"] as const;
 
 /** Whether an audience is that of another kind, so that no access token has it: two of them share a `typ`. */
 export const isOfOtherKind = (issuer: string, audience: string): boolean => ofOtherKinds.some((path) => audience === issuer + path);

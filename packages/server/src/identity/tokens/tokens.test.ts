@@ -56,7 +56,6 @@ eachStore("access tokens", (fresh) => {
       expiresAt,
       user: undefined,
       thumbprint: undefined,
-      mayAct: undefined,
       grantId: undefined,
       authTime: undefined,
     });
@@ -82,8 +81,8 @@ eachStore("access tokens", (fresh) => {
     ],
     [
       "all that may stand in one",
-      { user, scopes: [], thumbprint: "t".repeat(43), mayAct: other.id, grantId: "ogr_1", authTime: 1_700_000_000_000 },
-      { cnf: { jkt: "t".repeat(43) }, may_act: { sub: other.id }, gid: "ogr_1", auth_time: 1_700_000_000 },
+      { user, scopes: [], thumbprint: "t".repeat(43), grantId: "ogr_1", authTime: 1_700_000_000_000 },
+      { cnf: { jkt: "t".repeat(43) }, gid: "ogr_1", auth_time: 1_700_000_000 },
     ],
   ];
   test.each(chains)("of %s say so, and are read as they were made", async (_, some, claims) => {
@@ -146,8 +145,6 @@ eachStore("access tokens", (fresh) => {
       { cnf: { jkt: 7 } },
       { cnf: "t" },
       { cnf: null },
-      { may_act: {} },
-      { may_act: other.id },
       { scope: "" },
       { scope: ["read"] },
       { client_id: undefined },
