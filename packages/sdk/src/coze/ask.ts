@@ -1,7 +1,7 @@
 import { linkedSignal, orAbort } from "../pause.ts";
 import { failureReason, retryAfterSeconds } from "../retry.ts";
 import type { Step } from "./log.ts";
-import { outlineOf, withoutSecrets } from "./secrecy.ts";
+import { outlineOf, quotable } from "./secrecy.ts";
 import type { Reach } from "./settings.ts";
 
 /** One request. Each of this subpath's is safe to repeat: it fetches, and changes nothing. */
@@ -88,7 +88,7 @@ export const makeAsk = ({ fetch, timeoutMs, retries, backoff, sleep, clock, log 
     return {
       status: response.status,
       statusText: response.statusText,
-      requestId: withoutSecrets(requestId, question.secrets) || undefined,
+      requestId: quotable(requestId, question.secrets) || undefined,
       retryAfterMs: (retryAfterSeconds(response.headers.get("retry-after"), clock()) ?? 0) * 1000,
       text: await textOf(response, place),
     };

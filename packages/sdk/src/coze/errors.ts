@@ -9,7 +9,8 @@ export interface ErrorFacts {
 
 /**
  * Everything this subpath throws on purpose. The texts are those of `coze-workload-identity` for Python, so that code which matches on them ports;
- * new code reads `status` and `code`. No error quotes a secret or a token, not even one that a server sent back.
+ * new code reads `status` and `code`. No error quotes a secret or a token, not even one that a server sent back, and of what a server said each text keeps
+ * 2,000 characters.
  */
 export class WorkloadIdentityError extends Error {
   override readonly name: string = "WorkloadIdentityError";
@@ -49,6 +50,11 @@ export class TokenExchangeError extends WorkloadIdentityError {
 /** A credential or the variables could not be had although there was a token. The original throws a bare `Exception` here. */
 export class OutboundError extends WorkloadIdentityError {
   override readonly name: string = "OutboundError";
+}
+
+/** Variables came that no environment can hold, or that would steer the process; the text names them, and none was set. */
+export class VariableError extends WorkloadIdentityError {
+  override readonly name: string = "VariableError";
 }
 
 /** The skill environment endpoint answered with an error code; the text holds what it said. */

@@ -295,4 +295,28 @@ describe("a server that is too slow or says too much", () => {
     fake.on("env", () => ({ body: { code: 0, data: { secrets: [{ key: "BIG", value: "x".repeat(7 * 1024 * 1024) }] } } }));
     expect((await calls.env(clientWith())).get("BIG")).toHaveLength(7 * 1024 * 1024);
   });
+
+  it("is quoted in 2,000 characters at most, in every text of an error", async () => {
+    const much = "x".repeat(7 * 1024 * 1024);
+    for (const [route, call] of [
+      ["id", calls.env],
+      ["access", calls.env],
+      ["env", calls.env],
+      ["integration", calls.integration],
+    ] as const) {
+      for (const status of [400, 200]) {
+        const isToken = route === "id" || route === "access";
+        for (const body of isToken
+          ? [{ error: much }, { error: "no", error_description: much }]
+          : [{ code: much }, { code: 1, msg: much }]) {
+          fake.on(route, () => ({ status, body }));
+          const error = await failureOf(call(clientWith({ clock: () => 5 })));
+          expect(error).toMatchObject({ status });
+          for (const text of [error.message, error.detail ?? "", String(error.code)]) expect(text.length).toBeLessThan(2_200);
+          expect(error.stack?.length).toBeLessThan(10_000);
+        }
+      }
+      fake.on(route, () => undefined);
+    }
+  });
 });

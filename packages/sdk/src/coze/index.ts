@@ -10,6 +10,7 @@ export {
   SkillEnvAPIError,
   TokenExchangeError,
   TokenRetrievalError,
+  VariableError,
   WorkloadIdentityError,
 } from "./errors.ts";
 export { loadProjectEnv, type LoadProjectEnvOptions } from "./load-project-env.ts";

@@ -1,6 +1,6 @@
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { FakeCoze } from "../testing/fake-coze.ts";
-import { Client, loadProjectEnv, OutboundError, type Variables, WorkloadIdentityError } from "./index.ts";
+import { Client, loadProjectEnv, OutboundError, VariableError, type Variables, WorkloadIdentityError } from "./index.ts";
 
 let fake: FakeCoze;
 let client: Client;
@@ -34,13 +34,13 @@ it("fills the process's environment by a client that the environment describes",
   vi.stubEnv("COZE_WORKLOAD_IDENTITY_TOKEN_ENDPOINT", options.tokenEndpoint);
   vi.stubEnv("COZE_WORKLOAD_ACCESS_TOKEN_ENDPOINT", options.accessTokenEndpoint);
   vi.stubEnv("COZE_OUTBOUND_AUTH_ENDPOINT", options.outboundEndpoint);
-  fake.secrets = [{ key: "LEGATE_TEST_OF_PROJECT_ENV", value: "仓库" }];
+  fake.secrets = [{ key: "TEST_OF_PROJECT_ENV", value: "仓库" }];
   try {
-    expect(await loadProjectEnv()).toEqual(["LEGATE_TEST_OF_PROJECT_ENV"]);
-    expect(process.env["LEGATE_TEST_OF_PROJECT_ENV"]).toBe("仓库");
+    expect(await loadProjectEnv()).toEqual(["TEST_OF_PROJECT_ENV"]);
+    expect(process.env["TEST_OF_PROJECT_ENV"]).toBe("仓库");
     expect(await loadProjectEnv()).toEqual([]);
   } finally {
-    delete process.env["LEGATE_TEST_OF_PROJECT_ENV"];
+    delete process.env["TEST_OF_PROJECT_ENV"];
   }
 });
 
@@ -49,17 +49,79 @@ it("names a project where it is told one", async () => {
   expect(fake.asked("env")[0]?.url).toBe("/secret/env?project_id=shop");
 });
 
-it.each(["", "A=B", "A\0"])("sets nothing at all where a name is %j", async (key) => {
+it.each([
+  ["", ""],
+  ["A=B", ""],
+  ["A\0", ""],
+  ["A\ud800", ""],
+  ["A", "\0"],
+  ["A", "\udc00"],
+])("sets nothing at all where a name is %j and its value ends in %j", async (key, end) => {
   fake.secrets = [
     { key: "GOOD", value: "1" },
-    { key, value: "canary" },
+    { key, value: `canary${end}` },
   ];
   const into = {};
-  const error: unknown = await loadProjectEnv({ client, into }).catch((thrown: unknown) => thrown);
+  const error: unknown = await loadProjectEnv({ client, into, allow: [key] }).catch((thrown: unknown) => thrown);
+  expect(error).toBeInstanceOf(VariableError);
   expect(error).toBeInstanceOf(WorkloadIdentityError);
-  expect((error as Error).message).toMatch(/cannot stand in an environment/);
+  expect((error as Error).message).toMatch(/cannot stand in an environment: /);
+  expect((error as Error).message.endsWith(`: ${JSON.stringify(key)}`)).toBe(true);
   expect((error as Error).message).not.toContain("canary");
   expect(into).toEqual({});
+});
+
+describe("what steers the process", () => {
+  const steering = [
+    ...["NODE_OPTIONS", "NODE_TLS_REJECT_UNAUTHORIZED", "NODE_EXTRA_CA_CERTS", "NODE_REPL_EXTERNAL_MODULE", "NODE_PATH"],
+    ...[
+      "LD_PRELOAD",
+      "LD_\n",
+      "DYLD_INSERT_LIBRARIES",
+      "COZE_WORKLOAD_IDENTITY_TOKEN_ENDPOINT",
+      "COZE_OUTBOUND_AUTH_ENDPOINT",
+      "LEGATE_URL",
+    ],
+    ...["node_options", "Ld_Library_Path"],
+  ];
+
+  it.each(steering)("is refused, and nothing is set: %j", async (key) => {
+    fake.secrets = [
+      { key: "GOOD", value: "1" },
+      { key, value: "canary" },
+    ];
+    const into: Variables = {};
+    for (const options of [{}, { override: true }, { allow: ["GOOD", "NODE", "LD_*"] }]) {
+      const error: unknown = await loadProjectEnv({ client, into, ...options }).catch((thrown: unknown) => thrown);
+      expect(error).toBeInstanceOf(VariableError);
+      expect((error as Error).message).toContain(JSON.stringify(key));
+      expect((error as Error).message).not.toMatch(/canary|GOOD/);
+      expect(into).toEqual({});
+    }
+    expect(await loadProjectEnv({ client, into, allow: [key] })).toEqual(["GOOD", key]);
+    expect(into).toEqual({ GOOD: "1", [key]: "canary" });
+  });
+
+  it("is refused in the process itself, all names at once, also where something is set", async () => {
+    vi.stubEnv("NODE_PATH", "mine");
+    fake.secrets = ["TEST_OF_PROJECT_ENV", "NODE_PATH", "NODE_TLS_REJECT_UNAUTHORIZED", "LD_PRELOAD"].map((key) => ({ key, value: "0" }));
+    const before = { ...process.env };
+    await expect(loadProjectEnv({ client, allow: ["LD_PRELOAD"] })).rejects.toThrow(/: "NODE_PATH", "NODE_TLS_REJECT_UNAUTHORIZED"$/);
+    expect({ ...process.env }).toEqual(before);
+  });
+
+  it("is not what merely looks like it", async () => {
+    const keys = ["NODE_ENV", "NODE_OPTIONS_2", "MY_NODE_OPTIONS", "OLD_KEY", "LD", "LEGATED", "COZE_PROJECT_ID", "PATH", "HTTPS_PROXY"];
+    fake.secrets = keys.map((key) => ({ key, value: "1" }));
+    expect(await loadProjectEnv({ client, into: {} })).toEqual(keys);
+  });
+
+  it("is named in a text of bounded length", async () => {
+    fake.secrets = Array.from({ length: 5_000 }, (_, at) => ({ key: `LD_${at}`, value: "1" }));
+    const error: unknown = await loadProjectEnv({ client, into: {} }).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(VariableError);
+    expect((error as Error).message.length).toBeLessThan(2_200);
+  });
 });
 
 it("changes no prototype", async () => {

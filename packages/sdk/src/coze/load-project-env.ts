@@ -1,6 +1,6 @@
 import { Client } from "./client.ts";
 import { processVariables, type Variables } from "./environment.ts";
-import { WorkloadIdentityError } from "./errors.ts";
+import { mustFit } from "./fit-variables.ts";
 
 /** How {@link loadProjectEnv} works. */
 export interface LoadProjectEnvOptions {
@@ -8,6 +8,11 @@ export interface LoadProjectEnvOptions {
   readonly into?: Variables | undefined;
   /** Whether what is set already is replaced. Not unless told. */
   readonly override?: boolean | undefined;
+  /**
+   * Names that are set although they steer the process: `NODE_OPTIONS`, `NODE_TLS_REJECT_UNAUTHORIZED`, `NODE_EXTRA_CA_CERTS`,
+   * `NODE_REPL_EXTERNAL_MODULE`, `NODE_PATH`, and what begins with `LD_`, `DYLD_`, `COZE_WORKLOAD_`, `COZE_OUTBOUND_` or `LEGATE_`. None unless given.
+   */
+  readonly allow?: readonly string[] | undefined;
   /** A client that the environment describes unless given. */
   readonly client?: Client | undefined;
   /** For servers that demand it; the project is the token's all the same. */
@@ -18,7 +23,8 @@ export interface LoadProjectEnvOptions {
 /**
  * Fetches the project's variables and sets them, all or none. Answers the names that were set.
  *
- * @throws WorkloadIdentityError for a variable that no environment can hold, and what {@link Client.getProjectEnvVars} throws
+ * @throws VariableError for variables that no environment can hold, or that steer the process and are not in `allow`, and what
+ * {@link Client.getProjectEnvVars} throws
  * @example
  * ```ts
  * import { loadProjectEnv } from "@legate/sdk/coze";
@@ -28,13 +34,14 @@ export interface LoadProjectEnvOptions {
  * ```
  */
 export const loadProjectEnv = async (options: LoadProjectEnvOptions = {}): Promise<readonly string[]> => {
-  const { into = processVariables(), override = false, client = new Client(), projectId, signal } = options;
+  const { into = processVariables(), override = false, allow = [], client = new Client(), projectId, signal } = options;
   const variables = await client.getProjectEnvVars(projectId, { signal });
+  mustFit(
+    [...variables].map(({ key, value }) => [key, value]),
+    allow,
+  );
   const wanted = new Map<string, string>();
   for (const { key, value } of variables) {
-    if (key === "" || /[=\0]/.test(key) || value.includes("\0")) {
-      throw new WorkloadIdentityError(`The project's variable ${JSON.stringify(key)} cannot stand in an environment.`);
-    }
     const isSet = Object.hasOwn(into, key) && into[key] !== undefined;
     if (!wanted.has(key) && (override || !isSet)) wanted.set(key, value);
   }

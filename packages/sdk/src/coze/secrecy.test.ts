@@ -2,7 +2,7 @@ import { inspect } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type CozeReply, FakeCoze } from "../testing/fake-coze.ts";
 import { Client, type ClientOptions, type LogEvent, ProjectEnvVar, ProjectEnvVars } from "./index.ts";
-import { outlineOf, withoutSecrets } from "./secrecy.ts";
+import { outlineOf, quotable, withoutSecrets } from "./secrecy.ts";
 
 /** Everything that a person or a program could see of a value without asking for a secret. */
 const allOf = (value: unknown): string => {
@@ -155,6 +155,18 @@ describe("taking secrets out of a text", () => {
   it("takes the longest first, in every spelling, and leaves short ones", () => {
     expect(withoutSecrets("abcd-ef abcd abc", ["abc", "abcd", "abcd-ef"])).toBe("[hidden] [hidden] abc");
     expect(withoutSecrets("a%20b%2Fc a+b%2Fc a b/c", ["a b/c"])).toBe("[hidden] [hidden] [hidden]");
+  });
+
+  it("comes before the text is cut, so that no half of one is left", () => {
+    for (let before = 1_985; before <= 2_001; before += 1) {
+      const text = quotable(`${"x".repeat(before)}abcd-ef yyyy`, ["abcd-ef"]);
+      expect(text).not.toMatch(/a|b/);
+      expect(text.length).toBeLessThanOrEqual(2_000);
+    }
+    expect(quotable("x".repeat(2_000), [])).toBe("x".repeat(2_000));
+    expect(quotable("x".repeat(2_001), [])).toBe(`${"x".repeat(1_999)}…`);
+    expect(quotable(`${"x".repeat(1_998)}😀x`, [])).toBe(`${"x".repeat(1_998)}…`);
+    expect(outlineOf(new Error("x".repeat(9_000)), [])?.message).toHaveLength(2_000);
   });
 
   it("keeps the deepest failure's name, words and code, and nothing else of it", () => {

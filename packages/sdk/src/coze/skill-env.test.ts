@@ -5,7 +5,7 @@ import { pathToFileURL } from "node:url";
 import { inspect } from "node:util";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { FakeCoze } from "../testing/fake-coze.ts";
-import { type LogEvent, SkillEnvAPIError, type Variables, WorkloadIdentityError } from "./index.ts";
+import { type LogEvent, SkillEnvAPIError, VariableError, type Variables, WorkloadIdentityError } from "./index.ts";
 import { type LoadSkillEnvOptions, makeSkillEnv } from "./skill-env.ts";
 
 const agentId = "9007199254740993123";
@@ -136,20 +136,78 @@ describe("the variables", () => {
   it("replace what is set, but for a proxy and its certificates", async () => {
     withConfig();
     const names = { proxy: "COZE_OUTBOUND_AUTH_PROXY", ca: "COZE_OUTBOUND_AUTH_PROXY_CA", path: "COZE_OUTBOUND_AUTH_PROXY_CA_PATH" };
+    const allow = Object.values(names);
     const all = { A: "new", [names.proxy]: "new", [names.ca]: "new", [names.path]: "new", IDENTITY_TICKET: "new" };
     answer({ data: { envs: all } });
     Object.assign(into, { A: "old", [names.proxy]: "old", [names.path]: "old", identity_ticket: "old" });
-    await load();
+    await load({ allow });
     expect(into).toMatchObject({ A: "new", [names.proxy]: "old", [names.path]: "old", identity_ticket: "new", IDENTITY_TICKET: "new" });
     expect(into).not.toHaveProperty(names.ca);
     into = { COZE_SKILL_ENV_ENDPOINT: `${fake.url}/skill` };
-    await load();
+    await load({ allow });
     expect(into).toMatchObject({ [names.proxy]: "new", [names.ca]: "new" });
     expect(into).not.toHaveProperty(names.path);
     answer({ data: { envs: { [names.ca]: "", [names.path]: "new" } } });
     into = { COZE_SKILL_ENV_ENDPOINT: `${fake.url}/skill` };
-    expect(await load()).toBe(true);
+    expect(await load({ allow })).toBe(true);
     expect(into).toMatchObject({ [names.path]: "new" });
+  });
+
+  it.each([
+    "NODE_OPTIONS",
+    "NODE_TLS_REJECT_UNAUTHORIZED",
+    "LD_PRELOAD",
+    "LEGATE_URL",
+    "COZE_WORKLOAD_IDENTITY_TOKEN_ENDPOINT",
+    "COZE_OUTBOUND_AUTH_PROXY",
+  ])("are all refused where one steers the process, unless it is allowed: %s", async (name) => {
+    withConfig();
+    answer({ data: { envs: { A: "canary", [name]: "canary" } } });
+    const error: unknown = await load().catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(VariableError);
+    expect((error as Error).message).toMatch(new RegExp(`: "${name}"$`));
+    expect(inspect([error, into])).not.toContain('canary"');
+    expect(into).not.toHaveProperty("A");
+    expect(into).not.toHaveProperty(name);
+    expect(await load({ allow: [name] })).toBe(true);
+    expect(into).toMatchObject({ A: "canary", [name]: "canary" });
+  });
+
+  it("replace no name that steers the process", async () => {
+    withConfig();
+    answer({ data: { envs: { A: "new", LD_PRELOAD: "new" } } });
+    Object.assign(into, { A: "old", LD_PRELOAD: "old" });
+    await expect(load()).rejects.toBeInstanceOf(VariableError);
+    expect(into).toMatchObject({ A: "old", LD_PRELOAD: "old" });
+  });
+
+  it("may hold a proxy that is not set because there is one", async () => {
+    withConfig();
+    answer({ data: { envs: { A: "1", COZE_OUTBOUND_AUTH_PROXY: "new" } } });
+    into["COZE_OUTBOUND_AUTH_PROXY"] = "old";
+    expect(await load()).toBe(true);
+    expect(into).toMatchObject({ A: "1", COZE_OUTBOUND_AUTH_PROXY: "old" });
+  });
+
+  it.each([
+    ["", "1"],
+    ["B=C", "1"],
+    ["B\ud800", "1"],
+    ["B", "a\0b"],
+    ["B", "\udc00"],
+  ])("are all refused where no environment can hold one: %j with %j", async (name, value) => {
+    withConfig();
+    answer({ data: { envs: { A: "1", [name]: value } } });
+    await expect(load({ allow: [name] })).rejects.toThrow(/cannot stand in an environment: /);
+    expect(into).not.toHaveProperty("A");
+  });
+
+  it.each(["pat\0", "pat\ud800"])("are not asked for with a token that no environment can hold: %j", async (patToken) => {
+    withConfig({ ...config, patToken });
+    const before = { ...into };
+    await expect(load()).rejects.toThrow(/cannot stand in an environment: "pat_token"$/);
+    expect(into).toEqual(before);
+    expect(fake.seen).toEqual([]);
   });
 
   it.each([
@@ -208,6 +266,16 @@ describe("an error code in the answer", () => {
     expect(error).toMatchObject({ code: 4003, status: 200, requestId: "req-1" });
     expect(inspect(error, { depth: null, showHidden: true })).not.toMatch(/canary/);
     expect(into).not.toHaveProperty("WEATHER_KEY");
+  });
+
+  it("is cut where the endpoint says too much", async () => {
+    withConfig();
+    answer({ BaseResp: { StatusCode: 7, StatusMessage: `${"x".repeat(1_940)}pat-canary${"y".repeat(1024 * 1024)}` } });
+    const error: unknown = await load().catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(SkillEnvAPIError);
+    expect((error as Error).message.length).toBeLessThan(2_100);
+    expect((error as Error).message).toContain("[hidden]");
+    expect((error as Error).message).not.toMatch(/pat-/);
   });
 
   it.each(["1", null, true, -1])("is one where it is %j", async (code) => {

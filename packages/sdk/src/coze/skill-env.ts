@@ -1,7 +1,8 @@
 import { makeAsk } from "./ask.ts";
 import { envKeys } from "./env-keys.ts";
 import { processVariables, type Variables } from "./environment.ts";
-import { SkillEnvAPIError } from "./errors.ts";
+import { SkillEnvAPIError, VariableError } from "./errors.ts";
+import { mustFit } from "./fit-variables.ts";
 import { type ClientOptions, endpoint, type Reach, reachOf, type Timeout } from "./settings.ts";
 import { type SkillVariables, skillVariablesOf } from "./skill-answer.ts";
 import { type SkillContext, skillContext } from "./skill-files.ts";
@@ -16,6 +17,8 @@ export interface LoadSkillEnvOptions extends Pick<ClientOptions, "retries" | "lo
   readonly timeout?: Timeout | undefined;
   /** Where the variables go: `process.env` unless given. */
   readonly into?: Variables | undefined;
+  /** Names that are set although they steer the process, as `loadProjectEnv` has them. None unless given. */
+  readonly allow?: readonly string[] | undefined;
   /** Where the platform puts the identity ticket: `/source/ticket.json` unless given. */
   readonly ticketFile?: string | undefined;
 }
@@ -29,8 +32,12 @@ const set = (into: Variables, name: string, value: string): void => {
   }
 };
 
-/** Sets what came, over what is there; only a proxy and a path to its certificates stay as they are. Answers whether anything was set. */
-const apply = (into: Variables, values: SkillVariables): boolean => {
+/**
+ * Sets what came, over what is there; only a proxy and a path to its certificates stay as they are. Answers whether anything was set.
+ *
+ * @throws VariableError
+ */
+const apply = (into: Variables, values: SkillVariables, allow: readonly string[]): boolean => {
   const hadProxy = Boolean(into[proxy]);
   const hadCaPath = Boolean(into[caPath]);
   const certificates = hadCaPath ? undefined : [ca, caPath].find((name) => values[name]);
@@ -38,6 +45,7 @@ const apply = (into: Variables, values: SkillVariables): boolean => {
     if (name === ca || name === caPath) return name === certificates;
     return !(name === proxy && hadProxy);
   });
+  mustFit(wanted, allow);
   for (const [name, value] of wanted) set(into, name, value);
   return wanted.length > 0;
 };
@@ -54,10 +62,13 @@ const bodyOf = (context: SkillContext, skillId: string): string => {
 export const makeSkillEnv = () => {
   let done: Promise<boolean> | undefined;
 
-  const load = async (context: SkillContext, reach: Reach, into: Variables, signal: AbortSignal | undefined): Promise<boolean> => {
+  const load = async (context: SkillContext, reach: Reach, options: LoadSkillEnvOptions): Promise<boolean> => {
+    const { into = processVariables(), allow = [], signal } = options;
     const { agentId, patToken, skillId, identityTicket } = context;
     const says = (message: string) => reach.log({ level: "warn", step: "skill-env", message });
     try {
+      const own = { agent_id: agentId, pat_token: patToken, skill_id: skillId ?? "", identity_ticket: identityTicket ?? "" };
+      mustFit(Object.entries(own), []);
       set(into, "agent_id", agentId);
       set(into, "pat_token", patToken);
       if (identityTicket !== undefined) set(into, "identity_ticket", identityTicket);
@@ -77,11 +88,11 @@ export const makeSkillEnv = () => {
         says("The skill environment endpoint gave no variables.");
         return false;
       }
-      const any = apply(into, values);
+      const any = apply(into, values, allow);
       if (identityTicket !== undefined) set(into, "identity_ticket", identityTicket);
       return any;
     } catch (error) {
-      if (error instanceof SkillEnvAPIError || signal?.aborted) throw error;
+      if (error instanceof SkillEnvAPIError || error instanceof VariableError || signal?.aborted) throw error;
       says("The skill's variables could not be loaded.");
       return false;
     }
@@ -96,7 +107,7 @@ export const makeSkillEnv = () => {
     if (!context) return false;
     // Asked again: another may have begun while the files were read.
     if (done && !options.force) return done;
-    const loading = load(context, reach, options.into ?? processVariables(), options.signal);
+    const loading = load(context, reach, options);
     done = loading.catch(() => false);
     return loading;
   };
@@ -107,7 +118,8 @@ export const makeSkillEnv = () => {
  * {@link Client} is made. What fails is told to `log` and answered with false.
  *
  * @returns whether anything was set
- * @throws SkillEnvAPIError when the endpoint answers with an error code, ConfigurationError for a timeout that makes no sense
+ * @throws SkillEnvAPIError when the endpoint answers with an error code, VariableError for variables that no environment can hold, or that steer the process
+ * and are not in `allow`, ConfigurationError for a timeout that makes no sense
  */
 export const loadSkillEnv: (options?: LoadSkillEnvOptions) => Promise<boolean> = makeSkillEnv();
 
