@@ -78,6 +78,7 @@ eachStore("a client that is known by its document, over the wire", (fresh) => {
       login: { clientId: "legate", clientSecret: "legate-secret-at-the-issuer" },
     });
     await must("POST", `${server.url}/v1/resources`, { name: "files", identifier: resource, clients: ["*"], scopes: [{ name: "read" }] });
+    await must("POST", `${server.url}/v1/tenants`, { name: "acme" });
   });
   afterAll(async () => {
     await server.stop();
@@ -108,7 +109,7 @@ eachStore("a client that is known by its document, over the wire", (fresh) => {
   };
 
   const open = (url: string, cookie = "") => fetch(url, { redirect: "manual", headers: cookie === "" ? {} : { cookie } });
-  const authorize = (clientId: string, redirectUri: string) => {
+  const authorize = (clientId: string, redirectUri: string, tenant = "") => {
     const query = new URLSearchParams({
       response_type: "code",
       client_id: clientId,
@@ -119,7 +120,30 @@ eachStore("a client that is known by its document, over the wire", (fresh) => {
       code_challenge: codeChallenge,
       code_challenge_method: "S256",
     });
-    return open(`${server.url}/oauth2/authorize?${query.toString()}`);
+    return open(`${server.url}${tenant}/oauth2/authorize?${query.toString()}`);
+  };
+  /** The consent page, once the person has logged in, and how it is answered. */
+  const consentPage = async (clientId: string, redirectUri: string) => {
+    const begun = await authorize(clientId, redirectUri);
+    const cookie = begun.headers
+      .getSetCookie()
+      .map((line) => line.split(";")[0])
+      .join("; ");
+    const login = begun.headers.get("location") ?? "";
+    expect(new URL(login).origin).toBe(idp.url);
+    const back = await open(await idp.walk(login, "alice"), cookie);
+    const url = new URL(back.headers.get("location") ?? "", server.url).href;
+    const page = await (await open(url, cookie)).text();
+    return {
+      page,
+      allow: async (): Promise<URL> => {
+        const formToken = /name="formToken" value="([\w-]+)"/.exec(page)?.[1] ?? "";
+        const body = new URLSearchParams({ formToken, decision: "allow" });
+        const answer = await fetch(url, { method: "POST", body, redirect: "manual", headers: { cookie } });
+        // After a form the browser goes on by a refresh.
+        return new URL(answer.headers.get("location") ?? (answer.headers.get("refresh") ?? "").replace(/^0; url=/, ""));
+      },
+    };
   };
   /** Whether the authorization endpoint takes client and redirect URI: then it goes on to the login, and never anywhere else. */
   const isTaken = async (clientId: string, redirectUri = `${origin}/cb`): Promise<boolean> => {
@@ -133,16 +157,16 @@ eachStore("a client that is known by its document, over the wire", (fresh) => {
     expect([answer.status, new URL(to).origin]).toEqual([303, idp.url]);
     return true;
   };
-  const redeem = async (clientId: string) => {
+  const redeem = async (clientId: string, { code = "x", redirectUri = `${origin}/cb`, tenant = "" } = {}) => {
     const body = new URLSearchParams({
       grant_type: "authorization_code",
-      code: "x",
+      code,
       client_id: clientId,
-      redirect_uri: `${origin}/cb`,
+      redirect_uri: redirectUri,
       code_verifier: verifier,
     });
-    const answer = await fetch(`${server.url}/oauth2/token`, { method: "POST", body });
-    return { status: answer.status, text: await answer.text() };
+    const answer = await fetch(`${server.url}${tenant}/oauth2/token`, { method: "POST", body });
+    return { status: answer.status, text: await answer.text(), retryAfter: answer.headers.get("retry-after") };
   };
   const reasonsOf = async (clientId: string): Promise<readonly unknown[]> => {
     const { json } = await call("GET", `${server.url}/v1/audit-events?action=client.refused&limit=500`);
@@ -213,7 +237,9 @@ eachStore("a client that is known by its document, over the wire", (fresh) => {
 
     test("a host whose certificate nobody vouches for, one by http, and one that the server may not reach", async () => {
       const unvouched = put({}, newPath(), untrusted);
-      expect(await isTaken(unvouched)).toBe(false);
+      // A host that does not prove itself today may do so tomorrow.
+      expect((await authorize(unvouched, `${origin}/cb`)).status).toBe(503);
+      expect((await redeem(unvouched)).status).toBe(503);
       expect(untrusted.asked).toEqual([]);
       expect(await reasonsOf(unvouched)).toContain("document_network");
       for (const url of [
@@ -251,18 +277,59 @@ eachStore("a client that is known by its document, over the wire", (fresh) => {
     expect(host.asked).toHaveLength(1);
   });
 
+  test("where no resource lets a stranger in, nobody is asked for one, and no document is fetched", async () => {
+    const url = put();
+    for (const tenant of ["/t/acme", "/t/nobody"]) {
+      const answer = await authorize(url, `${origin}/cb`, tenant);
+      expect([answer.status, answer.headers.get("location")]).toEqual([400, null]);
+      expect(await redeem(url, { tenant })).toEqual(await redeem(`agt_${"0".repeat(32)}`, { tenant }));
+    }
+    expect(host.asked).toEqual([]);
+  });
+
+  test("while the host of its document is in trouble a client is told to come again, and not that it is unknown", async () => {
+    const path = newPath();
+    const url = `${origin}${path}`;
+    for (const [status, answer] of [
+      [500, 503],
+      [429, 503],
+      [404, 401],
+      [410, 401],
+    ] as const) {
+      const at = `${path}?${status}`;
+      host.answers.set(at, (_, response) => response.writeHead(status).end());
+      expect(await redeem(`${url}?${status}`), `${status}`).toMatchObject({ status: answer, retryAfter: answer === 503 ? "10" : null });
+    }
+    const { status, text } = await redeem(`${url}?500`);
+    expect([status, JSON.parse(text)]).toMatchObject([503, { error: "temporarily_unavailable" }]);
+    expect((await authorize(`${url}?500`, `${origin}/cb`)).status).toBe(503);
+    // Asked once for all of these.
+    expect(host.asked.filter((each) => each === `${path}?500`)).toHaveLength(1);
+  });
+
+  test("one that names localhost, as Claude Code's does, has whichever port the system gave it; the code is for that port, and it is asked for each time", async () => {
+    const url = put({ redirect_uris: ["http://localhost/callback", "http://127.0.0.1/callback"] });
+    for (const near of ["http://localhost:49152/", "http://localhost.evil.example:49152/callback", "https://localhost:49152/callback"]) {
+      expect(await isTaken(url, near), near).toBe(false);
+    }
+    const redirectUri = "http://localhost:49152/callback";
+    for (const [port, expected] of [
+      [49153, 400],
+      [49152, 200],
+    ] as const) {
+      const consent = await consentPage(url, redirectUri);
+      expect(consent.page).toContain("any program here could pretend to be this one");
+      const back = await consent.allow();
+      expect(`${back.origin}${back.pathname}`).toBe(redirectUri);
+      const code = back.searchParams.get("code") ?? "";
+      expect((await redeem(url, { code, redirectUri: `http://localhost:${port}/callback` })).status).toBe(expected);
+    }
+  });
+
   test("one that sends people to their own machine: the person is warned that any program there could be it, and of a stranger the address stands first", async () => {
     const redirectUri = "http://127.0.0.1:49152/cb";
     const url = put({ redirect_uris: ["http://127.0.0.1/cb"] });
-    const begun = await authorize(url, redirectUri);
-    const cookie = begun.headers
-      .getSetCookie()
-      .map((line) => line.split(";")[0])
-      .join("; ");
-    const login = begun.headers.get("location") ?? "";
-    expect(new URL(login).origin).toBe(idp.url);
-    const back = await open(await idp.walk(login, "alice"), cookie);
-    const page = await (await open(new URL(back.headers.get("location") ?? "", server.url).href, cookie)).text();
+    const { page } = await consentPage(url, redirectUri);
     expect(page).toContain("any program here could pretend to be this one");
     expect(page).toContain("Nobody here has checked that");
     expect(page.indexOf(`127.0.0.1:${host.port}`)).toBeLessThan(page.indexOf("Your Bank"));

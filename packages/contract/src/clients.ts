@@ -9,7 +9,7 @@ const clientFields = {
     .min(1)
     .max(50)
     .describe(
-      "Where a browser may be sent back to: https, http at a loopback address or `localhost`, or a private-use scheme with a dot in it. Compared character for character, but for the port of a loopback IP address.",
+      "Where a browser may be sent back to: https, http at a loopback address or `localhost`, or a private-use scheme with a dot in it. Compared character for character, but for the port of a loopback address or `localhost`.",
     ),
   issuer: thingName.describe(
     "The trusted issuer at which its users log in; where it is left out, the only one that has a `login`, or the user's choice.",
