@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import { type Handle, prepared, type Row } from "../../ground/db/index.ts";
 import type { Place } from "../../ground/kernel/index.ts";
-import { type FamiliesOf, type Family, type FamilyEnd, type FamilyRevoked, placeHashOf } from "./family.ts";
+import { type Family, type FamilyEnd, type FamilyRevoked, placeHashOf } from "./family.ts";
 
 type FamilyRow = Row<"oauth_grants"> & { readonly ended: FamilyEnd | null };
 
@@ -51,6 +51,13 @@ const families = (db: Handle) => withParties(db).selectAll("g").select(ended.as(
 const byId = prepared<{ tenant: string; id: string }, FamilyRow>((db, { tenant, id }) =>
   families(db).where("g.tenant_id", "=", tenant).where("g.id", "=", id),
 );
+
+const named = ["g.id", "g.client_id", "g.user_id", "g.resource"] as const;
+
+const someOf = (count: unknown, rows: readonly Pick<Row<"oauth_grants">, "id" | "client_id" | "user_id" | "resource">[]) => ({
+  count: Number(count),
+  some: rows.map((row) => ({ id: row.id, client: row.client_id, user: row.user_id, resource: row.resource })),
+});
 
 const columnOf = { client: "g.client_id", agent: "g.agent_id", user: "g.user_id" } as const;
 
@@ -170,19 +177,41 @@ export const familiesTable = {
     return rows.sort((one, other) => other.created_at - one.created_at || (one.id < other.id ? 1 : -1)).map(({ id }) => id);
   },
 
-  /** How many of somebody's live, and some of them; everybody else whom they name is looked up by primary key. */
-  someOf: async (db: Handle, tenant: string, of: FamiliesOf, most: number) => {
+  /** How many of a user's live, and some of them. */
+  someOfUser: async (db: Handle, tenant: string, user: string, most: number) => {
     const all = withParties(db)
       .where("g.tenant_id", "=", tenant)
-      .where(columnOf[of.kind], "=", of.id)
+      .where("g.user_id", "=", user)
       .where("g.status", "=", "active")
       .where(ended, "is", null);
     const { count } = await all.select((eb) => eb.fn.countAll().as("count")).executeTakeFirstOrThrow();
-    const rows = await all.select(["g.id", "g.client_id", "g.user_id", "g.resource"]).limit(most).execute();
-    return {
-      count: Number(count),
-      some: rows.map((row) => ({ id: row.id, client: row.client_id, user: row.user_id, resource: row.resource })),
-    };
+    return someOf(count, await all.select(named).limit(most).execute());
+  },
+
+  /** How many of an agent's live, and some of them. There may be very many, so that nobody is looked up for each but its user. */
+  someOfAgent: async (db: Handle, tenant: string, agent: string, most: number) => {
+    const now = await db
+      .selectFrom("agents as a")
+      .innerJoin("tenants as t", "t.id", "a.tenant_id")
+      .select(["a.epoch as agent", "t.epoch as tenant"])
+      .where("a.tenant_id", "=", tenant)
+      .where("a.id", "=", agent)
+      .where("a.status", "=", "active")
+      .where("t.status", "=", "active")
+      .executeTakeFirst();
+    if (!now) return someOf(0, []);
+    const all = db
+      .selectFrom("oauth_grants as g")
+      .innerJoin("users as u", (join) => join.onRef("u.tenant_id", "=", "g.tenant_id").onRef("u.id", "=", "g.user_id"))
+      .where("g.tenant_id", "=", tenant)
+      .where("g.agent_id", "=", agent)
+      .where("g.status", "=", "active")
+      .where("g.agent_epoch", "=", now.agent)
+      .where("g.tenant_epoch", "=", now.tenant)
+      .where("u.status", "=", "active")
+      .whereRef("u.epoch", "=", "g.user_epoch");
+    const { count } = await all.select((eb) => eb.fn.countAll().as("count")).executeTakeFirstOrThrow();
+    return someOf(count, await all.select(named).limit(most).execute());
   },
 
   anyEnded: async (db: Handle, before: number): Promise<boolean> =>

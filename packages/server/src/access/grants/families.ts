@@ -85,6 +85,7 @@ export const makeFamilies = ({ db, audit, clock, random }: Needs) => {
     },
 
     /** How many of somebody's live, and at most `most` of them. */
-    someOf: (tenant: string, of: FamiliesOf, most: number) => familiesTable.someOf(db.read, tenant, of, most),
+    someOf: (tenant: string, { kind, id }: FamiliesOf, most: number) =>
+      kind === "agent" ? familiesTable.someOfAgent(db.read, tenant, id, most) : familiesTable.someOfUser(db.read, tenant, id, most),
   };
 };
