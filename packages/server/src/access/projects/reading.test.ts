@@ -1,7 +1,7 @@
 import { afterEach, expect, test, vi } from "vitest";
 import type { House } from "../../compose.ts";
 import { openTestHouse } from "../../testing/house.ts";
-import { eachStore } from "../../testing/stores.ts";
+import { adminOf, eachStore } from "../../testing/stores.ts";
 import { startScripted } from "../providers/providers-for-tests.ts";
 import { admin, anAgent, asking, dumpOf, recorded, valuesOf } from "./projects-for-tests.ts";
 import { makeReading } from "./reading.ts";
@@ -22,6 +22,30 @@ eachStore("what agents read", (fresh) => {
       await projects.variablesOf.put(admin, "shop", "Z", { value: "last", lane });
     }
     return projects;
+  };
+
+  /** Readings whose reads of the store are counted. */
+  const meter = () => {
+    const { db } = house;
+    let reads = 0;
+    const counting: Parameters<typeof db.read.withPlugin>[0] = {
+      transformQuery: ({ node }) => node,
+      transformResult: ({ result }) => {
+        reads += 1;
+        return Promise.resolve(result);
+      },
+    };
+    const cost = async (ask: () => Promise<unknown>): Promise<number> => {
+      const before = reads;
+      await ask();
+      return reads - before;
+    };
+    return {
+      counted: () => makeReading({ ...house, db: { ...db, read: db.read.withPlugin(counting) } }),
+      cost,
+      /** Once what was announced before has been heard, nothing is read again. */
+      remembers: (ask: () => Promise<unknown>) => vi.waitFor(async () => expect(await cost(ask)).toBe(0), 10_000),
+    };
   };
 
   test("the lane chooses a whole set, and no value of one lane is ever read in another (THREATS 28)", async () => {
@@ -129,24 +153,8 @@ eachStore("what agents read", (fresh) => {
     const projects = await furnish();
     const scout = await anAgent(house, "scout", { project: "shop" });
     await projects.integrationsOf.put(admin, "shop", "maps", { credential: "maps" });
-    const { db } = house;
-    let reads = 0;
-    const counting: Parameters<typeof db.read.withPlugin>[0] = {
-      transformQuery: ({ node }) => node,
-      transformResult: ({ result }) => {
-        reads += 1;
-        return Promise.resolve(result);
-      },
-    };
-    const counted = () => makeReading({ ...house, db: { ...db, read: db.read.withPlugin(counting) } });
+    const { counted, cost, remembers } = meter();
     let reading = counted();
-    const cost = async (ask: () => Promise<unknown>): Promise<number> => {
-      const before = reads;
-      await ask();
-      return reads - before;
-    };
-    /** Once what was announced before has been heard, nothing is read again. */
-    const remembers = (ask: () => Promise<unknown>) => vi.waitFor(async () => expect(await cost(ask)).toBe(0), 10_000);
     const asks = [
       () => reading.variables(scout, {}),
       () => reading.variables(scout, { lane: "unknown" }),
@@ -165,6 +173,66 @@ eachStore("what agents read", (fresh) => {
     // A set that is too large to be remembered is read each time, once.
     await projects.variablesOf.put(admin, "shop", "LARGE", { value: "x".repeat(65_000), lane: "boe_dev" });
     for (let round = 0; round < 3; round += 1) expect(await cost(() => reading.variables(scout, { lane: "boe_dev" }))).toBe(1);
+  });
+
+  test("who asks at the same time for what is not remembered takes its room once", async () => {
+    const projects = await furnish();
+    const scout = await anAgent(house, "scout", { project: "shop" });
+    await projects.variablesOf.put(admin, "shop", "LARGE", { value: "x".repeat(20_000), lane: "boe_dev" });
+    await projects.integrationsOf.put(admin, "shop", "large", { credential: "x".repeat(15_000) });
+    const { counted, remembers } = meter();
+    const reading = counted();
+    await remembers(() => reading.variables(scout, {}));
+    const lane = () => reading.variables(scout, { lane: "boe_dev" });
+    await Promise.all(Array.from({ length: 4 }, lane));
+    await remembers(lane);
+    const integration = () => reading.integration(scout, "large", {});
+    await Promise.all(Array.from({ length: 4 }, integration));
+    await remembers(integration);
+    await remembers(() => reading.variables(scout, { lane: "ppe_test" }));
+  });
+
+  test("after a data key has changed, of whichever tenant, what is read is remembered again", async () => {
+    const projects = await furnish();
+    const scout = await anAgent(house, "scout", { project: "shop" });
+    await house.tenants.create(admin, "globex");
+    await projects.integrationsOf.put(admin, "shop", "maps", { credential: "maps" });
+    const { counted, cost, remembers } = meter();
+    const reading = counted();
+    const asks = [() => reading.variables(scout, {}), () => reading.integration(scout, "maps", {})];
+    for (const ask of asks) await remembers(ask);
+    for (const who of [adminOf("globex"), admin]) {
+      await house.dataKeys.rotate(who);
+      for (const ask of asks) expect(await cost(ask)).toBeLessThanOrEqual(1);
+      for (const ask of asks) await remembers(ask);
+    }
+  });
+
+  test("a project that so many may read is not remembered, and read right", async () => {
+    const projects = await furnish();
+    const scout = await anAgent(house, "scout", { project: "shop" });
+    const many = Array.from({ length: 500 }, (_, at) => `label:team=${at}${"x".repeat(150)}`);
+    await projects.put(admin, "shop", { agents: ["*"], lanes: { ppe_test: [...many, "scout"] } });
+    const { counted, cost } = meter();
+    const reading = counted();
+    for (let round = 0; round < 3; round += 1) {
+      const read = async () => expect(valuesOf(await reading.variables(scout, { lane: "ppe_test" }))["DATABASE"]).toBe("CANARY-ppe_test");
+      expect(await cost(read)).toBe(1);
+    }
+  });
+
+  test("what is read anew is read by those who may at that moment, whatever is remembered of the project", async () => {
+    const projects = await furnish();
+    const scout = await anAgent(house, "scout", { project: "shop" });
+    await projects.integrationsOf.put(admin, "shop", "maps", { credential: "CANARY-maps" });
+    const { db } = house;
+    // One that has not heard of a change yet.
+    const reading = makeReading({ ...house, db: { ...db, changes: { ...db.changes, isCurrent: () => true, subscribe: () => undefined } } });
+    await reading.variables(scout, {});
+    await projects.put(admin, "shop", { agents: ["label:nobody"], lanes: {} });
+    expect(valuesOf(await reading.variables(scout, {}))["DATABASE"]).toBe("CANARY-prod");
+    await expect(reading.variables(scout, { lane: "ppe_test" })).rejects.toMatchObject(forbidden);
+    await expect(reading.integration(scout, "maps", {})).rejects.toMatchObject(forbidden);
   });
 
   test("what was changed, removed or forbidden is so at the next read", async () => {

@@ -38,8 +38,8 @@ interface Remembered {
   readonly project: Project;
   readonly sets: Map<string, readonly SealedVariable[]>;
   readonly integrations: Map<string, Integration>;
-  /** How many data keys had gone when it was read: what one of them sealed may have been sealed anew since. */
-  readonly keysGone: number;
+  /** The mark of the tenant's data keys when it was read: what one that has gone sealed may have been sealed anew since. */
+  readonly keysMark: number;
   /** Characters of sealed texts that may still be remembered. */
   room: number;
 }
@@ -47,18 +47,41 @@ interface Remembered {
 /** Projects that are remembered at least, and characters of sealed texts of each at most. */
 const remembered = 250;
 const roomOfOne = 64 * 1024;
+/** Characters of those who may read it; one with more is remembered nowhere. What a short text takes beside its characters counts too. */
+const longestEntries = 64 * 1024;
+const besideText = 16;
+
+const lengthOfEntries = ({ agents, lanes }: Project): number =>
+  [agents, ...lanes.values(), [...lanes.keys()]].flat().reduce((sum, { length }) => sum + length + besideText, 0);
 
 const lengthOf = (variables: readonly SealedVariable[]): number =>
   variables.reduce((sum, { name, sealedValue }) => sum + name.length + sealedValue.length, 0);
 
 const byName = (one: SealedVariable, other: SealedVariable): number => (one.name < other.name ? -1 : 1);
 
+/** Tenants whose data keys changed lately, at most. */
+const mostWatched = 10_000;
+
+/** A mark of each tenant's data keys, which is another after every change of them and never the same again. */
+const watchKeys = (changes: Db["changes"]) => {
+  const marks = new Map<string, number>();
+  let counted = 0;
+  let others = 0;
+  changes.subscribe((change) => {
+    if (change && change.kind !== "data_key") return;
+    counted += 1;
+    if (!change || marks.size >= mostWatched) {
+      marks.clear();
+      others = counted;
+    }
+    if (change) marks.set(change.tenant, counted);
+  });
+  return { markOf: (tenant: string): number => marks.get(tenant) ?? others };
+};
+
 /** How agents read what their project holds. Every read leaves one row in the record, without a value. */
 export const makeReading = ({ db, audit, seal, vault }: Needs) => {
-  let keysGone = 0;
-  db.changes.subscribe((change) => {
-    if (!change || change.kind === "data_key") keysGone += 1;
-  });
+  const keys = watchKeys(db.changes);
   const cached = makeCache<Remembered>(db.changes, remembered, ({ tenant, project }) => [["project", changeOf(tenant, project.name)]]);
 
   /** The project of the agent that asks, and whatever `load` had to read to find it. */
@@ -67,14 +90,22 @@ export const makeReading = ({ db, audit, seal, vault }: Needs) => {
     name: string,
     load: () => Promise<(T & { readonly project: Project }) | undefined>,
   ): Promise<{ readonly known: Remembered; readonly read: T | undefined }> => {
-    let read: T | undefined;
+    let read: (T & { readonly project: Project }) | undefined;
     const { tenant } = who;
-    const before = keysGone;
-    const known = await cached(changeOf(tenant, name), async (): Promise<Remembered | undefined> => {
-      const loaded = await load();
-      read = loaded;
-      return loaded && { tenant, project: loaded.project, sets: new Map(), integrations: new Map(), keysGone: before, room: roomOfOne };
+    const keysMark = keys.markOf(tenant);
+    const unread = (project: Project): Remembered => ({
+      tenant,
+      project,
+      sets: new Map(),
+      integrations: new Map(),
+      keysMark,
+      room: roomOfOne,
     });
+    const kept = await cached(`${changeOf(tenant, name)}/${keysMark}`, async (): Promise<Remembered | undefined> => {
+      read = await load();
+      return read && lengthOfEntries(read.project) <= longestEntries ? unread(read.project) : undefined;
+    });
+    const known = kept ?? (read && unread(read.project));
     if (!known) throw unknownProject(name);
     return { known, read };
   };
@@ -105,7 +136,7 @@ export const makeReading = ({ db, audit, seal, vault }: Needs) => {
     return project.sets.has(lane) ? lane : defaultLane;
   };
 
-  const isRemembering = (known: Remembered): boolean => known.keysGone === keysGone;
+  const isRemembering = ({ tenant, keysMark }: Remembered): boolean => keysMark === keys.markOf(tenant);
 
   /** What the record tells of a lane: the one that was read, or that one was asked for which is not known; its name is the caller's and stays out. */
   const toldOf = (lane: string, { lane: asked }: ReadAsk): { readonly lane?: string; readonly unknownLane?: true } => {
@@ -121,17 +152,19 @@ export const makeReading = ({ db, audit, seal, vault }: Needs) => {
     variables: async (who: Principal, ask: ReadAsk): Promise<ReadVariables> => {
       const agent = askerOf(who, ask);
       const { tenant } = who;
-      const load = (lane: string) => readingTable.withVariables(db.read, tenant, agent.project, lane);
-      const { known, read } = await recall(who, agent.project, () => load(ask.lane ?? defaultLane));
-      const { project } = known;
-      const lane = await admit(who, agent, project, ask);
+      const load = () => readingTable.withVariables(db.read, tenant, agent.project, ask.lane ?? defaultLane);
+      const { known, read } = await recall(who, agent.project, load);
+      let lane = await admit(who, agent, known.project, ask);
       let set = isRemembering(known) ? known.sets.get(lane) : undefined;
       if (!set) {
-        const fresh = read ?? (await load(lane));
+        const fresh = read ?? (await load());
         if (!fresh) throw unknownProject(agent.project);
+        // What is remembered of the project may be older than these rows: who reads them is what it says now.
+        if (!read) lane = await admit(who, agent, fresh.project, ask);
         set = fresh.variables.filter((variable) => variable.lane === lane).sort(byName);
         const length = lengthOf(set);
-        if (isRemembering(known) && length <= known.room) {
+        // Who asked at the same time may have kept it already.
+        if (isRemembering(known) && !known.sets.has(lane) && length <= known.room) {
           known.room -= length;
           known.sets.set(lane, set);
         }
@@ -140,11 +173,11 @@ export const makeReading = ({ db, audit, seal, vault }: Needs) => {
       for (const variable of set)
         variables.push({
           name: variable.name,
-          value: await seal.open(tenant, valueIdentity(project.name, variable), variable.sealedValue),
+          value: await seal.open(tenant, valueIdentity(agent.project, variable), variable.sealedValue),
         });
-      const details = { project: project.name, ...toldOf(lane, ask), count: variables.length };
-      await audit.note(who, "variables.read", { target: project.name, details });
-      return { project: project.name, lane: lane === defaultLane ? undefined : lane, variables };
+      const details = { project: agent.project, ...toldOf(lane, ask), count: variables.length };
+      await audit.note(who, "variables.read", { target: agent.project, details });
+      return { project: agent.project, lane: lane === defaultLane ? undefined : lane, variables };
     },
 
     /**
@@ -156,26 +189,28 @@ export const makeReading = ({ db, audit, seal, vault }: Needs) => {
       const { tenant } = who;
       const load = () => readingTable.withIntegration(db.read, tenant, agent.project, name);
       const { known, read } = await recall(who, agent.project, load);
-      const { project } = known;
-      const lane = await admit(who, agent, project, ask);
+      let lane = await admit(who, agent, known.project, ask);
       let integration = isRemembering(known) ? known.integrations.get(name) : undefined;
       if (!integration) {
-        integration = (read ?? (await load()))?.integration;
-        if (!integration) throw unknownIntegration(project.name, name);
+        const fresh = read ?? (await load());
+        if (!fresh) throw unknownProject(agent.project);
+        if (!read) lane = await admit(who, agent, fresh.project, ask);
+        integration = fresh.integration;
+        if (!integration) throw unknownIntegration(agent.project, name);
         const length = integration.sealedCredential?.length ?? 0;
-        if (isRemembering(known) && length <= known.room) {
+        if (isRemembering(known) && !known.integrations.has(name) && length <= known.room) {
           known.room -= length;
           known.integrations.set(name, integration);
         }
       }
-      const about = { project: project.name, integration: name, ...toldOf(lane, ask) };
+      const about = { project: agent.project, integration: name, ...toldOf(lane, ask) };
       const { provider, scopes, sealedCredential } = integration;
       if (sealedCredential !== undefined) {
-        const credential = await seal.open(tenant, credentialIdentity(project.name, integration), sealedCredential);
+        const credential = await seal.open(tenant, credentialIdentity(agent.project, integration), sealedCredential);
         await audit.note(who, "integration.read", { target: integration.id, details: about });
         return credential;
       }
-      if (!provider) throw unknownIntegration(project.name, name);
+      if (!provider) throw unknownIntegration(agent.project, name);
       // The vault's own row is the one that tells of this read, and says through what it came.
       const through: Principal = { ...who, through: about };
       const from = { provider: provider.name, vault: provider.vault };
