@@ -22,17 +22,21 @@ const secretText = (most: number) =>
 const longestValue = 65_536;
 
 const entries = z.array(mayUseEntry).max(500);
-/** What a project is made or changed to. */
+/** What a project is made or changed to; what is left out stays as it is. */
 export const projectBody = z.strictObject({
-  description: textOrEmpty(2000).optional(),
+  description: textOrEmpty(2000).optional().describe("Stays as it is when left out; empty removes it."),
   agents: entries
     .optional()
-    .describe("Which of its agents may read it: by name or id, `label:key`, `label:key=value`, or `*`. `*` when left out."),
+    .describe(
+      "Which of its agents may read it: by name or id, `label:key`, `label:key=value`, or `*`. When left out they stay as they are; a new project begins with `*`.",
+    ),
   lanes: z
     .record(laneName, entries)
     .refine((lanes) => Object.keys(lanes).length <= 50, "must have at most 50 lanes")
     .optional()
-    .describe("By lane, which of them may read it there. A lane that is not named is read by all who may read the project."),
+    .describe(
+      "By lane, which of them may read it there. A lane that is not named is read by all who may read the project. When left out they stay as they are.",
+    ),
 });
 
 /** A project as answered. */
@@ -97,7 +101,7 @@ const read = ["admin", "operator", "auditor"] as const;
 export const putProject = operation({
   id: "putProject",
   noun,
-  summary: "Make a project, or change one to exactly this",
+  summary: "Make a project, or change what is named of one",
   method: "PUT",
   path: "/v1/projects/{project}",
   rights: write,

@@ -183,7 +183,7 @@ export const makeNouns = (call: Call) => ({
     ...list((query: QueryOf<Ops["listProviders"]>, options) => call(operations.listProviders, { ...options, query })),
   },
   projects: {
-    /** Makes it, or changes it to exactly this. */
+    /** Makes it, or changes what is named of it. */
     put: (project: string, body: BodyOf<Ops["putProject"]> = {}, options?: CallOptions) =>
       call(operations.putProject, { ...options, params: { project }, body }),
     get: (project: string, options?: CallOptions) => call(operations.getProject, { ...options, params: { project } }),

@@ -36,9 +36,19 @@ eachStore("projects", (fresh) => {
     expect([...made.lanes]).toEqual([["ppe_1", [id]]]);
     const again = await projects.put(admin, "billing", { description: "Bills", agents: [id, "label:team"], lanes: { ppe_1: [id] } });
     expect(again).toEqual(made);
-    expect(await projects.put(admin, "billing", {})).toMatchObject({ description: undefined, agents: ["*"], version: 2 });
+    // What is left out stays: nobody is let in by what is not said.
+    expect(await projects.put(admin, "billing", {})).toEqual(made);
+    const described = await projects.put(admin, "billing", { description: "" });
+    expect(described).toEqual({ ...made, description: undefined, version: 2, updatedAt: described.updatedAt });
+    const opened = await projects.put(admin, "billing", { agents: ["*"] });
+    expect(opened).toEqual({ ...described, agents: ["*"], version: 3, updatedAt: opened.updatedAt });
+    expect(await projects.put(admin, "billing", { lanes: {} })).toMatchObject({ agents: ["*"], lanes: new Map(), version: 4 });
+    expect(await projects.put(admin, "open", {})).toMatchObject({ description: undefined, agents: ["*"], lanes: new Map(), version: 1 });
     expect((await recorded(house, "project.*")).map(({ action, target, details }) => [action, target, details["fields"]])).toEqual([
-      ["project.updated", "billing", ["description", "agents", "lanes"]],
+      ["project.created", "open", undefined],
+      ["project.updated", "billing", ["lanes"]],
+      ["project.updated", "billing", ["agents"]],
+      ["project.updated", "billing", ["description"]],
       ["project.created", "billing", undefined],
     ]);
     await expect(projects.put(admin, "billing", { lanes: { ppe_1: ["nobody"] } })).rejects.toMatchObject({ code: "agent_unknown" });

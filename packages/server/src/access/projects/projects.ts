@@ -23,12 +23,13 @@ interface Needs {
   readonly vault: Pick<Vault, "apiKey" | "oauth2">;
 }
 
-/** What a project is made or changed to. */
+/** What a project is made or changed to; what is left out stays as it is. */
 export interface ProjectFields {
+  /** An empty one is none. */
   readonly description?: string | undefined;
-  /** Agents by name or id, `label:...` or `*`; `*` where they are left out. */
+  /** Agents by name or id, `label:...` or `*`; a new project begins with `*`. */
   readonly agents?: readonly string[] | undefined;
-  /** The same by lane. */
+  /** The same by lane; a new project begins with none. */
   readonly lanes?: Readonly<Record<string, readonly string[]>> | undefined;
 }
 
@@ -63,6 +64,17 @@ export const makeProjects = (needs: Needs) => {
     updatedAt: clock(),
   });
 
+  /** The fields that are given, and no others. @throws Refusal agent_unknown */
+  const namedBy = async (tx: Handle, tenant: string, { description, agents: entries, lanes }: ProjectFields): Promise<Partial<Project>> => {
+    const ids = new Map<string, readonly string[]>();
+    for (const [lane, each] of Object.entries(lanes ?? {})) ids.set(lane, await agents.entriesToIds(tx, tenant, each));
+    return {
+      ...(description !== undefined && { description: description === "" ? undefined : description }),
+      ...(entries && { agents: await agents.entriesToIds(tx, tenant, entries) }),
+      ...(lanes && { lanes: ids }),
+    };
+  };
+
   return {
     ...makeReading(needs),
     variablesOf: makeVariables(needs),
@@ -77,29 +89,26 @@ export const makeProjects = (needs: Needs) => {
     /** Whether there is such a project; nobody deletes it until the transaction ends. */
     hold: async (tx: Handle, tenant: string, name: string): Promise<boolean> => (await projectsTable.lock(tx, tenant, name)) !== undefined,
 
-    /** Makes a project, or changes one to exactly this; the same again changes nothing. @throws Refusal agent_unknown */
+    /**
+     * Makes a project, or changes one: what is left out stays as it is. The same again changes nothing.
+     * @throws Refusal agent_unknown
+     */
     put: (who: Principal, name: string, wanted: ProjectFields): Promise<Project> =>
       db.write(async (tx) => {
         const { tenant } = who;
-        const lanes = new Map<string, readonly string[]>();
-        for (const [lane, entries] of Object.entries(wanted.lanes ?? {})) lanes.set(lane, await agents.entriesToIds(tx, tenant, entries));
-        const fresh: Project = {
-          ...blank(name),
-          description: wanted.description === "" ? undefined : wanted.description,
-          agents: await agents.entriesToIds(tx, tenant, wanted.agents ?? everyone),
-          lanes,
-        };
+        const named = await namedBy(tx, tenant, wanted);
+        const fresh: Project = { ...blank(name), ...named };
         if (await projectsTable.insert(tx, tenant, fresh)) {
-          await audit.record(tx, who, "project.created", { target: name, details: { agents: fresh.agents, lanes: [...lanes.keys()] } });
+          const details = { agents: fresh.agents, lanes: [...fresh.lanes.keys()] };
+          await audit.record(tx, who, "project.created", { target: name, details });
           await db.changes.announce(tx, tenant, "project", changeOf(tenant, name));
           return fresh;
         }
         const current = await projectsTable.lock(tx, tenant, name);
         if (!current) throw new Refusal("unavailable", "The project is being deleted by others. Try again.");
-        const fields = differing(current, fresh);
+        const next: Project = { ...current, ...named, version: current.version + 1, updatedAt: fresh.updatedAt };
+        const fields = differing(current, next);
         if (fields.length === 0) return current;
-        const { createdAt, sets, version } = current;
-        const next: Project = { ...fresh, createdAt, sets, version: version + 1 };
         await projectsTable.update(tx, tenant, next);
         await audit.record(tx, who, "project.updated", { target: name, details: { fields } });
         await db.changes.announce(tx, tenant, "project", changeOf(tenant, name));
