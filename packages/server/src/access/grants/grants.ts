@@ -37,20 +37,27 @@ export const makeGrants = (needs: GrantsNeeds & { readonly families: Families; r
     if (presented?.family.client === client.id) await db.write((tx) => families.revoke(tx, who, presented.family.id, "client"));
   };
 
-  const revokeAccess = async ({ client, who }: Asker, token: string): Promise<void> => {
-    const claims = await tokens.verify("access", token).catch((error: unknown) => {
+  const alive = <C>(verifying: Promise<C>): Promise<C | undefined> =>
+    verifying.catch((error: unknown) => {
       if (error instanceof Refusal && error.code === "unauthenticated") return undefined;
       throw error;
     });
-    if (!claims || claims.tenant !== who.tenant || claims.clientId !== client.id) return;
+
+  /** An access token of either kind, and what the record says of it. */
+  const accessOf = async (token: string) => {
+    const claims = await alive(tokens.verify("access", token));
+    if (claims) return { claims, agent: claims.actors[0]?.id, user: claims.user?.id, about: { audience: claims.audience } };
+    const coze = await alive(tokens.verify("coze_access", token));
+    return coze && { claims: coze, agent: coze.agentId, user: undefined, about: { kind: "coze_access" } };
+  };
+
+  const revokeAccess = async ({ client, who }: Asker, token: string): Promise<void> => {
+    const found = await accessOf(token);
+    if (!found || found.claims.tenant !== who.tenant || found.claims.clientId !== client.id) return;
+    const { claims, agent, user, about } = found;
     await db.write(async (tx) => {
       if (!(await revocations.revoke(tx, who.tenant, claims))) return;
-      await audit.record(tx, who, "token.revoked", {
-        target: claims.jti,
-        agent: claims.actors[0]?.id,
-        user: claims.user?.id,
-        details: { client: client.id, audience: claims.audience },
-      });
+      await audit.record(tx, who, "token.revoked", { target: claims.jti, agent, user, details: { client: client.id, ...about } });
     });
   };
 

@@ -121,6 +121,36 @@ eachStore("what is said of a token", (fresh) => {
     expect([twice.statusCode, twice.json<{ error: string }>().error]).toEqual([400, "invalid_request"]);
   });
 
+  test("a Coze access token is taken back by its own client, dies alone, and on every replica", async () => {
+    const { store, scout, other, revoke, house, hand } = await open();
+    const agent = await house.agents.get("default", "scout");
+    const asks = { tenant: "default", actors: [agent.id], method: "access_token", requestId: "req_test" } as const;
+    const issued = async () =>
+      (await house.doorTokens.issue({ ...asks, caller: { kind: "agent", id: agent.id }, agent }, "coze_access")).token;
+    const [taken, kept] = [await issued(), await issued()];
+    const opens = (token: string, at = house) =>
+      at.authn.proveDoor({ tenant: undefined, requestId: "req_test", address: undefined, token }, "coze_access").then(
+        (proven) => proven.agent?.id,
+        ({ code }: { code: string }) => code,
+      );
+    const more = store.engine === "postgres" ? await openTestHouse(store, { clock: hand.clock }) : undefined;
+    const replica = more ?? house;
+    try {
+      expect([await opens(taken), await opens(taken, replica)]).toEqual([agent.id, agent.id]);
+      expect((await revoke(other, { token: taken })).status).toBe(200);
+      expect(await opens(taken)).toBe(agent.id);
+      for (let round = 0; round < 2; round += 1) expect((await revoke(scout, { token: taken })).status).toBe(200);
+      expect([await opens(taken), await opens(kept)]).toEqual(["unauthenticated", agent.id]);
+      await expect.poll(() => opens(taken, replica), { timeout: 10_000 }).toBe("unauthenticated");
+      const rows = (await house.audit.list("default", { action: "token.revoked" }, { limit: 5 })).items;
+      expect(rows.map((row) => [row.target, row.agent, row.details])).toEqual([
+        [claimsOf(taken)["jti"], agent.id, { client: scout.id, kind: "coze_access" }],
+      ]);
+    } finally {
+      await more?.close();
+    }
+  });
+
   test("follows a revocation on every replica within two seconds, and an access token dies alone", async () => {
     const { store, scout, server, alice, redeemed, introspect, revoke, token, house, hand } = await open();
     const { body } = await redeemed(scout, { client: scout.id, user: alice });

@@ -18,7 +18,7 @@ interface Needs {
   readonly tenants: Tenants;
   readonly clock: Clock;
   readonly random: Random;
-  /** Whether an access token was taken back before its end, by itself or with the grant it came from. */
+  /** Whether an access token, of either kind, was taken back before its end, by itself or with the grant it came from. */
   readonly isRevoked: (tenant: string, token: { readonly jti: string; readonly grantId?: string | undefined }) => Promise<boolean>;
 }
 
@@ -125,16 +125,20 @@ export const makeTokens = ({ db, signing, tenants, clock, random, isRevoked }: N
     };
   };
 
-  const signedAccess = verifierOf("access", accessToken.read);
-  const verifiers: { readonly [K in AcceptedKind]: (token: string) => Promise<Claims[K]> } = {
-    workload: verifierOf("workload", workloadToken.read),
-    access: async (token) => {
-      const claims = await signedAccess(token);
+  /** For a kind whose tokens are taken back one by one. */
+  const standing =
+    <C extends Envelope>(signed: (token: string) => Promise<C>) =>
+    async (token: string): Promise<C> => {
+      const claims = await signed(token);
       if (await isRevoked(claims.tenant, claims)) throw dead();
       return claims;
-    },
+    };
+
+  const verifiers: { readonly [K in AcceptedKind]: (token: string) => Promise<Claims[K]> } = {
+    workload: verifierOf("workload", workloadToken.read),
+    access: standing(verifierOf("access", accessToken.read)),
     coze_id: verifierOf("coze_id", cozeToken.read),
-    coze_access: verifierOf("coze_access", cozeToken.read),
+    coze_access: standing(verifierOf("coze_access", cozeToken.read)),
   };
 
   return {
