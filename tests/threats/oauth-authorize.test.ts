@@ -243,7 +243,7 @@ describe("nobody is sent where the client is not (RFC 9700 4.1, 4.11)", () => {
       "nobody",
       "agt_0",
       "cli_00000000000000000000000000000000",
-      "https://127.0.0.1/client.json",
+      "https://10.0.0.1/client.json",
       ["a", "b"],
     ]) {
       const answer = await all.openBrowser().authorize({ client_id: id, redirect_uri: "https://evil.test/cb" });

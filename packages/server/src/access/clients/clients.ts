@@ -1,7 +1,7 @@
 import type { Audit } from "../../ground/audit/index.ts";
-import type { Db, Handle } from "../../ground/db/index.ts";
+import type { Db } from "../../ground/db/index.ts";
 import type { Egress } from "../../ground/egress/index.ts";
-import { anonymous, type Clock, type Principal, type Random } from "../../ground/kernel/index.ts";
+import { anonymous, type Clock, type Random } from "../../ground/kernel/index.ts";
 import type { Limits } from "../../ground/limits/index.ts";
 import type { Replay } from "../../ground/replay/index.ts";
 import type { Agents } from "../../identity/agents/index.ts";
