@@ -30,13 +30,17 @@ export const newResourceId = (random: Random): string => `res_${random(16).toStr
 
 export const isResourceId = (text: string): boolean => /^res_[0-9a-f]{32}$/.test(text);
 
-/** OpenID Connect Core 5.4, 11: what a person grants about themselves and not at a resource. */
-const personal: ReadonlySet<string> = new Set(["openid", "profile", "email", "offline_access"]);
-/** The rest of the names that OpenID Connect took; a resource may not mean something else by them. */
-const reserved: ReadonlySet<string> = new Set([...personal, "address", "phone"]);
+/** OpenID Connect Core 3.1.2.1, 11: what a person grants about themselves and not at a resource. */
+const personal: ReadonlySet<string> = new Set(["openid", "offline_access"]);
+/** OpenID Connect Core 5.4: asks for what a person is called and where they are reached. Nobody is told any of it here. */
+const untold: ReadonlySet<string> = new Set(["profile", "email", "address", "phone"]);
+/** The names that OpenID Connect took; a resource may not mean something else by them. */
+const reserved: ReadonlySet<string> = new Set([...personal, ...untold]);
 
 /** Whether a scope is about the person who logs in. */
 export const isPersonal = (scope: string): boolean => personal.has(scope);
+/** Whether a scope asks for what nobody is told. */
+export const isUntold = (scope: string): boolean => untold.has(scope);
 /** Whether a scope's name means the same everywhere. */
 export const isReserved = (scope: string): boolean => reserved.has(scope);
 

@@ -254,6 +254,9 @@ eachStore("resources", (fresh) => {
       await expect(target(bounded, [mail], ["read"])).rejects.toMatchObject(noScope("read"));
       expect(await target(bounded, [mail], ["openid"])).toEqual({ audience: mail, scopes: ["openid"] });
       await expect(target(bounded, [mail], ["email"])).rejects.toMatchObject(noScope("email"));
+      // What nobody is told is passed over beside what means something, for an agent alone too.
+      expect(await target(bounded, [mail], ["email", "openid", "profile"])).toEqual({ audience: mail, scopes: ["openid"] });
+      expect(await target(scout, [mail], ["email", "read"])).toEqual({ audience: mail, scopes: ["read"] });
     });
 
     test("one resource at a time, one that is known, and none of ours", async () => {

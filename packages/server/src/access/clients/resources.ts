@@ -7,7 +7,7 @@ import { type Agents, mayUse } from "../../identity/agents/index.ts";
 import type { Client } from "./client.ts";
 import { faultOfIdentifier, isPersonal, isReserved, isResourceId, newResourceId, type Resource, type ResourceScope } from "./resource.ts";
 import { resourcesTable } from "./resources-table.ts";
-import { type Bounds, impliedBy, noTarget, scopesOf, scopesOfAgent, scopesWithin, type Target } from "./target.ts";
+import { type Bounds, heeded, impliedBy, noTarget, scopesOf, scopesOfAgent, scopesWithin, type Target } from "./target.ts";
 
 export type NewResource = z.output<typeof newResource>;
 export type ResourceChange = z.output<typeof resourceChange>;
@@ -212,9 +212,10 @@ export const makeResources = ({ db, audit, clock, random, publicUrl, issuerOf, a
     target: async (
       client: Client,
       targets: readonly string[],
-      scopes: readonly string[] | undefined,
+      wished: readonly string[] | undefined,
       bounds: Bounds = {},
     ): Promise<Target> => {
+      const scopes = wished && heeded(wished);
       const { tenant } = client;
       const { ceiling, audiences, person = client.kind !== "agent" } = bounds;
       const [asked, ...more] = new Set(targets);

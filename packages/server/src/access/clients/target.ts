@@ -1,7 +1,7 @@
 import { Refusal } from "../../ground/kernel/index.ts";
 import { mayUse } from "../../identity/agents/index.ts";
 import type { Client } from "./client.ts";
-import { isPersonal, type Resource } from "./resource.ts";
+import { isPersonal, isUntold, type Resource } from "./resource.ts";
 
 /** What bounds what a client may have in one request, beyond its own rights. */
 export interface Bounds {
@@ -36,6 +36,18 @@ export const noTarget = (reason: TargetFault): Refusal => new Refusal("target_in
 
 const noScope = (scope: string): Refusal =>
   new Refusal("scope_invalid", "A scope that was asked for is unknown here, or this client may not have it.", { scope });
+
+/**
+ * The scopes asked for that mean something here. Clients ask for `profile` and `email` by habit, so those are passed over (OpenID Connect Core 3.1.2.1)
+ * and the answer says what was granted; who asks for nothing else would get what was not asked for.
+ * @throws Refusal scope_invalid
+ */
+export const heeded = (asked: readonly string[]): readonly string[] => {
+  const left = asked.filter((scope) => !isUntold(scope));
+  const [untold] = asked;
+  if (untold !== undefined && left.length === 0) throw noScope(untold);
+  return left;
+};
 
 /** The scopes that an agent may have at a resource; undefined where it may not have tokens for it. */
 export const scopesOfAgent = (resource: Resource, agent: Parameters<typeof mayUse>[1]): readonly string[] | undefined =>

@@ -81,7 +81,7 @@ export const makeRequestAnswers = (needs: Needs) => {
         await families.trim(tx, who, { user, client: client.id, resource });
         return given.code;
       });
-      return { redirectUri, state: secrets.state, outcome: { code } };
+      return { redirectUri, state: secrets.state, outcome: { code }, atOnce: true };
     },
 
     /**
@@ -89,27 +89,35 @@ export const makeRequestAnswers = (needs: Needs) => {
      *
      * @throws Refusal session_used where it was answered meanwhile
      */
-    refuse: async (who: Principal, request: AuthorizationRequest, secrets: RequestSecrets, refusal: Refusal): Promise<RequestAnswer> => {
-      const { redirectUri, client, resource, user } = request;
+    refuse: async (
+      who: Principal,
+      client: Client,
+      request: AuthorizationRequest,
+      secrets: RequestSecrets,
+      refusal: Refusal,
+    ): Promise<RequestAnswer> => {
+      const { redirectUri, resource, user } = request;
       const isDenied = refusal.code === "authorization_denied";
+      const reason = refusal.details["reason"] ?? refusal.code;
       const answered = isDenied && secrets.form !== undefined ? ({ decision: "deny", until: clock() + codeLife } as const) : undefined;
       await db.write(async (tx) => {
         await done(tx, who, request, request, { state: secrets.state, form: secrets.form, answered });
         await audit.record(tx, who, isDenied ? "consent.denied" : "consent.failed", {
-          target: client,
+          target: client.id,
           user,
           ...(!isDenied && { outcome: "refused" }),
-          details: { resource, redirectUri, reason: refusal.details["reason"] ?? refusal.code },
+          details: { resource, redirectUri, reason },
         });
       });
-      return { redirectUri, state: secrets.state, outcome: { refusal } };
+      const isSaidHere = isDenied && reason === "user";
+      return { redirectUri, state: secrets.state, outcome: { refusal }, atOnce: isSaidHere || client.kind !== "document" };
     },
 
     /** The answer that was given, to a button that was pressed twice. @throws Refusal session_used */
     again: ({ redirectUri }: AuthorizationRequest, { state, answered }: RequestSecrets, decision: Decision): RequestAnswer => {
       if (answered?.decision !== decision || clock() >= answered.until) throw used();
       const { code } = answered;
-      return { redirectUri, state, outcome: code === undefined ? { refusal: denied() } : { code } };
+      return { redirectUri, state, outcome: code === undefined ? { refusal: denied() } : { code }, atOnce: true };
     },
   };
 };

@@ -78,6 +78,11 @@ export interface RequestAnswer {
   /** The client's own. */
   readonly state: string | undefined;
   readonly outcome: { readonly code: string } | { readonly refusal: Refusal };
+  /**
+   * Whether the browser is taken there at once. RFC 9700 4.11.2: anybody can write a document that names their own site, so a refusal that the person
+   * did not give is no reason to be sent to one.
+   */
+  readonly atOnce: boolean;
 }
 
 /** Where the browser goes next: to log in, to our page of this request, or back to the client. */

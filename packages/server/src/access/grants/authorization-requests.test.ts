@@ -75,7 +75,7 @@ eachStore("an authorization request", (fresh) => {
     });
     const answered = await say(browser, request);
     const code = codeOf(answered);
-    expect(answerOf(answered)).toEqual({ redirectUri: callback, state: "s 1&é", outcome: { code } });
+    expect(answerOf(answered)).toEqual({ redirectUri: callback, state: "s 1&é", outcome: { code }, atOnce: true });
     expect(code).toMatch(/^ac_[\w-]{43}$/);
 
     const codes = await db.read.selectFrom("authorization_codes").selectAll().execute();

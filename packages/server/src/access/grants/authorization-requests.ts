@@ -229,7 +229,7 @@ export const makeAuthorizationRequests = (needs: AuthorizationRequestsNeeds) => 
         return { kind: "page", request: request.id };
       } catch (thrown) {
         if (!(thrown instanceof Refusal) || thrown.code === "session_used") throw thrown;
-        return { kind: "answer", answer: await answers.refuse(who, burnt, secrets, thrown) };
+        return { kind: "answer", answer: await answers.refuse(who, client, burnt, secrets, thrown) };
       }
     },
 
@@ -251,7 +251,7 @@ export const makeAuthorizationRequests = (needs: AuthorizationRequestsNeeds) => 
           return await answers.allow(who, client, request, request, secrets, "asked");
         } catch (thrown) {
           if (!(thrown instanceof Refusal) || thrown.code === "session_used") throw thrown;
-          return answers.refuse(who, request, secrets, thrown);
+          return answers.refuse(who, client, request, secrets, thrown);
         }
       };
       try {

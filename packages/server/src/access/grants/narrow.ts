@@ -43,7 +43,7 @@ export const makeNarrow =
     }
     // Whoever asked for scopes gets them all or none. Some resources take a token without any for one that may do everything.
     const wanted = asked.scopes ?? ceiling ?? own;
-    if (asked.scopes ? scopes.length < new Set(asked.scopes).size : scopes.length === 0 && wanted.length > 0) throw nothingLeft();
+    if (asked.scopes ? scopes.length < own.length : scopes.length === 0 && wanted.length > 0) throw nothingLeft();
     if (audiences?.includes(audience) === false) throw new Error("A token would have left the audiences that came in.");
     return { audience, scopes };
   };

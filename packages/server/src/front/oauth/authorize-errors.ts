@@ -126,7 +126,11 @@ const outcomeOf = (outcome: RequestAnswer["outcome"] | { readonly fault: Authori
  * @param issuer RFC 9207 2: `iss` stands in every answer, so that no client takes ours for another server's.
  */
 export const answerUrl = (
-  { redirectUri, state, outcome }: Omit<RequestAnswer, "outcome"> & { outcome: RequestAnswer["outcome"] | { fault: AuthorizeFault } },
+  {
+    redirectUri,
+    state,
+    outcome,
+  }: Pick<RequestAnswer, "redirectUri" | "state"> & { outcome: RequestAnswer["outcome"] | { fault: AuthorizeFault } },
   issuer: string,
 ): string => withFields(redirectUri, { ...outcomeOf(outcome), state, iss: issuer });
 

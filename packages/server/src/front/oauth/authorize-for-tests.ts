@@ -15,8 +15,8 @@ export const written = (params: Params): string => {
   return all.toString();
 };
 
-/** What a browser says of a navigation that no other site brought about. */
-export const ownNavigation = { "sec-fetch-site": "none", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document" } as const;
+/** What a browser says of a navigation that nobody else brought about: from a page of the same site. */
+export const ownNavigation = { "sec-fetch-site": "same-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document" } as const;
 
 /** Where an answer sends the browser, whether by a redirect or by a page that goes on by itself. */
 export const nextOf = ({ headers }: LightMyRequestResponse): URL => {

@@ -6,11 +6,9 @@ import { type Ending, endingPage, type Html, html, name, page, placeOf } from ".
 type Consent = Extract<RequestPage, { kind: "consent" }>;
 type Issuers = Extract<RequestPage, { kind: "issuers" }>;
 
-/** What people read of scopes that mean the same everywhere (OpenID Connect Core 5.4, 11). */
+/** What people read of scopes that mean the same everywhere (OpenID Connect Core 3.1.2.1, 11). */
 const personal: Readonly<Record<string, string>> = {
-  openid: "Recognise you when you come back",
-  profile: "See your name and profile",
-  email: "See your e-mail address",
+  openid: "Recognise you when you come back, without being told your name or e-mail address",
   offline_access: "Go on while you are away",
 };
 

@@ -128,10 +128,10 @@ export const askOf = (params: URLSearchParams, foreign: boolean): AuthorizationA
 };
 
 /**
- * Whether another site may have brought the browser here: all that does not say otherwise (Fetch Metadata 2). Redirects count too: one that passed
- * another site is cross-site.
+ * Whether somebody else may have brought the browser here: all that does not say otherwise (Fetch Metadata 2). Redirects count too: one that passed
+ * another site is cross-site. `none` is what an address that was typed says, and also a link in a mail, a chat or a document, which anybody may have sent.
  */
 export const isForeign = (headers: IncomingHttpHeaders): boolean => {
   const { "sec-fetch-site": site, "sec-fetch-mode": mode, "sec-fetch-dest": dest } = headers;
-  return !(["none", "same-origin", "same-site"].includes(String(site)) && mode === "navigate" && dest === "document");
+  return !(["same-origin", "same-site"].includes(String(site)) && mode === "navigate" && dest === "document");
 };

@@ -22,6 +22,12 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
+/** Where the button of a page leads that leaves it to the person. */
+const linkOf = (body: string): URL => {
+  const [, link = ""] = /<a class="button" href="([^"]+)"/.exec(body) ?? [];
+  return new URL(link.replaceAll("&amp;", "&").replaceAll("&#39;", "'"));
+};
+
 const requests = async () => (await all.rows()).length;
 
 test("GET and POST begin alike: 303 to the issuer with a cookie, then our page at an address of its own, then back to the client", async () => {
@@ -96,6 +102,7 @@ test.each([
   ["a request by reference", { request_uri: "urn:x" }, "request_uri_not_supported"],
   ["scopes of other characters", { scope: 'read "' }, "invalid_scope"],
   ["an unknown scope", { scope: "read fly" }, "invalid_scope"],
+  ["nothing but what nobody is told", { scope: "profile email" }, "invalid_scope"],
   ["scope twice", { scope: ["read", "read"] }, "invalid_request"],
   ["an unknown resource", { resource: "https://other.test" }, "invalid_target"],
   ["a resource that is no URI", { resource: "api" }, "invalid_target"],
@@ -241,12 +248,58 @@ test("nothing but who a person is: the page says so, and where several issuers a
   }
 });
 
+test("name and e-mail address are told to nobody: a client that asks for them by habit goes on without, and the page offers neither", async () => {
+  const scope = "openid profile email address phone offline_access read";
+  const browser = all.openBrowser();
+  const came = await browser.logIn({ scope });
+  const { shown } = await browser.page(came);
+  const asked = [...shown.body.matchAll(/<li>.*?<\/li>/g)].map(([item]) => item.replaceAll(/<[^>]+>/g, ""));
+  expect(asked).toEqual([
+    "Go on while you are away offline_access",
+    "Recognise you when you come back, without being told your name or e-mail address openid",
+    "Read your files read",
+  ]);
+  const { code } = fieldsOf(nextOf(await browser.say(came)));
+  const granted = (await all.token({ code })).json<Record<string, string>>();
+  expect(granted["scope"]).toBe("offline_access openid read");
+  const refreshed = await all.token({ grant_type: "refresh_token", refresh_token: granted["refresh_token"], scope });
+  expect([refreshed.statusCode, refreshed.json<Record<string, string>>()["scope"]]).toEqual([200, "offline_access openid read"]);
+  const alone = await browser.page(await browser.logIn({ scope: "openid email", resource: undefined }));
+  expect(/<h1>(.*)<\/h1>/.exec(alone.shown.body)?.[1]).toBe("Tell <bdi>The App</bdi> who you are?");
+  expect(alone.shown.body).not.toContain('<code class="quiet"><bdi>email');
+});
+
 test("a client whose word nobody vouches for is not redirected to for a bad request: the person decides", async () => {
   const uri = "https://stranger.test/cb";
   const answer = await all.openBrowser().authorize({ client_id: documentId, redirect_uri: uri, prompt: "none" });
   expect([answer.statusCode, answer.headers.location, answer.headers["refresh"]]).toEqual([400, undefined, undefined]);
-  const [, link = ""] = /<a class="button" href="([^"]+)"/.exec(answer.body) ?? [];
-  expect(fieldsOf(new URL(link.replaceAll("&amp;", "&")))).toMatchObject({ error: "login_required", state: "s 1&é", iss: publicUrl });
+  expect(fieldsOf(linkOf(answer.body))).toMatchObject({ error: "login_required", state: "s 1&é", iss: publicUrl });
+});
+
+test("nor for a login that came to nothing or a yes that could not be kept; only a person's own no takes the browser there", async () => {
+  const uri = "https://stranger.test/cb";
+  const stranger: Params = { client_id: documentId, redirect_uri: uri };
+  const browser = all.openBrowser();
+  /** What comes back of a login that the issuer, or whoever sent the browser, let fail. */
+  const failed = async (error: string, more: Params) => {
+    const back = new URL(await idp.walk(nextOf(await browser.authorize(more)).href, "bob"));
+    back.searchParams.delete("code");
+    back.searchParams.set("error", error);
+    return browser.get(back.href);
+  };
+  const yes = await browser.logIn(stranger);
+  const no = await browser.logIn(stranger);
+  const refused = [await failed("server_error", stranger), await failed("access_denied", stranger)];
+  const bob = await all.users.find(all.db.read, "default", idp.issuer, "bob");
+  await all.users.suspend(admin, bob?.id ?? "");
+  refused.push(await browser.logIn(stranger), await browser.say(yes));
+  for (const [at, answer] of refused.entries()) {
+    expect([at, answer.statusCode, answer.headers.location, answer.headers["refresh"]]).toEqual([at, 400, undefined, undefined]);
+    const to = linkOf(answer.body);
+    expect([`${to.origin}${to.pathname}`, fieldsOf(to)["state"], fieldsOf(to)["iss"]]).toEqual([uri, "s 1&é", publicUrl]);
+  }
+  for (const answer of [await browser.say(no, "deny"), await failed("server_error", {})])
+    expect(fieldsOf(nextOf(answer))).toMatchObject({ error: expect.any(String), state: "s 1&é", iss: publicUrl });
 });
 
 test("a login that belongs to a consent of the vault still goes there, and a state of nobody's is told by a page", async () => {

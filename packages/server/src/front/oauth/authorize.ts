@@ -41,6 +41,10 @@ const formOf = (body: unknown): { token: string; decision: "allow" | "deny" } | 
   throw new Refusal("invalid_request", "The form needs formToken, and either decision (allow or deny) or issuer, each once.");
 };
 
+/** To the client, or to a page that says so to a person who may go there (RFC 9700 4.11.2). */
+const sendAnswer = (reply: FastifyReply, to: string, atOnce: boolean, after: "form" | "link"): FastifyReply =>
+  atOnce ? sendOnward(reply, to, after) : sendPage(reply, 400, strangerPage(to));
+
 /** Sends a step of a request to its browser. */
 const makeSend =
   ({ tenants }: AuthorizeRooms) =>
@@ -53,7 +57,7 @@ const makeSend =
       case "page":
         return sendOnward(reply, `${issuer}${paths.authorize}/${step.request}`, after);
       case "answer":
-        return sendOnward(reply, answerUrl(step.answer, issuer), after);
+        return sendAnswer(reply, answerUrl(step.answer, issuer), step.answer.atOnce, after);
     }
   };
 
@@ -87,8 +91,8 @@ export const serveAuthorize = async (app: FastifyInstance, rooms: AuthorizeRooms
     } catch (thrown) {
       const outcome = outcomeFor(thrown instanceof AuthorizeFault ? thrown : refusalOf(thrown, request));
       const to = answerUrl({ redirectUri, state: stateOf(params), outcome }, tenants.issuerOf(who.tenant));
-      // RFC 9700 4.11.2: anybody can write a document that names their own site; a bad request of it would make our address one that leads there.
-      return client.kind === "document" ? sendPage(reply, 400, strangerPage(to)) : sendOnward(reply, to, "link");
+      // Anybody can write a document that names their own site; a bad request of it would make our address one that leads there.
+      return sendAnswer(reply, to, client.kind !== "document", "link");
     }
   };
 

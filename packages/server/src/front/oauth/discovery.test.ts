@@ -48,6 +48,8 @@ eachStore("discovery and userinfo", (fresh) => {
       client_id_metadata_document_supported: true,
       introspection_endpoint_auth_methods_supported: ["client_secret_basic", "client_secret_post", "private_key_jwt"],
       id_token_signing_alg_values_supported: ["ES256"],
+      scopes_supported: ["openid", "offline_access"],
+      prompt_values_supported: ["login", "consent", "select_account"],
     });
     const keys = await get(String(said["jwks_uri"]).slice(issuerUrl.length));
     expect(keys.json<{ keys: unknown[] }>().keys.length).toBeGreaterThan(0);
@@ -76,9 +78,9 @@ eachStore("discovery and userinfo", (fresh) => {
   test("userinfo tells who logged in, to a token that was given for that", async () => {
     const { redeemed, desk, alice, post } = oauth;
     const userinfo = `${issuerUrl}/oauth2/userinfo`;
-    const login = { client: desk.id, user: alice, scopes: ["email", "openid"], resource: userinfo };
+    const login = { client: desk.id, user: alice, scopes: ["openid"], resource: userinfo };
     const { body } = await redeemed(undefined, login);
-    expect(body.scope).toBe("email openid");
+    expect(body.scope).toBe("openid");
     const authorization = `Bearer ${body.access_token}`;
     for (const answer of [await get("/oauth2/userinfo", { authorization }), await post("/oauth2/userinfo", {}, { authorization })]) {
       expect([answer.statusCode, answer.json(), answer.headers["cache-control"]]).toEqual([200, { sub: alice.id }, "no-store"]);
@@ -91,7 +93,7 @@ eachStore("discovery and userinfo", (fresh) => {
     });
     expect((await get("/oauth2/userinfo", { authorization: `Bearer ${next.body.access_token}` })).json()).toEqual({ sub: alice.id });
 
-    const without = (await redeemed(undefined, { ...login, scopes: ["email"] })).body.access_token;
+    const without = (await redeemed(undefined, { ...login, scopes: ["offline_access"] })).body.access_token;
     const denied = await get("/oauth2/userinfo", { authorization: `Bearer ${without}` });
     expect([denied.statusCode, denied.json()]).toEqual([403, { error: "insufficient_scope" }]);
     expect(denied.headers["www-authenticate"]).toContain('error="insufficient_scope", scope="openid"');

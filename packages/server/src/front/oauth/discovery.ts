@@ -1,5 +1,5 @@
 import type { FastifyInstance } from "fastify";
-import type { Grants } from "../../access/grants/index.ts";
+import { type Grants, prompts } from "../../access/grants/index.ts";
 import type { Tenants } from "../../identity/tenants/index.ts";
 import { proofAlgorithms } from "../../identity/tokens/index.ts";
 import { tenantOf } from "../http/index.ts";
@@ -38,7 +38,9 @@ export const metadataOf = (issuer: string, grantTypes: readonly string[]) => ({
   revocation_endpoint_auth_methods_supported: [...confidential, "none"],
   revocation_endpoint_auth_signing_alg_values_supported: assertionAlgorithms,
   // What resources define beside these is for those to know who may use them.
-  scopes_supported: ["openid", "profile", "email", "offline_access"],
+  scopes_supported: ["openid", "offline_access"],
+  // Initiating User Registration via OpenID Connect 3. `none` is understood, and never comes to anything: no login is kept here.
+  prompt_values_supported: prompts.filter((prompt) => prompt !== "none"),
   subject_types_supported: ["public"],
   id_token_signing_alg_values_supported: ["ES256"],
   claims_supported: ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce"],
