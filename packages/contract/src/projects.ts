@@ -8,7 +8,7 @@ export const projectName = thingName.describe("The project's name, which is its 
 /** Another set of variables beside the default one: an environment, a deployment, a branch. */
 export const laneName = z
   .string()
-  .regex(/^[A-Za-z0-9_.-]{1,64}$/, "must be 1 to 64 of A-Z a-z 0-9 _ . -")
+  .regex(/^(?!__proto__$)[A-Za-z0-9_.-]{1,64}$/, "must be 1 to 64 of A-Z a-z 0-9 _ . -, and not __proto__")
   .describe("A set of variables beside the default one.");
 /** What a variable may be called. */
 export const variableName = z

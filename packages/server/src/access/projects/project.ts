@@ -33,6 +33,8 @@ export const mostVariables = 1_000;
 export const mostBytes = 1024 * 1024;
 /** How many lanes may hold variables, beside the default set. */
 export const mostLanes = 50;
+/** How many projects a tenant may have. */
+export const mostProjects = 1_000;
 /** How many integrations a project may have. */
 export const mostIntegrations = 200;
 

@@ -62,6 +62,12 @@ export const projectsTable = {
     return row && toProject(row);
   },
 
+  count: async (tx: Handle, tenant: string): Promise<number> => {
+    const all = tx.selectFrom("projects").where("tenant_id", "=", tenant);
+    const { count } = await all.select((eb) => eb.fn.countAll().as("count")).executeTakeFirstOrThrow();
+    return Number(count);
+  },
+
   /** Oldest first, after `place`. */
   list: async (db: Handle, tenant: string, place: Place | undefined, limit: number): Promise<readonly Project[]> => {
     let query = db.selectFrom("projects").selectAll().where("tenant_id", "=", tenant);

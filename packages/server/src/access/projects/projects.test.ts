@@ -54,6 +54,35 @@ eachStore("projects", (fresh) => {
     await expect(projects.put(admin, "billing", { lanes: { ppe_1: ["nobody"] } })).rejects.toMatchObject({ code: "agent_unknown" });
   });
 
+  test("a tenant has so many projects and no more, however many are made at once", async () => {
+    house = await openTestHouse(await fresh());
+    const { projects, db, tenants } = house;
+    const row = await db.read.selectFrom("projects").selectAll().where("tenant_id", "=", "default").executeTakeFirstOrThrow();
+    await db.write(async (tx) => {
+      for (let at = 0; at < 10; at += 1)
+        await tx
+          .insertInto("projects")
+          .values(Array.from({ length: at === 9 ? 97 : 100 }, (_, n) => ({ ...row, id: `p${at}-${n}` })))
+          .execute();
+    });
+    const done = await Promise.allSettled(["a", "b", "c", "d", "e"].map((name) => projects.put(admin, name, {})));
+    expect(done.filter(({ status }) => status === "fulfilled")).toHaveLength(2);
+    for (const each of done) if (each.status === "rejected") expect(each.reason).toMatchObject({ code: "invalid_request" });
+    expect(await projects.put(admin, "p0-0", { description: "changed" })).toMatchObject({ description: "changed" });
+    await projects.remove(admin, "p0-1");
+    await projects.put(admin, "f", {});
+    await tenants.create(admin, "globex");
+    await projects.put(globex, "a", {});
+  });
+
+  test("one that many put at once is made once, and all of them are heard", async () => {
+    house = await openTestHouse(await fresh());
+    const { projects } = house;
+    await Promise.all(["1", "2", "3", "4"].map((description) => projects.put(admin, "billing", { description })));
+    expect(await projects.get("default", "billing")).toMatchObject({ version: 4 });
+    expect(await recorded(house, "project.created")).toHaveLength(1);
+  });
+
   test("an agent belongs only to a project there is, which then cannot be deleted; an empty one goes with all it holds", async () => {
     house = await openTestHouse(await fresh());
     const { projects, agents, db } = house;

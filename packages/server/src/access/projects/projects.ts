@@ -6,11 +6,11 @@ import { type Agents, defaultProject } from "../../identity/agents/index.ts";
 import type { Providers } from "../providers/index.ts";
 import type { Vault } from "../vault/index.ts";
 import { makeIntegrations } from "./integrations.ts";
-import type { Project } from "./project.ts";
+import { mostProjects, type Project } from "./project.ts";
 import { projectsTable } from "./projects-table.ts";
 import { makeReading } from "./reading.ts";
 import { makeVariables } from "./variables.ts";
-import { changeOf, unknownProject } from "./writing.ts";
+import { changeOf, invalid, unknownProject, untilDone } from "./writing.ts";
 
 interface Needs {
   readonly db: Db;
@@ -75,6 +75,20 @@ export const makeProjects = (needs: Needs) => {
     };
   };
 
+  /** Answers undefined where another one was made of this name meanwhile. @throws Refusal invalid_request */
+  const make = async (tx: Handle, who: Principal, fresh: Project): Promise<Project | undefined> => {
+    const { tenant } = who;
+    const { name } = fresh;
+    // Every tenant keeps this one: whoever makes projects makes them one after the other, so that they are counted right.
+    await projectsTable.lock(tx, tenant, defaultProject);
+    if (!(await projectsTable.insert(tx, tenant, fresh))) return undefined;
+    if ((await projectsTable.count(tx, tenant)) > mostProjects)
+      throw invalid(`A tenant has at most ${mostProjects} projects.`, "project", "the tenant has as many already");
+    await audit.record(tx, who, "project.created", { target: name, details: { agents: fresh.agents, lanes: [...fresh.lanes.keys()] } });
+    await db.changes.announce(tx, tenant, "project", changeOf(tenant, name));
+    return fresh;
+  };
+
   return {
     ...makeReading(needs),
     variablesOf: makeVariables(needs),
@@ -91,29 +105,24 @@ export const makeProjects = (needs: Needs) => {
 
     /**
      * Makes a project, or changes one: what is left out stays as it is. The same again changes nothing.
-     * @throws Refusal agent_unknown
+     * @throws Refusal agent_unknown; invalid_request where there are too many
      */
     put: (who: Principal, name: string, wanted: ProjectFields): Promise<Project> =>
-      db.write(async (tx) => {
-        const { tenant } = who;
-        const named = await namedBy(tx, tenant, wanted);
-        const fresh: Project = { ...blank(name), ...named };
-        if (await projectsTable.insert(tx, tenant, fresh)) {
-          const details = { agents: fresh.agents, lanes: [...fresh.lanes.keys()] };
-          await audit.record(tx, who, "project.created", { target: name, details });
+      untilDone(() =>
+        db.write(async (tx) => {
+          const { tenant } = who;
+          const named = await namedBy(tx, tenant, wanted);
+          const current = await projectsTable.lock(tx, tenant, name);
+          if (!current) return make(tx, who, { ...blank(name), ...named });
+          const next: Project = { ...current, ...named, version: current.version + 1, updatedAt: clock() };
+          const fields = differing(current, next);
+          if (fields.length === 0) return current;
+          await projectsTable.update(tx, tenant, next);
+          await audit.record(tx, who, "project.updated", { target: name, details: { fields } });
           await db.changes.announce(tx, tenant, "project", changeOf(tenant, name));
-          return fresh;
-        }
-        const current = await projectsTable.lock(tx, tenant, name);
-        if (!current) throw new Refusal("unavailable", "The project is being deleted by others. Try again.");
-        const next: Project = { ...current, ...named, version: current.version + 1, updatedAt: fresh.updatedAt };
-        const fields = differing(current, next);
-        if (fields.length === 0) return current;
-        await projectsTable.update(tx, tenant, next);
-        await audit.record(tx, who, "project.updated", { target: name, details: { fields } });
-        await db.changes.announce(tx, tenant, "project", changeOf(tenant, name));
-        return next;
-      }),
+          return next;
+        }),
+      ),
 
     /** Oldest first. @throws Refusal invalid_request for an unknown cursor */
     list: async (tenant: string, ask: PageAsk): Promise<Page<Project>> => {

@@ -322,6 +322,7 @@ export const refusedByRooms: Partial<Record<OperationId, readonly Case[]>> = {
   putVariable: [
     { what: "a name with a blank", path: "/v1/projects/billing/variables/A%20B", body: { value: "x" }, expect: bad, at: "key" },
     { what: "a value of more than 64 KiB", body: { value: "ä".repeat(40_000) }, expect: bad, at: "value" },
+    { what: "a lane named `__proto__`", body: { value: "x", lane: "__proto__" }, expect: bad, at: "lane" },
     {
       what: "a project there is not",
       path: "/v1/projects/nobody/variables/REGION",
