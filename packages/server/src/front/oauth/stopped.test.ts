@@ -113,11 +113,44 @@ eachStore("what people granted", (fresh) => {
       await resumes[what]?.(oauth);
       if (resumes[what]) {
         await expectOver();
+        if (whose === "scout") expect((await house.grants.someOf("default", { kind: "agent", id: oauth.scout.id }, 1)).count).toBe(0);
         // The same people may grant the same again.
         const anew = await oauth.redeemed(oauth.scout, { client: oauth.scout.id, user: await house.users.get("default", oauth.alice.id) });
         expect(await isAlive(oauth, anew.body.access_token ?? "")).toBe(true);
       }
     });
+  });
+
+  test("counts for those whom it would end with, and no more once somebody else has ended it", async () => {
+    const { house, alice, scout, desk } = await open();
+    await granted();
+    const bob = await house.users.proven(admin, issuer.url, "bob");
+    await oauth.redeemed(scout, { client: scout.id, user: bob });
+    const counts = async () => {
+      const of = [{ kind: "agent", id: scout.id } as const, { kind: "user", id: alice.id } as const, { kind: "user", id: bob.id } as const];
+      return Promise.all(
+        of.map(async (each) => {
+          const { count, some } = await house.grants.someOf("default", each, 2);
+          expect(some).toHaveLength(Math.min(2, count));
+          return count;
+        }),
+      );
+    };
+    expect(await counts()).toEqual([3, 4, 1]);
+    await house.clients.apps.suspend(admin, desk.id);
+    expect(await counts()).toEqual([3, 2, 1]);
+    await house.users.suspend(admin, alice.id);
+    expect(await counts()).toEqual([1, 0, 1]);
+    await house.users.resume(admin, alice.id);
+    expect(await counts()).toEqual([1, 0, 1]);
+    // Tenant default cannot be suspended; its epoch is what a suspension moves.
+    await house.db.write(async (tx) => {
+      await tx.updateTable("tenants").set({ epoch: 1 }).where("id", "=", "default").execute();
+      await house.db.changes.announce(tx, "default", "tenant", "default");
+    });
+    expect(await counts()).toEqual([0, 0, 0]);
+    const [ofBob] = (await house.grants.list("default", { user: bob.id }, { limit: 10 })).items;
+    expect([ofBob?.status, ofBob?.reason]).toEqual(["revoked", "tenant_suspended"]);
   });
 
   test("is as much as it may be: a change of an app ends no tokens, only codes", async () => {
@@ -217,10 +250,10 @@ eachStore("what people granted", (fresh) => {
       const { status, reason } = await house.grants.get("default", id);
       return reason ?? status;
     };
-    const [ofAgent, elsewhere] = [await begin(scout.id, { id: scout.id, epoch: 0 }), await begin(desk.id, undefined, `${api}other`)];
     // What has ended by itself is not counted, nor ended again.
     const early = await begin(desk.id);
     hand.forward(day);
+    const [ofAgent, elsewhere] = [await begin(scout.id, { id: scout.id, epoch: 0 }), await begin(desk.id, undefined, `${api}other`)];
     const [oldest, second] = [await begin(desk.id), await begin(desk.id)];
     await db.write((tx) =>
       rememberedConsentsTable.put(
