@@ -30,6 +30,8 @@ export interface Operation<
   readonly query: Query;
   /** `nothing` where the operation reads no body. */
   readonly body: Body;
+  /** The bytes that a body may have, where that is more than the 256 KiB of all others. */
+  readonly largestBody?: number;
   /** What a success carries; `nothing` with 204. */
   readonly answer: Answer;
   readonly status: 200 | 201 | 202 | 204;

@@ -20,6 +20,8 @@ const secretText = (most: number) =>
   textOrEmpty(most).refine((value) => value.length <= most && bytes(value) <= most, `must be at most ${most} bytes`);
 /** Of a variable's value and of an integration's credential, in bytes. */
 const longestValue = 65_536;
+/** Of a `.env` file, in characters. */
+const longestFile = 262_144;
 
 const entries = z.array(mayUseEntry).max(500);
 /** What a project is made or changed to; what is left out stays as it is. */
@@ -207,10 +209,12 @@ export const importVariables = operation({
   rights: write,
   params: named,
   body: z.strictObject({
-    text: textOrEmpty(262_144).describe("The file. `details.issues` names the lines that do not parse; then nothing is changed."),
+    text: textOrEmpty(longestFile).describe("The file. `details.issues` names the lines that do not parse; then nothing is changed."),
     lane: laneName.optional(),
     replace: z.boolean().optional().describe("Whether variables of the set that the file does not name are removed."),
   }),
+  // JSON may write each character of the file as `\u` and four digits.
+  largestBody: 6 * longestFile + 1024,
   answer: z.object({
     made: z.number().int(),
     changed: z.number().int(),

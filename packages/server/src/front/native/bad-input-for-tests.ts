@@ -399,7 +399,11 @@ const bodyCases = (op: Operation, { body = {} }: Sample): Case[] => {
     { what: "a name twice", body: '{"a":1,"a":2}', expect: bad },
     { what: "`__proto__`", body: '{"__proto__":{"a":1}}', expect: bad },
     { what: "nested 33 deep", body: `{"a":${"[".repeat(33)}${"]".repeat(33)}}`, expect: bad },
-    { what: "more than 256 KiB", body: { a: "a".repeat(256 * 1024) }, expect: [413, "payload_too_large"] },
+    {
+      what: op.largestBody === undefined ? "more than 256 KiB" : `more than ${op.largestBody} bytes`,
+      body: { a: "a".repeat(op.largestBody ?? 256 * 1024) },
+      expect: [413, "payload_too_large"],
+    },
     { what: "text/plain", body: "{}", type: "text/plain", expect: [415, "unsupported_media_type"] },
     { what: "a form", body: "a=1", type: "application/x-www-form-urlencoded", expect: [415, "unsupported_media_type"] },
     { what: "an unknown field", body: { ...body, unknownField: 1 }, expect: bad, at: "unknownField" },

@@ -40,6 +40,20 @@ eachStore("projects on the native wire", (fresh) => {
     expect((await get("/shop")).json<Failure>().error.code).toBe("project_unknown");
   });
 
+  test("a .env file of the longest that may be is set, however its characters are written; one longer is refused", async () => {
+    wire = await openWire(await fresh());
+    const line = (at: number, value: string) => `V${at}="${value}"\n`;
+    const filled = Array.from({ length: 8 }, (_, at) => line(at, "仓".repeat(16_000))).join("");
+    const text = `${filled}#${"é".repeat(262_144 - filled.length - 1)}`;
+    const escaped = (file: string) =>
+      JSON.stringify({ text: file }).replaceAll(/[^\x20-\x7e]/g, (each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, "0")}`);
+    const url = "/v1/projects/default/variables/import";
+    const imported = await wire.ask({ method: "POST", url, body: escaped(text) });
+    expect([imported.statusCode, imported.json()]).toEqual([200, { made: 8, changed: 0, unchanged: 0, removed: 0 }]);
+    const refused = await wire.ask({ method: "POST", url, body: escaped(`${text}#`) });
+    expect(refused.json<Failure>().error).toMatchObject({ code: "invalid_request", details: { issues: [{ path: "text" }] } });
+  });
+
   test("values and credentials go in and never come back", async () => {
     wire = await openWire(await fresh());
     await wire.ask({ method: "POST", url: "/v1/credential-providers", body: { name: "weather", type: "api_key", apiKey: "CANARY" } });

@@ -73,6 +73,7 @@ export const serveOn =
     app.route({
       method: op.method,
       url: op.path.slice(prefix.length).replaceAll(/\{(\w+)\}/g, ":$1"),
+      ...(op.largestBody !== undefined && { bodyLimit: op.largestBody }),
       config: { operation: op.id, proves: !op.rights.includes("anyone") },
       // Before the body is read: nobody learns what an operation takes, or makes us parse, without a right to it.
       onRequest: async (request) => {
