@@ -11,10 +11,13 @@ export const grant = z.object({
   resource: z.string().describe("The audience of its access tokens."),
   scopes: z.array(z.string()).describe("The most that its access tokens have."),
   status: z.enum(["active", "revoked"]),
-  reason: z.string().optional().describe("What it was revoked for."),
+  reason: z
+    .string()
+    .optional()
+    .describe("What it was revoked for, or who it names that was stopped since: `operator`, `code_reused`, `user_suspended` and so on."),
   createdAt: moment,
   updatedAt: moment,
-  expiresAt: moment.describe("When nothing of it works any more; each refresh moves it on."),
+  expiresAt: moment.describe("When nothing of it works any more; each refresh moves it on, until 180 days after `createdAt`."),
 });
 
 const noun = "Grants";
