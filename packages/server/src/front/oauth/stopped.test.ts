@@ -293,8 +293,9 @@ eachStore("what people granted", (fresh) => {
     const { body } = await refresh(current);
     expect(body.expires_in).toBe(60);
     current = { ...current, refresh: body.refresh_token ?? "" };
-    const [family] = (await grantsOf(desk.client)).filter(({ status }) => status === "active").slice(-1);
-    expect((family?.expiresAt ?? 0) - (family?.createdAt ?? 0)).toBe(180 * day);
+    const lives = (await grantsOf(desk.client)).map(({ createdAt, expiresAt }) => expiresAt - createdAt);
+    expect(lives).toContain(180 * day);
+    expect(Math.max(...lives)).toBe(180 * day);
     hand.forward(60_000);
     expect((await refresh(current)).body.error).toBe("invalid_grant");
     expect((await oauth.introspect(oauth.server, body.access_token)).active).toBe(false);
