@@ -180,7 +180,7 @@ eachStore("what agents read", (fresh) => {
     const scout = await anAgent(house, "scout", { project: "shop" });
     await projects.variablesOf.put(admin, "shop", "LARGE", { value: "x".repeat(20_000), lane: "boe_dev" });
     await projects.integrationsOf.put(admin, "shop", "large", { credential: "x".repeat(15_000) });
-    const { counted, remembers } = meter();
+    const { counted, cost, remembers } = meter();
     const reading = counted();
     await remembers(() => reading.variables(scout, {}));
     const lane = () => reading.variables(scout, { lane: "boe_dev" });
@@ -189,7 +189,9 @@ eachStore("what agents read", (fresh) => {
     const integration = () => reading.integration(scout, "large", {});
     await Promise.all(Array.from({ length: 4 }, integration));
     await remembers(integration);
-    await remembers(() => reading.variables(scout, { lane: "ppe_test" }));
+    const small = () => reading.variables(scout, { lane: "ppe_test" });
+    await remembers(small);
+    for (const ask of [lane, integration, small]) expect(await cost(ask)).toBeLessThanOrEqual(1);
   });
 
   test("after a data key has changed, of whichever tenant, what is read is remembered again", async () => {
