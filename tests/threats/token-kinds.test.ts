@@ -71,7 +71,7 @@ eachStore("a credential of any kind", (fresh) => {
     expect(untaken).toEqual(["id", "client_assertion"]);
   });
 
-  test("is answered by revocation as any other, and taken back only where it is an access token or a refresh token of the client's own", async () => {
+  test("is answered by revocation as any other, and taken back only where it is an access token, of whichever door, or a refresh token of the client's own", async () => {
     const lives: Readonly<Partial<Record<TokenKind, keyof typeof doors>>> = {
       "operator key": "our wire, as an operator's key",
       "API key": "Coze's skill environments",
@@ -96,7 +96,7 @@ eachStore("a credential of any kind", (fresh) => {
       bodies.add(answer.text);
       if (noes.includes((await doors[door]?.put(scene, text))?.status ?? 500)) ended.push(kind);
     }
-    expect(ended).toEqual(["access token", "refresh token"]);
+    expect(ended).toEqual(["Coze access token", "access token", "refresh token"]);
     expect(bodies.size).toBe(1);
   });
 });
