@@ -17,7 +17,7 @@ export const makeNpm = (folder) => {
     const making = `${made}.${process.pid}`;
     mkdirSync(making, { recursive: true });
     for (const file of ["package.json", "package-lock.json"]) copyFileSync(join(folder, file), join(making, file));
-    const npm = spawnSync("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], {
+    const npm = spawnSync("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-engine-strict", "--loglevel=error"], {
       cwd: making,
       encoding: "utf8",
     });

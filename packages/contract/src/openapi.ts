@@ -141,6 +141,8 @@ const responsesOf = (op: Operation, statuses: Readonly<Record<Code, number>>): J
     const status = String(statuses[code]);
     byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
   }
+  // A query that is longer than a server reads is too large a head, not a body (RFC 6585 5).
+  if (op.query !== nothing) byStatus.set("431", ["payload_too_large"]);
   return {
     [op.status]: success(op.status === 204 ? "Done" : op.summary, op.answer, op.streams),
     ...(op.also && { [op.also.status]: success("Not yet: the user has to consent first", op.also.answer) }),
