@@ -1,3 +1,5 @@
+import { openBrowser } from "../../packages/server/src/testing/cookie-jar.ts";
+import { refusalOf } from "../../packages/server/src/testing/refused.ts";
 import { clientPair } from "../../packages/server/src/access/clients/clients-for-tests.ts";
 import {
   actingFor,
@@ -5,10 +7,8 @@ import {
   asAgent,
   backUrl,
   nobody,
-  openBrowser,
   publicUrl,
   redirectOf,
-  refusalOf,
 } from "../../packages/server/src/access/vault/consents-for-tests.ts";
 import type { StoreAddress } from "../../packages/server/src/ground/db/index.ts";
 import type { Agent } from "../../packages/server/src/identity/agents/index.ts";

@@ -1,6 +1,6 @@
 import { type Operation, operations } from "@legate/contract";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { samples } from "../../packages/server/src/front/native/bad-input-for-tests.ts";
+import { samples } from "../../packages/server/src/front/native/bad-input-samples-for-tests.ts";
 import type { TestIssuer } from "../../packages/server/src/testing/openid.ts";
 import { eachStore } from "../../packages/server/src/testing/stores.ts";
 import { claimsOf, headerOf, type ManyTenants, openManyTenants } from "./many-tenants.ts";

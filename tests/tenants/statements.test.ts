@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Operation, operations } from "@legate/contract";
 import { expect, test } from "vitest";
-import { samples } from "../../packages/server/src/front/native/bad-input-for-tests.ts";
+import { samples } from "../../packages/server/src/front/native/bad-input-samples-for-tests.ts";
 import { recordStatements } from "../../packages/server/src/testing/recorded-statements.ts";
 import { openManyTenants } from "./many-tenants.ts";
 import { furnish, gravity, type World } from "./world.ts";

@@ -1,7 +1,8 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { House } from "../../compose.ts";
 import type { StoreAddress } from "../../ground/db/index.ts";
-import { anonymous, Refusal } from "../../ground/kernel/index.ts";
+import { anonymous } from "../../ground/kernel/index.ts";
+import type { Browser } from "../../testing/cookie-jar.ts";
 import { openTestHouse } from "../../testing/house.ts";
 import type { TestProvider } from "../../testing/provider.ts";
 import { adminOf, handClock } from "../../testing/stores.ts";
@@ -14,32 +15,6 @@ export const nobody = anonymous("default", "req_page", "127.0.0.1");
 export const callback = "https://app.test/callback";
 export const api = "https://api.test";
 export const documentId = "https://stranger.test/client.json";
-
-/** What a call refused, as one word and its reason. */
-export const refusalOf = async (call: Promise<unknown>): Promise<string> => {
-  try {
-    await call;
-  } catch (thrown) {
-    if (!(thrown instanceof Refusal)) throw thrown;
-    const { reason } = thrown.details;
-    return typeof reason === "string" ? `${thrown.code} ${reason}` : thrown.code;
-  }
-  return "nothing refused";
-};
-
-/** A browser's cookies. */
-export const openBrowser = () => {
-  const jar = new Map<string, string>();
-  return {
-    jar,
-    cookies: (name: string) => jar.get(name),
-    take: (step: RequestStep): RequestStep => {
-      if ("cookie" in step && step.cookie) jar.set(step.cookie.name, step.cookie.value);
-      return step;
-    },
-  };
-};
-export type Browser = ReturnType<typeof openBrowser>;
 
 export const loginOf = (step: RequestStep): string => {
   if (step.kind !== "login") throw new Error(`A login was expected, and ${step.kind} came.`);

@@ -1,14 +1,15 @@
 import { decodeJwt } from "jose";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { type Browser, openBrowser } from "../../testing/cookie-jar.ts";
 import { startTestIssuer } from "../../testing/openid.ts";
 import { startProvider, type TestProvider } from "../../testing/provider.ts";
+import { refusalOf } from "../../testing/refused.ts";
 import { eachStore } from "../../testing/stores.ts";
 import { hashed } from "../vault/index.ts";
 import {
   admin,
   answerOf,
   api,
-  type Browser,
   callback,
   codeOf,
   consentOf,
@@ -17,11 +18,9 @@ import {
   loginClient,
   loginOf,
   nobody,
-  openBrowser,
   openRequests,
   pageOf,
   publicUrl,
-  refusalOf,
   type Requests,
 } from "./authorization-requests-for-tests.ts";
 

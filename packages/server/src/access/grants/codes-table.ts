@@ -34,7 +34,7 @@ const toCode = (row: Row<"authorization_codes">): AuthorizationCode => ({
   expiresAt: row.expires_at,
 });
 
-/** The statements of authorization codes; each takes the tenant first but those that sweep. */
+/** The statements of authorization codes; each takes the tenant first. */
 export const codesTable = {
   insert: async (tx: Handle, tenant: string, code: AuthorizationCode): Promise<void> => {
     await tx
@@ -75,22 +75,5 @@ export const codesTable = {
       .where("used_at", "is", null)
       .executeTakeFirst();
     return numUpdatedRows === 1n;
-  },
-
-  anyEnded: async (db: Handle, before: number): Promise<boolean> =>
-    (await db.selectFrom("authorization_codes").select("hash").where("expires_at", "<", before).limit(1).executeTakeFirst()) !== undefined,
-
-  /** Answers how many were deleted, `most` at most. */
-  deleteEnded: async (tx: Handle, before: number, most: number): Promise<number> => {
-    const rows = await tx
-      .selectFrom("authorization_codes")
-      .select(["tenant_id", "hash"])
-      .where("expires_at", "<", before)
-      .orderBy("expires_at")
-      .limit(most)
-      .execute();
-    for (const { tenant_id, hash } of rows)
-      await tx.deleteFrom("authorization_codes").where("tenant_id", "=", tenant_id).where("hash", "=", hash).execute();
-    return rows.length;
   },
 };

@@ -68,7 +68,7 @@ export interface FamilyFilter {
   readonly user?: string | undefined;
 }
 
-/** The statements of families; each takes the tenant first but those that sweep. */
+/** The statements of families; each takes the tenant first. */
 export const familiesTable = {
   insert: async (tx: Handle, tenant: string, family: Omit<Family, "status" | "reason">): Promise<void> => {
     await tx
@@ -212,22 +212,5 @@ export const familiesTable = {
       .whereRef("u.epoch", "=", "g.user_epoch");
     const { count } = await all.select((eb) => eb.fn.countAll().as("count")).executeTakeFirstOrThrow();
     return someOf(count, await all.select(named).limit(most).execute());
-  },
-
-  anyEnded: async (db: Handle, before: number): Promise<boolean> =>
-    (await db.selectFrom("oauth_grants").select("id").where("expires_at", "<", before).limit(1).executeTakeFirst()) !== undefined,
-
-  /** Answers how many were deleted, `most` at most. */
-  deleteEnded: async (tx: Handle, before: number, most: number): Promise<number> => {
-    const rows = await tx
-      .selectFrom("oauth_grants")
-      .select(["tenant_id", "id"])
-      .where("expires_at", "<", before)
-      .orderBy("expires_at")
-      .limit(most)
-      .execute();
-    for (const { tenant_id, id } of rows)
-      await tx.deleteFrom("oauth_grants").where("tenant_id", "=", tenant_id).where("id", "=", id).execute();
-    return rows.length;
   },
 };

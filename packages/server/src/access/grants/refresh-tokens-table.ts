@@ -25,7 +25,7 @@ const toToken = (row: Row<"refresh_tokens">): RefreshToken => ({
   expiresAt: row.expires_at,
 });
 
-/** The statements of refresh tokens; each takes the tenant first but those that sweep. */
+/** The statements of refresh tokens; each takes the tenant first but those that forget. */
 export const refreshTokensTable = {
   insert: async (tx: Handle, tenant: string, token: Omit<RefreshToken, "spentAt" | "successorSalt">): Promise<void> => {
     await tx
@@ -92,23 +92,6 @@ export const refreshTokensTable = {
         .where("tenant_id", "=", tenant_id)
         .where("hash", "=", hash)
         .execute();
-    return rows.length;
-  },
-
-  anyEnded: async (db: Handle, before: number): Promise<boolean> =>
-    (await db.selectFrom("refresh_tokens").select("hash").where("expires_at", "<", before).limit(1).executeTakeFirst()) !== undefined,
-
-  /** Answers how many were deleted, `most` at most. */
-  deleteEnded: async (tx: Handle, before: number, most: number): Promise<number> => {
-    const rows = await tx
-      .selectFrom("refresh_tokens")
-      .select(["tenant_id", "hash"])
-      .where("expires_at", "<", before)
-      .orderBy("expires_at")
-      .limit(most)
-      .execute();
-    for (const { tenant_id, hash } of rows)
-      await tx.deleteFrom("refresh_tokens").where("tenant_id", "=", tenant_id).where("hash", "=", hash).execute();
     return rows.length;
   },
 };

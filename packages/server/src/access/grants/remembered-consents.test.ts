@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { openBrowser } from "../../testing/cookie-jar.ts";
 import { startProvider, type TestProvider } from "../../testing/provider.ts";
 import { eachStore } from "../../testing/stores.ts";
-import { admin, documentId, loginClient, openBrowser, openRequests, type Requests } from "./authorization-requests-for-tests.ts";
+import { admin, documentId, loginClient, openRequests, type Requests } from "./authorization-requests-for-tests.ts";
 import { mostLiving } from "./family.ts";
 
 let idp: TestProvider;

@@ -35,7 +35,7 @@ const moving = (request: AuthorizationRequest) => ({
   sealed_secrets: request.sealedSecrets,
 });
 
-/** The statements of authorization requests; each takes the tenant first but those that sweep. */
+/** The statements of authorization requests; each takes the tenant first. */
 export const requestsTable = {
   insert: async (tx: Handle, tenant: string, request: AuthorizationRequest): Promise<void> => {
     await tx
@@ -96,22 +96,5 @@ export const requestsTable = {
       .where("state_hash", "=", from.stateHash)
       .executeTakeFirst();
     return numUpdatedRows === 1n;
-  },
-
-  anyEnded: async (db: Handle, before: number): Promise<boolean> =>
-    (await db.selectFrom("authorization_requests").select("id").where("expires_at", "<", before).limit(1).executeTakeFirst()) !== undefined,
-
-  /** Answers how many were deleted, `most` at most. */
-  deleteEnded: async (tx: Handle, before: number, most: number): Promise<number> => {
-    const rows = await tx
-      .selectFrom("authorization_requests")
-      .select(["tenant_id", "id"])
-      .where("expires_at", "<", before)
-      .orderBy("expires_at")
-      .limit(most)
-      .execute();
-    for (const { tenant_id, id } of rows)
-      await tx.deleteFrom("authorization_requests").where("tenant_id", "=", tenant_id).where("id", "=", id).execute();
-    return rows.length;
   },
 };

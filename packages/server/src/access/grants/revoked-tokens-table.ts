@@ -1,6 +1,6 @@
 import type { Handle } from "../../ground/db/index.ts";
 
-/** The statements of access tokens that were taken back; each takes the tenant first but those that sweep. */
+/** The statements of access tokens that were taken back; each takes the tenant first. */
 export const revokedTokensTable = {
   /** Answers whether it was not taken back before. */
   insert: async (tx: Handle, tenant: string, jti: string, expiresAt: number): Promise<boolean> => {
@@ -16,21 +16,4 @@ export const revokedTokensTable = {
   has: async (db: Handle, tenant: string, jti: string): Promise<boolean> =>
     (await db.selectFrom("revoked_tokens").select("jti").where("tenant_id", "=", tenant).where("jti", "=", jti).executeTakeFirst()) !==
     undefined,
-
-  anyEnded: async (db: Handle, before: number): Promise<boolean> =>
-    (await db.selectFrom("revoked_tokens").select("jti").where("expires_at", "<", before).limit(1).executeTakeFirst()) !== undefined,
-
-  /** Answers how many were deleted, `most` at most. */
-  deleteEnded: async (tx: Handle, before: number, most: number): Promise<number> => {
-    const rows = await tx
-      .selectFrom("revoked_tokens")
-      .select(["tenant_id", "jti"])
-      .where("expires_at", "<", before)
-      .orderBy("expires_at")
-      .limit(most)
-      .execute();
-    for (const { tenant_id, jti } of rows)
-      await tx.deleteFrom("revoked_tokens").where("tenant_id", "=", tenant_id).where("jti", "=", jti).execute();
-    return rows.length;
-  },
 };

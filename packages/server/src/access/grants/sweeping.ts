@@ -3,14 +3,11 @@ import type { Job } from "../../ground/jobs/index.ts";
 import type { Clock } from "../../ground/kernel/index.ts";
 import { requestMemory } from "./authorization-request.ts";
 import { codeMemory } from "./codes.ts";
-import { codesTable } from "./codes-table.ts";
-import { familiesTable } from "./families-table.ts";
-import { consentMemory } from "./remembered-consents.ts";
-import { rememberedConsentsTable } from "./remembered-consents-table.ts";
+import { endedRowsTable } from "./ended-rows-table.ts";
 import { refreshGrace } from "./refresh-tokens.ts";
 import { refreshTokensTable } from "./refresh-tokens-table.ts";
-import { requestsTable } from "./requests-table.ts";
-import { revokedTokensTable } from "./revoked-tokens-table.ts";
+import { consentMemory } from "./remembered-consents.ts";
+import { rememberedConsentsTable } from "./remembered-consents-table.ts";
 
 interface Needs {
   readonly db: Db;
@@ -28,15 +25,20 @@ interface Swept {
 
 const hour = 60 * 60_000;
 
+const ended = (table: Parameters<typeof endedRowsTable.any>[1]): Pick<Swept, "any" | "sweep"> => ({
+  any: (db, before) => endedRowsTable.any(db, table, before),
+  sweep: (tx, before, most) => endedRowsTable.delete(tx, table, before, most),
+});
+
 const swept: readonly Swept[] = [
   // A spent refresh token tells no next one once it would end its family: nobody who has an old one and a copy of the store goes on from there.
   { keptFor: 6 * refreshGrace, any: refreshTokensTable.anySalted, sweep: refreshTokensTable.forgetSalts },
-  { keptFor: hour, any: refreshTokensTable.anyEnded, sweep: refreshTokensTable.deleteEnded },
-  { keptFor: requestMemory, any: requestsTable.anyEnded, sweep: requestsTable.deleteEnded },
-  { keptFor: codeMemory, any: codesTable.anyEnded, sweep: codesTable.deleteEnded },
-  { keptFor: hour, any: revokedTokensTable.anyEnded, sweep: revokedTokensTable.deleteEnded },
+  { keptFor: hour, ...ended("refresh_tokens") },
+  { keptFor: requestMemory, ...ended("authorization_requests") },
+  { keptFor: codeMemory, ...ended("authorization_codes") },
+  { keptFor: hour, ...ended("revoked_tokens") },
   // After the codes that name them: one that is brought again is still told what it gave.
-  { keptFor: codeMemory + hour, any: familiesTable.anyEnded, sweep: familiesTable.deleteEnded },
+  { keptFor: codeMemory + hour, ...ended("oauth_grants") },
   { keptFor: consentMemory, any: rememberedConsentsTable.anyUnused, sweep: rememberedConsentsTable.deleteUnused },
 ];
 

@@ -1,7 +1,9 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { openBrowser } from "../../testing/cookie-jar.ts";
 import { startProvider, type TestProvider } from "../../testing/provider.ts";
+import { refusalOf } from "../../testing/refused.ts";
 import { eachStore } from "../../testing/stores.ts";
-import { backUrl, admin, type Consents, nobody, openBrowser, openConsents, redirectOf, refusalOf } from "./consents-for-tests.ts";
+import { admin, backUrl, type Consents, nobody, openConsents, redirectOf } from "./consents-for-tests.ts";
 import { hashed } from "./visit.ts";
 
 let upstream: TestProvider;

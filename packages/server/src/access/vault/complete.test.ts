@@ -1,19 +1,10 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { openBrowser } from "../../testing/cookie-jar.ts";
 import { startTestIssuer, type TestIssuer } from "../../testing/openid.ts";
 import { startProvider, type TestProvider } from "../../testing/provider.ts";
+import { refusalOf } from "../../testing/refused.ts";
 import { eachStore } from "../../testing/stores.ts";
-import {
-  actingFor,
-  admin,
-  asAgent,
-  asUser,
-  backUrl,
-  type Consents,
-  openBrowser,
-  openConsents,
-  redirectOf,
-  refusalOf,
-} from "./consents-for-tests.ts";
+import { actingFor, admin, asAgent, asUser, backUrl, type Consents, openConsents, redirectOf } from "./consents-for-tests.ts";
 
 let upstream: TestProvider;
 let issuer: TestIssuer;

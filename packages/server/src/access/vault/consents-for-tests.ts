@@ -1,8 +1,9 @@
 import type { House } from "../../compose.ts";
 import type { StoreAddress } from "../../ground/db/index.ts";
-import { anonymous, type Principal, Refusal } from "../../ground/kernel/index.ts";
+import { anonymous, type Principal } from "../../ground/kernel/index.ts";
 import type { Agent, AgentFields } from "../../identity/agents/index.ts";
 import type { User } from "../../identity/users/index.ts";
+import { type Browser } from "../../testing/cookie-jar.ts";
 import { openTestHouse } from "../../testing/house.ts";
 import type { TestProvider } from "../../testing/provider.ts";
 import { adminOf, handClock } from "../../testing/stores.ts";
@@ -41,32 +42,6 @@ export const asAgent = (agent: Agent): Principal => {
   const { user: _, ...alone } = actingFor(agent, { id: "", epoch: 0 } as User);
   return { ...alone, method: "agent_key" };
 };
-
-/** What a call refused, as one word and its reason. */
-export const refusalOf = async (call: Promise<unknown>): Promise<string> => {
-  try {
-    await call;
-  } catch (thrown) {
-    if (!(thrown instanceof Refusal)) throw thrown;
-    const { reason } = thrown.details;
-    return typeof reason === "string" ? `${thrown.code} ${reason}` : thrown.code;
-  }
-  return "nothing refused";
-};
-
-/** A browser's cookies. */
-export const openBrowser = () => {
-  const jar = new Map<string, string>();
-  return {
-    jar,
-    cookies: (name: string) => jar.get(name),
-    take: (step: Step): Step => {
-      if ("cookie" in step && step.cookie) jar.set(step.cookie.name, step.cookie.value);
-      return step;
-    },
-  };
-};
-export type Browser = ReturnType<typeof openBrowser>;
 
 export const redirectOf = (step: Step): string => {
   if (step.kind !== "redirect") throw new Error(`A redirect was expected, and ${step.kind} came.`);

@@ -1,21 +1,11 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { type Browser, openBrowser } from "../../testing/cookie-jar.ts";
 import { startTestIssuer } from "../../testing/openid.ts";
 import { startProvider, type TestProvider } from "../../testing/provider.ts";
+import { refusalOf } from "../../testing/refused.ts";
 import { eachStore } from "../../testing/stores.ts";
 import type { Step } from "./consent.ts";
-import {
-  actingFor,
-  admin,
-  backUrl,
-  type Browser,
-  type Consents,
-  nobody,
-  openBrowser,
-  openConsents,
-  publicUrl,
-  redirectOf,
-  refusalOf,
-} from "./consents-for-tests.ts";
+import { actingFor, admin, backUrl, type Consents, nobody, openConsents, publicUrl, redirectOf } from "./consents-for-tests.ts";
 
 let upstream: TestProvider;
 let idp: TestProvider;

@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { startProvider, type TestProvider } from "../../testing/provider.ts";
+import { refusalOf } from "../../testing/refused.ts";
 import { eachStore } from "../../testing/stores.ts";
-import { actingFor, admin, backUrl, type Consents, nobody, openConsents, refusalOf } from "./consents-for-tests.ts";
+import { actingFor, admin, backUrl, type Consents, nobody, openConsents } from "./consents-for-tests.ts";
 import type { Session } from "./session.ts";
 import { cookieFor } from "./visit.ts";
 

@@ -5,7 +5,8 @@ import { type Operation, operations, type Right } from "@legate/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { testAdminKey } from "../../testing/house.ts";
 import { eachStore } from "../../testing/stores.ts";
-import { casesOf, pathOf, samples } from "./bad-input-for-tests.ts";
+import { casesOf, pathOf } from "./bad-input-for-tests.ts";
+import { samples } from "./bad-input-samples-for-tests.ts";
 import { type Failure, openWire, type Sent, type Wire } from "./wire-for-tests.ts";
 
 const table = fileURLToPath(new URL("../../../../../docs/reference/bad-input.md", import.meta.url));
