@@ -1,68 +1,30 @@
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { type Chromium, headingOf as heading, noChromium, startChromium, takePicture as picture } from "./chromium-for-tests.ts";
 import { agentTitle, type Front, openFront } from "./front-for-tests.ts";
 
-const executablePath = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find((path) => existsSync(path));
-const quiet = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-  "--no-first-run",
-  "--disable-quic",
-];
-/** Where pictures of the pages go, to be looked at; nowhere unless asked. */
-const pictures = process.env["LEGATE_TEST_PICTURES"];
-
-describe.skipIf(executablePath === undefined)("a consent in Chromium (skipped where Chromium is not installed)", () => {
-  let chrome: Browser;
+describe.skipIf(noChromium)("a consent in Chromium (skipped where Chromium is not installed)", () => {
+  let chrome: Chromium;
   let front: Front;
   let folder: string;
-  const contexts: BrowserContext[] = [];
 
   beforeAll(async () => {
-    chrome = await chromium.launch({ executablePath: executablePath ?? "", args: quiet });
+    chrome = await startChromium();
   });
-  afterAll(() => chrome.close());
+  afterAll(() => chrome.stop());
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), "legate-browser-"));
     front = await openFront({ engine: "sqlite", path: join(folder, "legate.db") });
   });
   afterEach(async () => {
-    for (const context of contexts.splice(0)) await context.close();
+    await chrome.leave();
     await front.close();
     rmSync(folder, { recursive: true, force: true });
   });
 
-  /** Another person's browser, without JavaScript: the pages need none. What a policy blocks is collected. */
-  const open = async () => {
-    const context = await chrome.newContext({ javaScriptEnabled: false });
-    contexts.push(context);
-    const page = await context.newPage();
-    const blocked: string[] = [];
-    page.on("console", (message) => {
-      if (/Content Security Policy|Refused to/.test(message.text()) && !message.text().includes("favicon")) blocked.push(message.text());
-    });
-    return { page, context, blocked };
-  };
-  const heading = (page: Page) => page.locator("h1").innerText();
-  const picture = async (page: Page, name: string) => {
-    if (pictures === undefined) return;
-    for (const [scheme, width, height] of [
-      ["light", 360, 740],
-      ["dark", 360, 740],
-      ["light", 1280, 800],
-      ["dark", 1280, 800],
-    ] as const) {
-      await page.emulateMedia({ colorScheme: scheme });
-      await page.setViewportSize({ width, height });
-      await page.screenshot({ path: join(pictures, `${name}-${width}-${scheme}.png`), fullPage: true });
-    }
-  };
   /** Logs in where one must, and says yes to what the provider asks. */
   const through = async (page: Page, person: string) => {
     await page.waitForURL("http://127.0.0.1:*/**");
@@ -74,7 +36,7 @@ describe.skipIf(executablePath === undefined)("a consent in Chromium (skipped wh
   };
 
   test("a person allows, logs in, consents at the provider, and the agent has its credential", async () => {
-    const { page, context, blocked } = await open();
+    const { page, context, blocked } = await chrome.open();
     const { authorizationUrl, sessionUri } = await front.begin();
     const answer = await page.goto(authorizationUrl);
     expect(answer?.status()).toBe(200);
@@ -105,7 +67,7 @@ describe.skipIf(executablePath === undefined)("a consent in Chromium (skipped wh
   });
 
   test("a person who is already logged in at issuer and provider comes through in one stroke", async () => {
-    const { page, blocked } = await open();
+    const { page, blocked } = await chrome.open();
     const walk = async (scopes?: string[]) => {
       const { authorizationUrl, sessionUri } = await front.begin(scopes);
       await page.goto(authorizationUrl);
@@ -122,7 +84,7 @@ describe.skipIf(executablePath === undefined)("a consent in Chromium (skipped wh
   });
 
   test("a person denies, with the keyboard alone", async () => {
-    const { page } = await open();
+    const { page } = await chrome.open();
     const { authorizationUrl, sessionUri } = await front.begin();
     await page.goto(authorizationUrl);
     await page.keyboard.press("Tab");
@@ -137,7 +99,7 @@ describe.skipIf(executablePath === undefined)("a consent in Chromium (skipped wh
   });
 
   test("a person comes too late", async () => {
-    const { page } = await open();
+    const { page } = await chrome.open();
     const { authorizationUrl, sessionUri } = await front.begin();
     await page.goto(authorizationUrl);
     front.hand.forward(10 * 60_000);
@@ -149,7 +111,7 @@ describe.skipIf(executablePath === undefined)("a consent in Chromium (skipped wh
   });
 
   test("a link that was followed in one browser cannot be finished in another", async () => {
-    const [attacker, victim] = [await open(), await open()];
+    const [attacker, victim] = [await chrome.open(), await chrome.open()];
     const { authorizationUrl } = await front.begin();
     await attacker.page.goto(authorizationUrl);
     const asked = attacker.page.waitForRequest((request) => request.url().includes("code_challenge="));
@@ -169,7 +131,7 @@ describe.skipIf(executablePath === undefined)("a consent in Chromium (skipped wh
   });
 
   test("a person who logs in as somebody else is told so, and nothing is stored", async () => {
-    const { page } = await open();
+    const { page } = await chrome.open();
     const { authorizationUrl, sessionUri } = await front.begin();
     await page.goto(authorizationUrl);
     await page.getByRole("button", { name: "Allow" }).click();
@@ -181,7 +143,7 @@ describe.skipIf(executablePath === undefined)("a consent in Chromium (skipped wh
   });
 
   test("an older page in another tab is told to open the link again, and that helps", async () => {
-    const { page, context } = await open();
+    const { page, context } = await chrome.open();
     const { authorizationUrl } = await front.begin();
     await page.goto(authorizationUrl);
     const newer = await context.newPage();
@@ -196,7 +158,7 @@ describe.skipIf(executablePath === undefined)("a consent in Chromium (skipped wh
   });
 
   test("a page cannot be shown in a frame", async () => {
-    const { page } = await open();
+    const { page } = await chrome.open();
     const { authorizationUrl } = await front.begin();
     await page.setContent(`<iframe src="${authorizationUrl}"></iframe>`);
     await page.waitForTimeout(500);

@@ -1,72 +1,33 @@
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { startProvider } from "../../packages/server/src/testing/provider.ts";
+import { type Chromium, headingOf as heading, noChromium, startChromium, takePicture } from "./chromium-for-tests.ts";
 import { documentUri, type OauthFront, openOauthFront } from "./oauth-front-for-tests.ts";
 
-const executablePath = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find((path) => existsSync(path));
-const quiet = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-  "--no-first-run",
-  "--disable-quic",
-  // Sites that are in no network: what is asked of them is seen, and not answered.
-  "--host-resolver-rules=MAP *.test ~NOTFOUND",
-];
-/** Where pictures of the pages go, to be looked at; nowhere unless asked. */
-const pictures = process.env["LEGATE_TEST_PICTURES"];
-
-describe.skipIf(executablePath === undefined)("an OAuth client in Chromium (skipped where Chromium is not installed)", () => {
-  let chrome: Browser;
+describe.skipIf(noChromium)("an OAuth client in Chromium (skipped where Chromium is not installed)", () => {
+  let chrome: Chromium;
   let front: OauthFront;
   let folder: string;
-  const contexts: BrowserContext[] = [];
 
   beforeAll(async () => {
-    chrome = await chromium.launch({ executablePath: executablePath ?? "", args: quiet });
+    chrome = await startChromium();
   });
-  afterAll(() => chrome.close());
+  afterAll(() => chrome.stop());
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), "legate-browser-"));
     front = await openOauthFront({ engine: "sqlite", path: join(folder, "legate.db") });
   });
   afterEach(async () => {
-    for (const context of contexts.splice(0)) await context.close();
+    await chrome.leave();
     await front.close();
     rmSync(folder, { recursive: true, force: true });
   });
 
-  /** Another person's browser, without JavaScript: the pages need none. What a policy blocks is collected. */
-  const open = async () => {
-    const context = await chrome.newContext({ javaScriptEnabled: false });
-    contexts.push(context);
-    const page = await context.newPage();
-    const blocked: string[] = [];
-    page.on("console", (message) => {
-      if (/Content Security Policy|Refused to/.test(message.text()) && !message.text().includes("favicon")) blocked.push(message.text());
-    });
-    return { page, context, blocked };
-  };
-  const heading = (page: Page) => page.locator("h1").innerText();
   const press = (page: Page, name: "Allow" | "Deny") => page.getByRole("button", { name }).click();
-  const picture = async (page: Page, name: string) => {
-    if (pictures === undefined) return;
-    for (const [scheme, width, height] of [
-      ["light", 360, 740],
-      ["dark", 360, 740],
-      ["light", 1280, 800],
-      ["dark", 1280, 800],
-    ] as const) {
-      await page.emulateMedia({ colorScheme: scheme });
-      await page.setViewportSize({ width, height });
-      await page.screenshot({ path: join(pictures, `oauth-${name}-${width}-${scheme}.png`), fullPage: true });
-    }
-  };
+  const picture = (page: Page, name: string) => takePicture(page, `oauth-${name}`);
   /** Logs in at the issuer, where one must. */
   const logIn = async (page: Page, person = "bob", issuer = front.issuer) => {
     for (let step = 0; step < 6 && page.url().startsWith(issuer.url); step += 1) {
@@ -92,7 +53,7 @@ describe.skipIf(executablePath === undefined)("an OAuth client in Chromium (skip
   const fieldsOf = (page: Page) => Object.fromEntries(new URL(page.url()).searchParams);
 
   test("a registered app: a person comes from its page, logs in, reads who asks for what, allows, and the app has tokens", async () => {
-    const { page, context, blocked } = await open();
+    const { page, context, blocked } = await chrome.open();
     await fromApp(page, front.authorizeUrl("app"));
     await page.waitForURL(`${front.issuer.url}/**`);
     await logIn(page);
@@ -130,7 +91,7 @@ describe.skipIf(executablePath === undefined)("an OAuth client in Chromium (skip
   });
 
   test("an agent: the second time the person is not asked, unless somebody else may have brought the browser", async () => {
-    const { page } = await open();
+    const { page } = await chrome.open();
     await page.goto(front.authorizeUrl("agent"));
     await logIn(page);
     expect(await heading(page)).toBe("Allow Scout to use Files for you?");
@@ -157,7 +118,7 @@ describe.skipIf(executablePath === undefined)("an OAuth client in Chromium (skip
   });
 
   test("a registered app at a site: the second time, from a page of the same site, the browser goes straight through", async () => {
-    const { page } = await open();
+    const { page } = await chrome.open();
     const uri = "https://desk.test/back";
     const url = front.authorizeUrl("app", { redirect_uri: uri });
     const methods: string[] = [];
@@ -177,7 +138,7 @@ describe.skipIf(executablePath === undefined)("an OAuth client in Chromium (skip
   });
 
   test("the client of a metadata document: its address stands first, its own words second; on this device it is warned of", async () => {
-    const { page } = await open();
+    const { page } = await chrome.open();
     await page.route(`${documentUri}?**`, (route) => route.fulfill({ contentType: "text/html", body: "<h1>Back at the assistant</h1>" }));
     await page.goto(front.authorizeUrl("document"));
     await logIn(page);
@@ -200,7 +161,7 @@ describe.skipIf(executablePath === undefined)("an OAuth client in Chromium (skip
   });
 
   test("a person denies, with the keyboard alone, and the app hears it", async () => {
-    const { page } = await open();
+    const { page } = await chrome.open();
     await fromApp(page, front.authorizeUrl("app"));
     await logIn(page);
     await page.getByRole("button", { name: "Deny" }).waitFor();
@@ -214,7 +175,7 @@ describe.skipIf(executablePath === undefined)("an OAuth client in Chromium (skip
   });
 
   test("Allow pressed twice at once: one grant, and the app has its code", async () => {
-    const { page } = await open();
+    const { page } = await chrome.open();
     await page.goto(front.authorizeUrl("app"));
     await logIn(page);
     await page.getByRole("button", { name: "Allow" }).dblclick();
@@ -224,12 +185,12 @@ describe.skipIf(executablePath === undefined)("an OAuth client in Chromium (skip
   });
 
   test("a form without the cookie, or with another page's token, grants nothing", async () => {
-    const { page, context } = await open();
+    const { page, context } = await chrome.open();
     await page.goto(front.authorizeUrl("app"));
     await logIn(page);
     const consent = page.url();
     // The same page in another person's browser.
-    const stranger = await open();
+    const stranger = await chrome.open();
     expect((await stranger.page.goto(consent))?.status()).toBe(403);
     expect(await heading(stranger.page)).toBe("This was begun in another browser");
     await picture(stranger.page, "foreign");
@@ -247,7 +208,7 @@ describe.skipIf(executablePath === undefined)("an OAuth client in Chromium (skip
   });
 
   test("two requests in two tabs are answered each by itself", async () => {
-    const { page, context } = await open();
+    const { page, context } = await chrome.open();
     const tab = await context.newPage();
     await page.goto(front.authorizeUrl("app"));
     await logIn(page);
@@ -265,7 +226,7 @@ describe.skipIf(executablePath === undefined)("an OAuth client in Chromium (skip
     const second = await startProvider();
     try {
       await front.trust("Partner GmbH", second);
-      const { page, blocked } = await open();
+      const { page, blocked } = await chrome.open();
       await fromApp(page, front.authorizeUrl("app"));
       expect(await heading(page)).toBe("Where do you sign in?");
       await picture(page, "issuers");
@@ -283,7 +244,7 @@ describe.skipIf(executablePath === undefined)("an OAuth client in Chromium (skip
   });
 
   test("a person who comes too late, and one whose app asks wrongly, are told so and sent nowhere", async () => {
-    const { page } = await open();
+    const { page } = await chrome.open();
     await page.goto(front.authorizeUrl("app"));
     await logIn(page);
     front.hand.forward(10 * 60_000);
@@ -303,7 +264,7 @@ describe.skipIf(executablePath === undefined)("an OAuth client in Chromium (skip
   });
 
   test("a page of it cannot be shown in a frame", async () => {
-    const { page, context } = await open();
+    const { page, context } = await chrome.open();
     await page.goto(front.authorizeUrl("app"));
     await logIn(page);
     const consent = page.url();
