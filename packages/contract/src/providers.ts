@@ -62,7 +62,7 @@ export const provider = z.object({
   id: z.string(),
   name: z.string(),
   vault: z.string(),
-  type: z.enum(["api_key", "oauth2"]),
+  type: z.enum(["api_key", "oauth2", "sts"]),
   status: z.enum(["active", "suspended"]),
   agents: z.array(z.string()),
   kind: providerKind.optional(),

@@ -42,6 +42,8 @@ export interface HouseSettings {
   readonly egressAllow: readonly string[];
   /** What the default rate limits are multiplied by; left out, nobody is limited. */
   readonly rateLimits?: number | "off";
+  /** What stands as the region in ARNs; `cn-beijing` unless given. */
+  readonly region?: string;
   /** Replaces the admin key; without one, the first start makes one. */
   readonly adminKey?: string | undefined;
   /** For how many days audit events are kept; for ever where it is left out. */

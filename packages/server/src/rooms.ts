@@ -29,15 +29,21 @@ export const rooms = [
     owns: "the trusted issuers of users' tokens: which they are, their keys, and whether a token of theirs holds",
   },
   { path: "identity/agents", owns: "the registry of agents: who they are, who answers for them, whether they may act" },
+  {
+    path: "identity/access-keys",
+    owns: "key pairs for signed requests, lasting and temporary, and whether a signature holds",
+  },
   { path: "identity/signing", owns: "our signing keys and the key set we publish" },
   { path: "identity/tokens", owns: "every kind of token we mint or accept, and whether what a token names still stands" },
   { path: "identity/authn", owns: "the way from a proof to a principal" },
+  { path: "access/roles", owns: "roles: what an agent may be turned into, here or at a cloud, and what that lets it do" },
   { path: "access/providers", owns: "credential providers: what gives credentials, who may use it, and the protocol towards it" },
   {
     path: "access/vault",
     owns: "connections, static keys and authorization sessions: every credential an agent may be handed, and how a user's consent comes about",
   },
   { path: "access/projects", owns: "projects: the variables and integrations that a team's agents read, in lanes" },
+  { path: "access/policy", owns: "policy sets, their Cedar policies, and the gateways they are attached to" },
   { path: "access/clients", owns: "OAuth clients, how they prove themselves, and the resources and scopes they may ask for" },
   {
     path: "access/grants",
@@ -47,5 +53,6 @@ export const rooms = [
   { path: "front/pages", owns: "the pages people see: consent and its endings" },
   { path: "front/native", owns: "our own wire: `/v1`, its reference, and the key set" },
   { path: "front/oauth", owns: "the OAuth wire: its endpoints, discovery, and the pages of its consent" },
+  { path: "front/alibaba", owns: "the wire of Alibaba Cloud Agent Identity, and of the RAM and STS calls beside it" },
   { path: "front/coze", owns: "the wire of Coze workload identity" },
 ] as const;

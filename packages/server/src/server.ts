@@ -78,6 +78,7 @@ export const openServer = async (settings: Config, tell: (text: string) => void 
     secureCookies: config.secureCookies,
     egressAllow: config.egressAllow,
     rateLimits: config.rateLimits,
+    region: config.region,
     adminKey: config.secrets.adminKey,
     auditRetentionDays: config.auditRetentionDays,
     onJobFailure: (job, error) => log.warn({ job, err: error }, "background work failed and will be tried again"),

@@ -27,6 +27,7 @@ test("with nothing set, the server is on loopback with the embedded store", () =
     database: { engine: "sqlite", path: resolve(".legate/legate.db") },
     egressAllow: [],
     rateLimits: 1,
+    region: "cn-beijing",
     trustedProxies: [],
     corsOrigins: [],
     logLevel: "info",

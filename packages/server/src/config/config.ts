@@ -22,6 +22,8 @@ export interface Config {
   readonly egressAllow: readonly string[];
   /** What the default rate limits are multiplied by. */
   readonly rateLimits: number | "off";
+  /** What stands as the region in ARNs. */
+  readonly region: string;
   readonly trustedProxies: readonly string[];
   readonly corsOrigins: readonly string[];
   readonly tls?: { readonly certPath: string; readonly keyPath: string };
@@ -100,6 +102,7 @@ const combine = (given: Given, env: Environment, problems: string[]): Config => 
         : { engine: "postgres", url: given.databaseUrl },
     egressAllow: given.egressAllow ?? [],
     rateLimits: given.rateLimits ?? 1,
+    region: given.region ?? "cn-beijing",
     trustedProxies: given.trustedProxies ?? [],
     corsOrigins: given.corsOrigins ?? [],
     ...(tls && { tls }),

@@ -157,6 +157,12 @@ export const days = (text: string): number => {
   return number;
 };
 
+/** The name of a region, as ARNs have it. @throws Unfit */
+export const region = (text: string): string => {
+  if (!/^[a-z][a-z0-9-]{1,62}$/.test(text)) throw new Unfit("be a region's name, such as cn-beijing: 2 to 63 of a-z 0-9 -");
+  return text;
+};
+
 /** @throws Unfit */
 export const plainName = (text: string): string => {
   if (!/^[\x21-\x7e]{1,128}$/.test(text)) throw new Unfit("be 1 to 128 printable ASCII characters without spaces");

@@ -70,6 +70,12 @@ export const settings = {
     default: "default",
     parse: read.rateLimits,
   }),
+  region: setting({
+    name: "LEGATE_REGION",
+    sentence: "The region that stands in the ARNs of the Alibaba Cloud wire: the one its clients are set to.",
+    default: "cn-beijing",
+    parse: read.region,
+  }),
   trustedProxies: setting({
     name: "LEGATE_TRUSTED_PROXIES",
     sentence: "Addresses and CIDRs of proxies whose X-Forwarded-For is believed, parted by commas.",

@@ -4,7 +4,7 @@ import type { Integration } from "./project.ts";
 interface Found extends Omit<Row<"integrations">, "tenant_id" | "project_id"> {
   readonly provider_name: string | null;
   readonly vault: string | null;
-  readonly type: "api_key" | "oauth2" | null;
+  readonly type: "api_key" | "oauth2" | "sts" | null;
 }
 
 export const toIntegration = (row: Found): Integration => ({

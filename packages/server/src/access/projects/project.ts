@@ -64,7 +64,7 @@ export interface Integration {
   readonly sealedCredential: string | undefined;
   /** Where it is a credential provider of the vault. */
   readonly provider:
-    | { readonly id: string; readonly name: string; readonly vault: string; readonly type: "api_key" | "oauth2" }
+    | { readonly id: string; readonly name: string; readonly vault: string; readonly type: "api_key" | "oauth2" | "sts" }
     | undefined;
   /** Asked of the provider; its own where they are left out. */
   readonly scopes: readonly string[] | undefined;

@@ -1,6 +1,6 @@
 import type { flow, newProvider, providerChange, providerKind } from "@legate/contract";
 import type { z } from "zod";
-import type { Random } from "../../ground/kernel/index.ts";
+import type { Foreign, Random } from "../../ground/kernel/index.ts";
 
 export type Flow = z.output<typeof flow>;
 export type KindName = z.output<typeof providerKind>;
@@ -15,7 +15,7 @@ export interface Provider {
   readonly vault: string;
   /** Unique in its vault. */
   readonly name: string;
-  readonly type: "api_key" | "oauth2";
+  readonly type: "api_key" | "oauth2" | "sts";
   readonly kind: KindName | undefined;
   /** While suspended nothing of it is handed out, refreshed or consented to. */
   readonly status: "active" | "suspended";
@@ -34,6 +34,13 @@ export interface Provider {
   readonly scopesKey: string;
   /** Every flow when undefined. */
   readonly flows: readonly Flow[] | undefined;
+  readonly description: string | undefined;
+  /** What is sent as the redirect URI where it is not our own callback: an address that forwards to it. */
+  readonly redirectUri: string | undefined;
+  /** Of type `sts`: the name or ARN of the role it hands out; the agent's own where there is none. */
+  readonly roleArn: string | undefined;
+  /** What only one foreign wire says of it, by that wire: returned by it, read by nobody else. */
+  readonly foreign: Foreign;
   /** What looked wrong when it was last written. */
   readonly warnings: readonly string[];
   /** Raised by every change. */

@@ -1,5 +1,5 @@
 import type { Handle, Row } from "../../ground/db/index.ts";
-import type { Place } from "../../ground/kernel/index.ts";
+import type { Foreign, Place } from "../../ground/kernel/index.ts";
 import type { ClientAuthMethod, Flow, KindName, Provider } from "./provider.ts";
 
 const list = <T extends string = string>(json: string): readonly T[] => JSON.parse(json) as T[];
@@ -23,6 +23,10 @@ const toProvider = (row: Row<"providers">): Provider => ({
   scopes: list(row.scopes),
   scopesKey: row.scopes_key,
   flows: row.flows === null ? undefined : list<Flow>(row.flows),
+  description: row.description ?? undefined,
+  redirectUri: row.redirect_uri ?? undefined,
+  roleArn: row.role_arn ?? undefined,
+  foreign: JSON.parse(row.foreign_attributes ?? "{}") as Foreign,
   warnings: list(row.warnings),
   version: row.version,
   createdAt: row.created_at,
@@ -42,6 +46,10 @@ const columnsOf = (provider: Provider) => ({
   scopes: JSON.stringify(provider.scopes),
   scopes_key: provider.scopesKey,
   flows: provider.flows === undefined ? null : JSON.stringify(provider.flows),
+  description: provider.description ?? null,
+  redirect_uri: provider.redirectUri ?? null,
+  role_arn: provider.roleArn ?? null,
+  foreign_attributes: Object.keys(provider.foreign).length === 0 ? null : JSON.stringify(provider.foreign),
   warnings: JSON.stringify(provider.warnings),
   version: provider.version,
   updated_at: provider.updatedAt,

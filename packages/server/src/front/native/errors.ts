@@ -10,6 +10,9 @@ export const errors: Record<Code, number> = {
   user_required: 400,
   user_token_invalid: 400,
   provider_wrong_type: 400,
+  policy_invalid: 400,
+  role_required: 400,
+  action_unsupported: 400,
 
   grant_invalid: 400,
   grant_type_unsupported: 400,
@@ -24,6 +27,11 @@ export const errors: Record<Code, number> = {
 
   unauthenticated: 401,
   client_unauthenticated: 401,
+  access_key_unknown: 401,
+  signature_mismatch: 401,
+  nonce_used: 401,
+  request_time_skewed: 401,
+  security_token_invalid: 401,
 
   forbidden: 403,
   agent_suspended: 403,
@@ -32,6 +40,7 @@ export const errors: Record<Code, number> = {
   asserted_users_forbidden: 403,
   session_user_mismatch: 403,
   authorization_denied: 403,
+  role_refused: 403,
 
   not_found: 404,
   tenant_unknown: 404,
@@ -49,6 +58,12 @@ export const errors: Record<Code, number> = {
   project_unknown: 404,
   variable_unknown: 404,
   integration_unknown: 404,
+  role_unknown: 404,
+  vault_unknown: 404,
+  policy_set_unknown: 404,
+  policy_unknown: 404,
+  gateway_unknown: 404,
+  action_unknown: 404,
 
   method_not_allowed: 405,
 
@@ -67,6 +82,14 @@ export const errors: Record<Code, number> = {
   client_exists: 409,
   resource_exists: 409,
   project_in_use: 409,
+  role_exists: 409,
+  role_in_use: 409,
+  vault_exists: 409,
+  vault_in_use: 409,
+  policy_set_exists: 409,
+  policy_set_in_use: 409,
+  policy_exists: 409,
+  too_many: 409,
   session_used: 409,
   authorization_pending: 409,
   authorization_expired: 409,

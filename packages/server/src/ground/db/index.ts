@@ -1,6 +1,7 @@
 /** Owns the store: SQLite or PostgreSQL behind one set of queries, its schema, its transactions, and the feed of changes between replicas. */
 export { makeCache, type Tag } from "./cache.ts";
 export type { Change, ChangeKind, Changes } from "./changes.ts";
+export { type Counter, counters } from "./counters-table.ts";
 export { isUniqueViolation, StoreBroken } from "./failures.ts";
 export { type Db, lockSqliteFolder, openDb, type StoreAddress, StoreInUse } from "./open.ts";
 export { legatesConnected } from "./postgres-pool.ts";

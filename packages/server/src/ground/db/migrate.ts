@@ -2,6 +2,7 @@ import { sql, type Kysely, type Migration, Migrator } from "kysely";
 import { firstLight } from "./migrations/0001-first-light.ts";
 import { manyReplicas } from "./migrations/0002-many-replicas.ts";
 import { oauthServer } from "./migrations/0003-oauth-server.ts";
+import { signedRequests } from "./migrations/0004-signed-requests.ts";
 import { StoreBroken } from "./failures.ts";
 import type { Columns } from "./migrations/columns.ts";
 import type { Tables } from "./tables.ts";
@@ -11,6 +12,7 @@ const migrations: Readonly<Record<string, (columns: Columns) => readonly string[
   "0001-first-light": firstLight,
   "0002-many-replicas": manyReplicas,
   "0003-oauth-server": oauthServer,
+  "0004-signed-requests": signedRequests,
 };
 
 const columns: Readonly<Record<"sqlite" | "postgres", Columns>> = {

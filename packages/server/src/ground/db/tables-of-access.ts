@@ -6,7 +6,7 @@ export interface ProviderRow {
   id: Fixed<string>;
   vault: Fixed<string>;
   name: Fixed<string>;
-  type: Fixed<"api_key" | "oauth2">;
+  type: Fixed<"api_key" | "oauth2" | "sts">;
   kind: Fixed<string | null>;
   /** JSON array: agent ids, `label:...` or `*`. */
   agents: string;
@@ -27,6 +27,13 @@ export interface ProviderRow {
   /** JSON array of text. */
   warnings: string;
   status: ColumnType<"active" | "suspended", undefined, "active" | "suspended">;
+  description: ColumnType<string | null, string | null | undefined, string | null>;
+  /** The redirect URI to send where it is not our own callback. */
+  redirect_uri: ColumnType<string | null, string | null | undefined, string | null>;
+  /** Of type `sts`: the role it hands out; null is the agent's own. */
+  role_arn: ColumnType<string | null, string | null | undefined, string | null>;
+  /** JSON object: what only one foreign wire says of it, by that wire. */
+  foreign_attributes: ColumnType<string | null, string | null | undefined, string | null>;
   /** Raised by every change. */
   version: number;
   created_at: Fixed<number>;
@@ -327,5 +334,90 @@ export interface IntegrationRow {
   scopes: string | null;
   version: number;
   created_at: Fixed<number>;
+  updated_at: number;
+}
+
+export interface TokenVaultRow {
+  tenant_id: Fixed<string>;
+  name: Fixed<string>;
+  description: string | null;
+  /** JSON object: what only one foreign wire says of it, by that wire. */
+  foreign_attributes: string | null;
+  created_at: Fixed<number>;
+  updated_at: number;
+}
+
+/** What an agent may be turned into. */
+export interface RoleRow {
+  tenant_id: Fixed<string>;
+  id: Fixed<string>;
+  name: Fixed<string>;
+  arn: Fixed<string>;
+  description: string | null;
+  /** JSON array: agent ids, `label:...` or `*`. */
+  agents: string;
+  /** JSON policy document; null: whoever `agents` lets in. */
+  trust_policy: string | null;
+  /** JSON policy document. */
+  permission_policy: string | null;
+  /** JSON: how credentials of a cloud's role are had; null on a role of ours. */
+  cloud: string | null;
+  foreign_attributes: string | null;
+  version: number;
+  created_at: Fixed<number>;
+  updated_at: number;
+}
+
+/** A permission policy that stands by itself. */
+export interface RolePolicyRow {
+  tenant_id: Fixed<string>;
+  name: Fixed<string>;
+  /** JSON policy document. */
+  document: string;
+  description: string | null;
+  created_at: Fixed<number>;
+  updated_at: number;
+}
+
+export interface RolePolicyAttachmentRow {
+  tenant_id: Fixed<string>;
+  role_id: Fixed<string>;
+  policy_type: Fixed<"Custom" | "System">;
+  policy_name: Fixed<string>;
+  created_at: Fixed<number>;
+}
+
+export interface PolicySetRow {
+  tenant_id: Fixed<string>;
+  id: Fixed<string>;
+  name: Fixed<string>;
+  description: string | null;
+  foreign_attributes: string | null;
+  created_at: Fixed<number>;
+  updated_at: number;
+}
+
+export interface PolicyRow {
+  tenant_id: Fixed<string>;
+  set_id: Fixed<string>;
+  id: Fixed<string>;
+  name: Fixed<string>;
+  description: string | null;
+  /** One Cedar statement. */
+  cedar: string;
+  version: number;
+  created_at: Fixed<number>;
+  updated_at: number;
+}
+
+/** Which policy set decides at a gateway, and whether it blocks. */
+export interface GatewayPolicyRow {
+  tenant_id: Fixed<string>;
+  /** Its ARN. */
+  gateway: Fixed<string>;
+  type: string;
+  set_id: string | null;
+  mode: "enforce" | "log_only";
+  attached_at: number | null;
   updated_at: number;
 }

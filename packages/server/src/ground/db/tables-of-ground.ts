@@ -123,3 +123,10 @@ export interface LimitCountRow {
   period: Fixed<number>;
   used: number;
 }
+
+/** How many of something a tenant has. */
+export interface CounterRow {
+  tenant_id: Fixed<string>;
+  name: Fixed<string>;
+  count: number;
+}

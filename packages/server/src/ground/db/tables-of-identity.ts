@@ -50,6 +50,8 @@ export interface AgentRow {
   project: ColumnType<string | null, string | null | undefined, string | null>;
   /** JSON object of text. */
   labels: string;
+  /** JSON object: what only one foreign wire says of it, by that wire. */
+  foreign_attributes: ColumnType<string | null, string | null | undefined, string | null>;
   epoch: number;
   created_at: Fixed<number>;
   updated_at: number;
@@ -121,6 +123,9 @@ export interface IssuerRow {
   /** JSON array of text. */
   login_scopes: string | null;
   sealed_login_secret: string | null;
+  description: ColumnType<string | null, string | null | undefined, string | null>;
+  /** JSON object: what only one foreign wire says of it, by that wire. */
+  foreign_attributes: ColumnType<string | null, string | null | undefined, string | null>;
   created_at: Fixed<number>;
   updated_at: number;
 }
@@ -141,4 +146,32 @@ export interface SigningKeyRow {
   expires_at: number;
   /** When everything it signed was declared dead. */
   revoked_at: ColumnType<number | null, null | undefined, number>;
+}
+
+/** A key pair for signed requests. */
+export interface AccessKeyRow {
+  tenant_id: Fixed<string>;
+  id: Fixed<string>;
+  /** Whose lasting key it is, where it is an operator's. */
+  operator_id: Fixed<string | null>;
+  agent_id: Fixed<string | null>;
+  /** The epochs that a temporary key was given in; null on a lasting one. */
+  agent_epoch: Fixed<number | null>;
+  user_id: Fixed<string | null>;
+  user_epoch: Fixed<number | null>;
+  tenant_epoch: Fixed<number | null>;
+  /** The role whose rights a temporary key has. */
+  role_arn: Fixed<string | null>;
+  session_name: Fixed<string | null>;
+  /** JSON policy document that narrows it. */
+  session_policy: Fixed<string | null>;
+  sealed_secret: string;
+  /** Of a temporary key's security token. */
+  token_hash: Fixed<string | null>;
+  pepper_id: Fixed<string | null>;
+  description: Fixed<string | null>;
+  created_at: Fixed<number>;
+  last_used_at: number | null;
+  /** Set on a temporary key. */
+  expires_at: Fixed<number | null>;
 }

@@ -7,14 +7,21 @@ import type {
   ClientDocumentRow,
   ClientRow,
   ConnectionRow,
+  GatewayPolicyRow,
   IntegrationRow,
   OauthGrantRow,
+  PolicyRow,
+  PolicySetRow,
   ProjectRow,
   ProviderRow,
   RefreshTokenRow,
   RememberedConsentRow,
   ResourceRow,
   RevokedTokenRow,
+  RolePolicyAttachmentRow,
+  RolePolicyRow,
+  RoleRow,
+  TokenVaultRow,
   VariableRow,
 } from "./tables-of-access.ts";
 import type {
@@ -24,6 +31,7 @@ import type {
   AuditEventRow,
   AuditUnsealedRow,
   ChangeRow,
+  CounterRow,
   DataKeyRow,
   JobRow,
   LimitCountRow,
@@ -32,6 +40,7 @@ import type {
   UsedOnceRow,
 } from "./tables-of-ground.ts";
 import type {
+  AccessKeyRow,
   AgentKeyRow,
   AgentRow,
   ClientKeyRow,
@@ -85,6 +94,15 @@ export interface Tables {
   projects: ProjectRow;
   variables: VariableRow;
   integrations: IntegrationRow;
+  token_vaults: TokenVaultRow;
+  access_keys: AccessKeyRow;
+  roles: RoleRow;
+  role_policies: RolePolicyRow;
+  role_policy_attachments: RolePolicyAttachmentRow;
+  policy_sets: PolicySetRow;
+  policies: PolicyRow;
+  gateway_policies: GatewayPolicyRow;
+  counters: CounterRow;
 }
 
 /** A handle inside a transaction, or for reading what is committed. */

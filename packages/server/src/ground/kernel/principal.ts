@@ -12,6 +12,14 @@ export interface ActingAgent {
   readonly epoch: number;
 }
 
+/** A role that an agent was turned into for a while: what it may do there, evaluated, so that no room asks for the role. */
+export interface RoleSession {
+  readonly roleArn: string;
+  readonly name: string;
+  /** Whether its role, and the session's own policy within that, let it do this with every one of these things. */
+  permits(action: string, resources: readonly string[]): boolean;
+}
+
 /**
  * Who asks, as every way in produces it: the only thing rooms and policies see of a caller. Epochs are those the credential carries, or the
  * row's where the credential is looked up at each request.
@@ -30,6 +38,8 @@ export interface Principal {
   readonly user?: { readonly id: string; readonly epoch: number };
   /** Who acts for whom, outermost first: agent ids. */
   readonly actors: readonly string[];
+  /** The role it acts in, where it asks with a temporary key. */
+  readonly session?: RoleSession;
   /** What its token was given for; left out where a credential has no scopes. */
   readonly scopes?: readonly string[];
   readonly method:
@@ -41,6 +51,8 @@ export interface Principal {
     | "client_assertion"
     | "public_client"
     | "access_token"
+    | "access_key"
+    | "temporary_key"
     | "none";
   readonly requestId: string;
   /** Facts that each row of the record tells which this leaves: through what a room above asks one below. Never a secret. */

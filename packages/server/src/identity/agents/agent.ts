@@ -1,4 +1,4 @@
-import type { Random } from "../../ground/kernel/index.ts";
+import type { Foreign, Random } from "../../ground/kernel/index.ts";
 
 /** A workload identity: the one thing that every wire means when it says agent. */
 export interface Agent {
@@ -26,6 +26,8 @@ export interface Agent {
   /** The name of the project whose variables and integrations it reads. */
   readonly project: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** What only one foreign wire says of it, by that wire: returned by it, read by nobody else. */
+  readonly foreign: Foreign;
   /** Raised by one whenever what was handed out before must no longer work. */
   readonly epoch: number;
   readonly createdAt: number;
@@ -48,6 +50,8 @@ export interface AgentFields {
   /** The name of a project; `null` is the tenant's `default`. */
   readonly project?: string | null | undefined;
   readonly labels?: Readonly<Record<string, string>> | undefined;
+  /** Replaces what the wires named here said before; other wires' stays. */
+  readonly foreign?: Foreign | undefined;
 }
 
 /** The project of an agent that names none: every tenant has it. */

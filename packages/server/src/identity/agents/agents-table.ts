@@ -1,5 +1,5 @@
 import { type Handle, prepared, type Row } from "../../ground/db/index.ts";
-import type { Place } from "../../ground/kernel/index.ts";
+import type { Foreign, Place } from "../../ground/kernel/index.ts";
 import { type Agent, defaultProject, isAgentId } from "./agent.ts";
 
 export const toAgent = (row: Row<"agents">): Agent => ({
@@ -19,6 +19,7 @@ export const toAgent = (row: Row<"agents">): Agent => ({
   tier: row.tier ?? undefined,
   project: row.project ?? defaultProject,
   labels: JSON.parse(row.labels) as Record<string, string>,
+  foreign: JSON.parse(row.foreign_attributes ?? "{}") as Foreign,
   epoch: row.epoch,
   createdAt: row.created_at,
   updatedAt: row.updated_at,
@@ -38,6 +39,7 @@ const mutable = (agent: Agent) => ({
   tier: agent.tier ?? null,
   project: agent.project === defaultProject ? null : agent.project,
   labels: JSON.stringify(agent.labels),
+  foreign_attributes: Object.keys(agent.foreign).length === 0 ? null : JSON.stringify(agent.foreign),
   updated_at: agent.updatedAt,
 });
 

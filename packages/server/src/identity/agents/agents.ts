@@ -1,5 +1,5 @@
 import type { Audit } from "../../ground/audit/index.ts";
-import { type Db, type Handle, isUniqueViolation } from "../../ground/db/index.ts";
+import { counters, type Db, type Handle, isUniqueViolation } from "../../ground/db/index.ts";
 import { type Clock, type Page, type PageAsk, pageFrom, placeOf, type Principal, type Random, Refusal } from "../../ground/kernel/index.ts";
 import type { Pepper } from "../../ground/seal/index.ts";
 import { type Agent, type AgentFields, defaultProject, newAgentId } from "./agent.ts";
@@ -88,6 +88,7 @@ export const makeAgents = (needs: Needs) => {
     tier: changed(fields.tier, agent.tier),
     project: fields.project === undefined ? agent.project : (fields.project ?? defaultProject),
     labels: fields.labels ?? agent.labels,
+    foreign: { ...agent.foreign, ...fields.foreign },
   });
 
   return {
@@ -115,6 +116,7 @@ export const makeAgents = (needs: Needs) => {
         tier: undefined,
         project: defaultProject,
         labels: {},
+        foreign: {},
         epoch: 0,
         createdAt: now,
         updatedAt: now,
@@ -125,6 +127,7 @@ export const makeAgents = (needs: Needs) => {
         const agent = await agentsTable.insert(tx, who.tenant, fresh);
         if (!agent) throw taken(wanted.name);
         await audit.record(tx, who, "agent.created", { target: agent.id, agent: agent.id, details: { name: agent.name } });
+        await counters.add(tx, who.tenant, "agents", 1);
         return agent;
       });
     },
@@ -146,6 +149,9 @@ export const makeAgents = (needs: Needs) => {
       const rows = await agentsTable.list(db.read, tenant, placeOf(ask.cursor), ask.limit + 1);
       return pageFrom(rows, ask.limit, ({ createdAt, id }) => ({ at: createdAt, id }));
     },
+
+    /** How many living agents a tenant has. */
+    count: (tenant: string): Promise<number> => counters.read(db.read, tenant, "agents"),
 
     /** @throws Refusal agent_unknown, agent_exists, issuer_unknown, project_unknown, agent_revoked */
     update: async (who: Principal, ref: string, change: { readonly name?: string | undefined } & AgentFields): Promise<Agent> => {
@@ -178,6 +184,7 @@ export const makeAgents = (needs: Needs) => {
         await forgetKeys(tx, who.tenant, id);
         await onRemoved(tx, who, id);
         await audit.record(tx, who, "agent.deleted", { target: id, agent: id, details: { name } });
+        await counters.add(tx, who.tenant, "agents", -1);
         await db.changes.announce(tx, who.tenant, "agent", id);
       }),
 

@@ -82,6 +82,9 @@ const rightsOf = (who: Principal): readonly Right[] => {
       return who.caller.role === "admin" && who.tenant === defaultTenant ? ["installation-admin", "admin"] : [who.caller.role];
     case "agent_key":
       return ["agent"];
+    // The native wire takes no signed request: whoever does says by itself who may ask.
+    case "access_key":
+    case "temporary_key":
     case "workload_token":
       return ["workload-token"];
     case "user_token":

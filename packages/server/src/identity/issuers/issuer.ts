@@ -1,4 +1,4 @@
-import { type Random, Refusal } from "../../ground/kernel/index.ts";
+import { type Foreign, type Random, Refusal } from "../../ground/kernel/index.ts";
 
 export type LoginClientAuth = "client_secret_basic" | "client_secret_post" | "private_key_jwt" | "none";
 
@@ -24,6 +24,9 @@ export interface Issuer {
   readonly login: IssuerLogin | undefined;
   /** What to register at the issuer as the redirect URI of the `login` client. */
   readonly loginCallbackUrl: string;
+  readonly description: string | undefined;
+  /** What only one foreign wire says of it, by that wire: returned by it, read by nobody else. */
+  readonly foreign: Foreign;
   /** Milliseconds since 1970. */
   readonly createdAt: number;
   readonly updatedAt: number;
@@ -43,6 +46,8 @@ export interface NewIssuer {
   readonly audiences: readonly string[];
   readonly subjectClaim?: string | undefined;
   readonly login?: NewIssuerLogin | undefined;
+  readonly description?: string | undefined;
+  readonly foreign?: Foreign | undefined;
 }
 
 /** What is left out stays. */

@@ -45,19 +45,8 @@ export const makeIssuers = ({ db, audit, seal, egress, clock, random, issuerOf, 
   const loginCallbackUrlOf = (tenant: string) => `${issuerOf(tenant)}/login/callback`;
 
   const shown = (tenant: string, stored: StoredIssuer): Issuer => {
-    const { id, name, issuer, discoveryUrl, audiences, subjectClaim, login, createdAt, updatedAt } = stored;
-    return {
-      id,
-      name,
-      issuer,
-      discoveryUrl,
-      audiences,
-      subjectClaim,
-      login,
-      loginCallbackUrl: loginCallbackUrlOf(tenant),
-      createdAt,
-      updatedAt,
-    };
+    const { sealedLoginSecret: _, ...issuer } = stored;
+    return { ...issuer, loginCallbackUrl: loginCallbackUrlOf(tenant) };
   };
 
   const unknown = (named: string) => new Refusal("issuer_unknown", "There is no such trusted issuer.", { name: named });
@@ -108,6 +97,8 @@ export const makeIssuers = ({ db, audit, seal, egress, clock, random, issuerOf, 
           audiences: wanted.audiences,
           subjectClaim: wanted.subjectClaim ?? "sub",
           login,
+          description: wanted.description,
+          foreign: wanted.foreign ?? {},
           sealedLoginSecret: secret === undefined ? undefined : await seal.seal(tx, who.tenant, loginSecretIdentity(id), secret),
           createdAt: now,
           updatedAt: now,

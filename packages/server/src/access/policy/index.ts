@@ -1,0 +1,2 @@
+/** Owns policy sets, their Cedar policies, and the gateways they are attached to. */
+export {};

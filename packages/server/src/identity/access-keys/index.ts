@@ -1,0 +1,2 @@
+/** Owns key pairs for signed requests, lasting and temporary, and whether a signature holds. */
+export {};
