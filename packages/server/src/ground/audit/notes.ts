@@ -10,11 +10,14 @@ interface Waiting {
 
 /** How many rows share one transaction at most. */
 const mostAtOnce = 1_024;
+/** How many transactions are under way at most: the second is made while the disk has the first. */
+const mostUnderWay = 2;
 
-/** Gathers rows of many callers into few transactions: one at a time, and whatever arrives while one runs goes into the next. */
+/** Gathers rows of many callers into few transactions: two at a time at most, and whatever arrives while they run goes into the next. */
 export const makeNotes = (db: Pick<Db, "write" | "engine">) => {
   const waiting: Waiting[] = [];
   let working = false;
+  const underWay = new Set<Promise<void>>();
 
   const write = async (rows: readonly Written[]): Promise<void> => db.write((tx: Handle) => auditTable.insert(tx, rows));
 
@@ -27,12 +30,13 @@ export const makeNotes = (db: Pick<Db, "write" | "engine">) => {
     }
   };
 
-  const flush = async (): Promise<void> => {
+  const flush = async (onTaken: () => void): Promise<void> => {
     let taken: readonly Waiting[] | undefined;
     try {
       await db.write((tx) => {
         // Taken only now, for on PostgreSQL it took a while until the transaction began; and once, for a unit may be run again.
         taken ??= waiting.splice(0, mostAtOnce);
+        onTaken();
         return auditTable.insert(
           tx,
           taken.map(({ row }) => row),
@@ -40,6 +44,7 @@ export const makeNotes = (db: Pick<Db, "write" | "engine">) => {
       });
     } catch (error) {
       taken ??= waiting.splice(0);
+      onTaken();
       // One row that cannot be written must not cost the others theirs.
       if (taken.length > 1 && !(error instanceof Refusal && error.code === "unavailable")) await Promise.all(taken.map(alone));
       else for (const { reject } of taken) reject(error);
@@ -56,7 +61,15 @@ export const makeNotes = (db: Pick<Db, "write" | "engine">) => {
         known = waiting.length;
         await new Promise(setImmediate);
       }
-      await flush();
+      if (underWay.size >= mostUnderWay) {
+        await Promise.race(underWay);
+        continue;
+      }
+      // The next must not begin only to find that this one has not taken its rows yet.
+      await new Promise<void>((onTaken) => {
+        const begun = flush(onTaken).finally(() => underWay.delete(begun));
+        underWay.add(begun);
+      });
     }
     working = false;
   };

@@ -60,13 +60,17 @@ test("nobody is answered before the disk has what was committed, yet all hear of
   expect(answered).toEqual(["a", "b", "no"]);
 });
 
-test("what arrives while the disk is waited for shares the next transaction, and closing waits for it", async () => {
+test("what arrives while the disk is waited for is committed one transaction ahead, and answered after a sync of its own", async () => {
   const { group, add, syncs, stored } = onSlowDisk();
-  const first = group.write(add("a"));
+  const answered: string[] = [];
+  const write = (id: string) => group.write(add(id)).then(() => answered.push(id));
+  const first = write("a");
   await turns();
-  const later = ["b", "c", "d"].map((id) => group.write(add(id)));
+  const second = ["b", "c"].map(write);
   await turns();
-  expect([stored(), group.waiting(), syncs.length]).toEqual([["a"], 3, 1]);
+  const third = ["d", "e"].map(write);
+  await turns();
+  expect([stored(), group.waiting(), syncs.length, answered]).toEqual([["a", "b", "c"], 2, 1, []]);
   let isClosed = false;
   const closed = group.close().then(() => {
     isClosed = true;
@@ -74,22 +78,28 @@ test("what arrives while the disk is waited for shares the next transaction, and
   syncs[0]?.done();
   await first;
   await turns();
-  expect([stored(), syncs.length, isClosed]).toEqual([["a", "b", "c", "d"], 2, false]);
+  expect([stored(), syncs.length, answered, isClosed]).toEqual([["a", "b", "c", "d", "e"], 2, ["a"], false]);
   syncs[1]?.done();
-  await Promise.all([...later, closed]);
+  await Promise.all(second);
+  await turns();
+  expect([syncs.length, answered, isClosed]).toEqual([3, ["a", "b", "c"], false]);
+  syncs[2]?.done();
+  await Promise.all([...third, closed]);
 });
 
-test("a disk that fails refuses whoever waited, and nothing is written any more", async () => {
+test("a disk that fails refuses whoever waited, those one transaction ahead too, and nothing is written any more", async () => {
   const { group, add, syncs, stored } = onSlowDisk();
   expect(group.checkWritable()).toBeUndefined();
   const waited = ["a", "b"].map((id) => group.write(add(id)));
   await turns();
-  const queued = group.write(add("c"));
+  const ahead = group.write(add("c"));
+  await turns();
+  const queued = group.write(add("d"));
   syncs[0]?.fail(Object.assign(new Error("EIO: i/o error, fdatasync"), { code: "EIO" }));
-  const late = Promise.allSettled([...waited, queued]).then(() => group.write(add("d")));
-  for (const refused of [...waited, queued, late]) await expect(refused).rejects.toMatchObject({ code: "unavailable" });
+  const late = Promise.allSettled([...waited, ahead, queued]).then(() => group.write(add("e")));
+  for (const refused of [...waited, ahead, queued, late]) await expect(refused).rejects.toMatchObject({ code: "unavailable" });
   expect(() => group.checkWritable()).toThrow(expect.objectContaining({ code: "unavailable" }) as Error);
   await turns();
-  expect([stored(), syncs.length, group.waiting()]).toEqual([["a", "b"], 1, 0]);
+  expect([stored(), syncs.length, group.waiting()]).toEqual([["a", "b", "c"], 1, 0]);
   await group.close();
 });

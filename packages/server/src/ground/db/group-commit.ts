@@ -14,6 +14,12 @@ interface Needs {
   readonly sync: () => Promise<void>;
 }
 
+/** A transaction that is committed, and not yet on disk. */
+interface Committed {
+  readonly units: readonly Waiting[];
+  readonly answers: readonly (() => void)[];
+}
+
 interface Waiting {
   readonly run: (tx: Handle) => Promise<unknown>;
   readonly resolve: (value: unknown) => void;
@@ -26,14 +32,16 @@ const unitsPerCommit = 128;
 /**
  * Lets the writes of the same few milliseconds share one transaction, and so one sync to disk. Units run one after another, each in a
  * savepoint; a unit that throws undoes only itself. Nobody is answered before COMMIT: if that fails, every unit of the transaction failed. Then
- * everybody hears what was changed, the disk is waited for, and only then are answers given; what arrives meanwhile gathers for the next transaction.
- * If the disk fails, they are refused, and nothing is written any more.
+ * everybody hears what was changed, the disk is waited for, and only then are answers given. What arrives meanwhile is committed too, one transaction
+ * ahead, and synced next. If the disk fails, whoever waits is refused, and nothing is written any more.
  */
 export const makeGroupCommit = ({ connection, tx, hearing, sync }: Needs) => {
   const queue: Waiting[] = [];
   let working: Promise<void> | undefined;
   let closed = false;
   let lost: Refusal | undefined;
+  /** The sync that is under way: one at a time, for a disk tells only once that it failed. */
+  let landing: Promise<void> = Promise.resolve();
 
   const checkWritable = (): void => {
     if (lost) throw lost;
@@ -60,15 +68,16 @@ export const makeGroupCommit = ({ connection, tx, hearing, sync }: Needs) => {
     }
   };
 
-  const commitSome = async (): Promise<void> => {
+  /** Answers undefined where the transaction failed, and with it all its units. */
+  const commitSome = async (): Promise<Committed | undefined> => {
     const taken: Waiting[] = [];
-    const settle: (() => void)[] = [];
+    const answers: (() => void)[] = [];
     const changed: Change[] = [];
     try {
       say("begin immediate");
       for (let unit = queue.shift(); unit; unit = taken.length < unitsPerCommit ? queue.shift() : undefined) {
         taken.push(unit);
-        settle.push(await runUnit(unit, changed));
+        answers.push(await runUnit(unit, changed));
       }
       say("commit");
     } catch (error) {
@@ -79,17 +88,20 @@ export const makeGroupCommit = ({ connection, tx, hearing, sync }: Needs) => {
       }
       if (taken.length === 0) taken.push(...queue.splice(0));
       for (const unit of taken) unit.reject(asRefusal(error));
-      return;
+      return undefined;
     }
     for (const change of changed) hearing.deliver(change);
+    return { units: taken, answers };
+  };
+
+  const land = async ({ units, answers }: Committed): Promise<void> => {
     try {
-      await sync();
+      if (!lost) await sync();
     } catch (error) {
       lost = asUnsynced(error);
-      for (const unit of [...taken, ...queue.splice(0)]) unit.reject(lost);
-      return;
     }
-    for (const answer of settle) answer();
+    if (lost) for (const unit of [...units, ...queue.splice(0)]) unit.reject(lost);
+    else for (const answer of answers) answer();
   };
 
   const work = async (): Promise<void> => {
@@ -100,7 +112,10 @@ export const makeGroupCommit = ({ connection, tx, hearing, sync }: Needs) => {
         known = queue.length;
         await new Promise(setImmediate);
       }
-      await commitSome();
+      const committed = await commitSome();
+      if (!committed) continue;
+      await landing;
+      landing = land(committed);
     }
     working = undefined;
   };
@@ -121,6 +136,7 @@ export const makeGroupCommit = ({ connection, tx, hearing, sync }: Needs) => {
     close: async (): Promise<void> => {
       closed = true;
       await working;
+      await landing;
     },
   };
 };
