@@ -18,6 +18,7 @@ const showing = new Set([
   "getApiKey",
   "getOauth2Token",
   "createWorkloadToken",
+  "readVariables",
 ]);
 
 /** Keys and tokens of the forms that Legate gives out. */

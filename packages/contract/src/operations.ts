@@ -12,9 +12,11 @@ import * as providers from "./providers.ts";
 import * as resources from "./resources.ts";
 import * as tenants from "./tenants.ts";
 import * as users from "./users.ts";
+import * as who from "./whoami.ts";
 
 /** Every operation of the native wire, by its id. What is absent here is absent from the service. */
 export const operations = {
+  whoami: who.whoami,
   createTenant: tenants.createTenant,
   listTenants: tenants.listTenants,
   getTenant: tenants.getTenant,
@@ -96,6 +98,7 @@ export const operations = {
   listIntegrations: projects.listIntegrations,
   getIntegration: projects.getIntegration,
   deleteIntegration: projects.deleteIntegration,
+  readVariables: projects.readVariables,
   getAgentImpact: impact.getAgentImpact,
   getUserImpact: impact.getUserImpact,
   getConnectionImpact: impact.getConnectionImpact,

@@ -274,3 +274,23 @@ export const deleteIntegration = operation({
   status: 204,
   refusals: ["project_unknown", "integration_unknown"],
 });
+
+export const readVariables = operation({
+  id: "readVariables",
+  noun,
+  summary: "Read the variables of the agent's own project, with their values",
+  method: "POST",
+  path: "/v1/credentials/variables",
+  rights: ["workload-token"],
+  body: z.strictObject({
+    project: projectName.optional().describe("The project the agent believes it belongs to: another one is refused."),
+    lane: laneName.optional().describe("The lane it runs in; one that the project does not know means the default set."),
+  }),
+  answer: z.object({
+    project: z.string(),
+    lane: z.string().optional().describe("The lane that was read; left out for the default set."),
+    variables: z.array(z.object({ name: z.string(), value: z.string() })).describe("By name."),
+  }),
+  status: 200,
+  refusals: ["project_unknown"],
+});

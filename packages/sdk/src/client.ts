@@ -2,6 +2,7 @@ import { type Broker, makeBroker } from "./broker.ts";
 import { type Call, makeCall } from "./call.ts";
 import { readEnvironment } from "./environment.ts";
 import { ConfigurationError } from "./errors.ts";
+import { makeNativeService } from "./native-service.ts";
 import { makeNouns, type Nouns } from "./nouns.ts";
 import { type LegateClientOptions, type Settings, settingsFrom } from "./settings.ts";
 
@@ -20,6 +21,8 @@ const brokers = new WeakMap<LegateClient, Broker>();
  * ```
  */
 export class LegateClient {
+  /** Who this client's key is, in which tenant, and what the server sees of the request. */
+  readonly whoami: Nouns["whoami"];
   readonly tenants: Nouns["tenants"];
   readonly operators: Nouns["operators"];
   readonly agents: Nouns["agents"];
@@ -54,6 +57,7 @@ export class LegateClient {
     this.#settings = settingsFrom(options);
     this.call = makeCall(this.#settings);
     const nouns = makeNouns(this.call);
+    this.whoami = nouns.whoami;
     this.tenants = nouns.tenants;
     this.operators = nouns.operators;
     this.agents = nouns.agents;
@@ -78,7 +82,7 @@ export class LegateClient {
     this.masterKey = nouns.masterKey;
     this.peppers = nouns.peppers;
     this.auditEvents = nouns.auditEvents;
-    brokers.set(this, makeBroker(this.#settings, this.call));
+    brokers.set(this, makeBroker(this.#settings, makeNativeService(this.#settings, this.call)));
   }
 
   /**

@@ -43,6 +43,8 @@ type WithBearer = CallOptions & { readonly bearer: string };
 
 /** Every operation of the contract as a method, grouped by noun. */
 export const makeNouns = (call: Call) => ({
+  /** Who this client's key is, in which tenant, and what the server sees of the request. */
+  whoami: (options?: CallOptions) => call(operations.whoami, { ...options }),
   /** For an admin of tenant `default`. */
   tenants: {
     /** The key in the answer is shown this once. */
@@ -233,6 +235,8 @@ export const makeNouns = (call: Call) => ({
   /** Asked with a workload token as `bearer`. Nothing is cached here: the wrappers do that. */
   credentials: {
     apiKey: (body: BodyOf<Ops["getApiKey"]>, options: WithBearer) => call(operations.getApiKey, { ...options, body }),
+    /** The variables of the agent's own project, with their values. */
+    variables: (body: BodyOf<Ops["readVariables"]>, options: WithBearer) => call(operations.readVariables, { ...options, body }),
     /** A token, or where the user must consent first: then the answer has `authorizationUrl`. */
     oauth2: (body: BodyOf<Ops["getOauth2Token"]>, options: WithBearer): Promise<AnswerOf<Ops["getOauth2Token"]>> =>
       call(operations.getOauth2Token, { ...options, body }),

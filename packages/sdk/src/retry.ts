@@ -4,7 +4,7 @@ import { LegateApiError, LegateConnectionError } from "./errors.ts";
 /** Waits longer than this are the caller's to decide. */
 const longestRetryAfterMs = 30_000;
 const transient = new Set([429, 502, 503, 504]);
-const safePosts = new Set(["createWorkloadToken", "getApiKey", "getOauth2Token"]);
+const safePosts = new Set(["createWorkloadToken", "getApiKey", "getOauth2Token", "readVariables"]);
 const neverSent = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "UND_ERR_CONNECT_TIMEOUT"]);
 
 /** Whether doing it twice does no more than doing it once. */

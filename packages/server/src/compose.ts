@@ -292,6 +292,8 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       grants,
       authorizationRequests,
       projects,
+      clock,
+      region: settings.region ?? "cn-beijing",
       /** The admin key, where this start made it: the only time it can be shown. */
       madeAdminKey,
       /** Stops what runs in the background, then what it stands on. */

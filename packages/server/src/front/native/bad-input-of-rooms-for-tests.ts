@@ -187,6 +187,7 @@ export const refusedByRooms: Partial<Record<OperationId, readonly Case[]>> = {
     { what: "a user token, and the agent trusts no issuer", body: { agent: "probe", userToken: "x" }, expect: [400, "user_token_invalid"] },
     { what: "a user id of more than 512 bytes", body: { agent: "probe", userId: "ä".repeat(300) }, expect: bad, at: "userId" },
   ],
+  readVariables: [{ what: "a project that is not the agent's", body: { project: "elsewhere" }, expect: [404, "project_unknown"] }],
   getApiKey: [
     { what: "a provider there is not", body: { provider: "nobody" }, expect: [404, "provider_unknown"] },
     { what: "a vault there is not", body: { provider: "weather", vault: "elsewhere" }, expect: [404, "provider_unknown"] },

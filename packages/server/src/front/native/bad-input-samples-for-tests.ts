@@ -36,6 +36,7 @@ export const oauth2 = { name: "calendar", type: "oauth2", clientId: "us", discov
 
 /** One good request of each operation, on what the test has made beforehand. */
 export const samples: Record<OperationId, Sample> = {
+  whoami: {},
   createTenant: { body: { name: "acme" } },
   listTenants: {},
   getTenant: tenant,
@@ -144,6 +145,7 @@ export const samples: Record<OperationId, Sample> = {
   listIntegrations: project,
   getIntegration: integration,
   deleteIntegration: integration,
+  readVariables: { body: { lane: "ppe_1" } },
   getAgentImpact: agent,
   getUserImpact: user,
   getConnectionImpact: connection,

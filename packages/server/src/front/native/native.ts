@@ -7,7 +7,7 @@ import type { Providers } from "../../access/providers/index.ts";
 import type { Connections, Sessions, Vault } from "../../access/vault/index.ts";
 import type { Audit, Chain } from "../../ground/audit/index.ts";
 import type { Db } from "../../ground/db/index.ts";
-import { anonymous } from "../../ground/kernel/index.ts";
+import { anonymous, type Clock } from "../../ground/kernel/index.ts";
 import type { DataKeyRotation, MasterKey, Peppers } from "../../ground/seal/index.ts";
 import type { Agents } from "../../identity/agents/index.ts";
 import type { Authn } from "../../identity/authn/index.ts";
@@ -37,6 +37,7 @@ import { serveResources } from "./resources.ts";
 import { type Prove, prefix, serveOn } from "./serve.ts";
 import { serveTenants } from "./tenants.ts";
 import { serveUsers } from "./users.ts";
+import { serveWhoami } from "./whoami.ts";
 import { serveWorkloadTokens } from "./workload-tokens.ts";
 
 /** The rooms this wire speaks for. */
@@ -62,6 +63,8 @@ export interface NativeRooms {
   readonly peppers: Peppers;
   readonly tenants: Tenants;
   readonly operators: Operators;
+  readonly region: string;
+  readonly clock: Clock;
 }
 
 /** This wire as an OpenAPI document, for a server at this origin. Its version is the document's, not the server's. */
@@ -111,6 +114,7 @@ export const serveNative = async (app: FastifyInstance, rooms: NativeRooms): Pro
       serveImpact(serve, rooms);
       serveKeys(serve, rooms);
       serveAuditEvents(serve, rooms);
+      serveWhoami(serve, rooms);
       done();
     },
     { prefix },

@@ -86,4 +86,31 @@ eachStore("projects on the native wire", (fresh) => {
     expect((await get("/default/variables/A")).json<Failure>().error.code).toBe("variable_unknown");
     expect((await get("/default/integrations/maps")).json<Failure>().error.code).toBe("integration_unknown");
   });
+
+  test("an agent reads the values of its own project with a workload token, and of no other; an operator's key does not", async () => {
+    wire = await openWire(await fresh());
+    await put("shop", {});
+    for (const [name, project] of [
+      ["scout", "shop"],
+      ["other", "default"],
+    ])
+      await wire.ask({ method: "POST", url: "/v1/agents", body: { name, project } });
+    await put("shop/variables/A", { value: "1" });
+    await put("shop/variables/A", { value: "2", lane: "ppe_1" });
+    const tokenOf = async (agent: string) =>
+      (await wire.ask({ method: "POST", url: "/v1/workload-tokens", body: { agent } })).json<{ token: string }>().token;
+    const read = async (body: unknown, key?: string) =>
+      (await wire.ask({ method: "POST", url: "/v1/credentials/variables", body, ...(key !== undefined && { key }) })).json<Failure>();
+    const token = await tokenOf("scout");
+    expect(await read({}, token)).toEqual({ project: "shop", variables: [{ name: "A", value: "1" }] });
+    expect(await read({ project: "shop", lane: "ppe_1" }, token)).toEqual({
+      project: "shop",
+      lane: "ppe_1",
+      variables: [{ name: "A", value: "2" }],
+    });
+    expect((await read({ project: "shop" }, await tokenOf("other"))).error.code).toBe("project_unknown");
+    expect((await read({})).error.code).toBe("forbidden");
+    await put("shop", { agents: ["other"] });
+    expect((await read({}, token)).error.code).toBe("forbidden");
+  });
 });

@@ -13,7 +13,7 @@ import type { Serve } from "./serve.ts";
 
 interface Rooms {
   readonly db: Pick<Db, "read">;
-  readonly projects: Pick<Projects, "put" | "list" | "get" | "remove" | "variablesOf" | "integrationsOf">;
+  readonly projects: Pick<Projects, "put" | "list" | "get" | "remove" | "variablesOf" | "integrationsOf" | "variables">;
   readonly agents: Pick<Agents, "entriesToNames">;
 }
 
@@ -89,4 +89,9 @@ export const serveProjects = (serve: Serve, { db, projects, agents }: Rooms): vo
     encodeIntegration(await integrations.get(who.tenant, params.project, params.name)),
   );
   serve(operations.deleteIntegration, ({ who, params }) => integrations.remove(who, params.project, params.name));
+
+  serve(operations.readVariables, async ({ who, body }) => {
+    const { project, lane, variables: read } = await projects.variables(who, body);
+    return { project, lane, variables: read.map(({ name, value }) => ({ name, value })) };
+  });
 };
