@@ -1,17 +1,14 @@
-import { operations } from "@legate/contract";
 import { ExpiringCache } from "./cache.ts";
 import { type CredentialIdentity, credentialKey, requestKey } from "./cache-key.ts";
-import { type Call, isUnauthenticated } from "./call.ts";
 import type { AgentContextValues } from "./context.ts";
-import { AuthorizationRequiredError, ConfigurationError } from "./errors.ts";
+import { AuthorizationRequiredError } from "./errors.ts";
 import { Flights } from "./flights.ts";
-import { type Identity, identityOf } from "./identity.ts";
-import { makeLocalAgent } from "./local-agent.ts";
+import type { Identity } from "./identity.ts";
 import { orAbort } from "./pause.ts";
 import { type PollOptions, poll } from "./poll.ts";
-import { isTransient } from "./retry.ts";
+import type { Asker, Bearer, Lease, Limits, Pending, Service, StsQuestion, TokenQuestion } from "./service.ts";
 import type { Settings } from "./settings.ts";
-import type { AccessToken, BodyOf, Flow, PendingConsent, WorkloadToken } from "./wire.ts";
+import type { Flow, StsCredential } from "./wire.ts";
 
 /** Shows the user where to consent. The credential is polled for once it returns. */
 export type OnAuthUrl = (url: string, session: { readonly sessionUri: string }) => void | Promise<void>;
@@ -52,33 +49,45 @@ export interface ApiKeyRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What a broker may be told beside the request itself. */
+interface Told {
+  /** Which agent acts, where the service leaves that open. */
+  readonly agent?: string | undefined;
+}
+
+/** An access token, as every service may be asked for one. */
+interface TokenTold extends AccessTokenRequest, Told {
+  /** Instead of the context's. */
+  readonly customState?: string | undefined;
+  /** Whether a consent that is needed is waited for; left out, it is where `onAuthUrl` could tell the user. */
+  readonly pollForToken?: boolean | undefined;
+}
+
+/** What temporary cloud credentials are asked with. */
+export interface StsRequest extends StsQuestion {
+  /** Asks again even where memory holds credentials. */
+  readonly fresh?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** Gets credentials for whoever the context names, asking the server no more often than needed. */
 export type Broker = ReturnType<typeof makeBroker>;
 
+/** Whoever gets credentials works with them for a while: the end of their life is not handed out. */
+const usableMs = (lifeMs: number): number => lifeMs - Math.min(300_000, lifeMs / 4);
+
 /** Makes the broker of one client. */
-export const makeBroker = (settings: Settings, call: Call) => {
+export const makeBroker = (settings: Pick<Settings, "cache" | "clock" | "random" | "sleep" | "timeoutMs">, service: Service) => {
   const { clock } = settings;
-  const workloadTokens = new ExpiringCache<WorkloadToken>({ entries: settings.cache.entries, clock });
+  const workloadTokens = new ExpiringCache<Lease>({ entries: settings.cache.entries, clock });
   const secrets = new ExpiringCache<string>({ entries: settings.cache.entries, clock });
+  const temporary = new ExpiringCache<StsCredential>({ entries: settings.cache.entries, clock });
   const flights = new Flights();
-  const localAgent = makeLocalAgent(settings, call);
 
-  const identity = (values: AgentContextValues) =>
-    identityOf(values, settings.workloadToken, (settings.agentKey ?? settings.operatorKey) !== undefined);
-
-  /** An agent key is its own agent; an operator key must say which. */
-  const agentFor = (who: Identity, signal: AbortSignal | undefined): Promise<string | undefined> | undefined => {
-    if (who.kind === "token" || settings.agentKey !== undefined) return undefined;
-    if (settings.operatorKey === undefined) {
-      throw new ConfigurationError("No credential: give `agentKey` (LEGATE_AGENT_KEY), or a workload token in the context or environment.");
-    }
-    return settings.agent === undefined ? flights.join("local-agent", signal, localAgent) : Promise.resolve(settings.agent);
-  };
-
-  const parts = (who: Identity, agent: string | undefined): CredentialIdentity => ({
+  const parts = (who: Identity, { credential, agent }: Asker): CredentialIdentity => ({
     kind: "workload-token",
-    url: settings.url,
-    credential: who.kind === "token" ? undefined : (settings.agentKey ?? settings.operatorKey),
+    url: service.place,
+    credential,
     agent,
     workloadToken: who.kind === "token" ? who.workloadToken : undefined,
     userToken: who.kind === "user-token" ? who.userToken : undefined,
@@ -92,7 +101,7 @@ export const makeBroker = (settings: Settings, call: Call) => {
   });
 
   /** The fresh value, else one load for all who ask; while the server is briefly away, a value that has not expired still serves. */
-  const cached = async <V extends string | WorkloadToken>(
+  const cached = async <V extends string | object>(
     cache: ExpiringCache<V>,
     key: string,
     signal: AbortSignal | undefined,
@@ -103,48 +112,51 @@ export const makeBroker = (settings: Settings, call: Call) => {
     try {
       return await flights.join(key, signal, load);
     } catch (error) {
-      const old = isTransient(error) ? cache.usable(key) : undefined;
+      const old = service.isPassing(error) ? cache.usable(key) : undefined;
       if (old === undefined) throw error;
       return old;
     }
   };
 
-  const fetchWorkloadToken = async (who: Identity, signal: AbortSignal | undefined): Promise<{ token: string; drop?: () => void }> => {
-    if (who.kind === "token") return { token: who.workloadToken };
-    const agent = await agentFor(who, signal);
-    const key = await credentialKey(parts(who, agent));
-    const body = {
-      ...(agent !== undefined && { agent }),
-      ...(who.kind === "user-token" && { userToken: who.userToken }),
-      ...(who.kind === "user-id" && { userId: who.userId }),
-    };
-    const answer = await cached(workloadTokens, key, signal, async (shared) => {
-      const fetched = await call(operations.createWorkloadToken, { body, signal: shared });
-      workloadTokens.set(key, fetched, fetched.expiresIn * 1000);
+  const fetchWorkloadToken = async (
+    who: Identity,
+    asker: Asker,
+    signal: AbortSignal | undefined,
+  ): Promise<Bearer & { readonly drop?: () => void }> => {
+    const key = await credentialKey(parts(who, asker));
+    if (who.kind === "token") return { token: who.workloadToken, key, asker };
+    const lease = await cached(workloadTokens, key, signal, async (shared) => {
+      const fetched = await service.workloadToken(who, asker, { signal: shared });
+      workloadTokens.set(key, fetched, fetched.lifeMs);
       return fetched;
     });
-    return { token: answer.token, drop: () => workloadTokens.drop(key, answer) };
+    return { token: lease.secret, key, asker, drop: () => workloadTokens.drop(key, lease) };
   };
 
   /** Uses a workload token. One that we fetched and the server refuses is dropped, and another is fetched, once. */
-  const withWorkloadToken = async <T>(who: Identity, signal: AbortSignal | undefined, use: (bearer: string) => Promise<T>): Promise<T> => {
-    const first = await fetchWorkloadToken(who, signal);
+  const withWorkloadToken = async <T>(
+    who: Identity,
+    asker: Asker,
+    signal: AbortSignal | undefined,
+    use: (bearer: Bearer) => Promise<T>,
+  ): Promise<T> => {
+    const { drop, ...bearer } = await fetchWorkloadToken(who, asker, signal);
     try {
-      return await use(first.token);
+      return await use(bearer);
     } catch (error) {
-      if (!first.drop || !isUnauthenticated(error)) throw error;
-      first.drop();
+      if (!drop || !service.isRefused(error)) throw error;
+      drop();
     }
-    return use((await fetchWorkloadToken(who, signal)).token);
+    return use(await fetchWorkloadToken(who, asker, signal));
   };
 
-  const accessToken = async (values: AgentContextValues, request: AccessTokenRequest): Promise<string> => {
+  const accessToken = async (values: AgentContextValues, request: TokenTold): Promise<string> => {
     const { signal } = request;
     signal?.throwIfAborted();
-    const who = identity(values);
-    const agent = await agentFor(who, signal);
+    const who = service.identity(values);
+    const asker = await service.asker(who, request.agent, signal);
     const key = await credentialKey({
-      ...parts(who, agent),
+      ...parts(who, asker),
       kind: "access-token",
       provider: request.provider,
       vault: request.vault,
@@ -156,7 +168,8 @@ export const makeBroker = (settings: Settings, call: Call) => {
     // M2M knows neither user nor consent.
     const consent = request.flow !== "M2M";
     const force = consent && request.forceAuthentication === true;
-    const body: BodyOf<typeof operations.getOauth2Token> = {
+    const customState = request.customState ?? values.customState;
+    const question: TokenQuestion = {
       provider: request.provider,
       ...(request.vault !== undefined && { vault: request.vault }),
       ...(request.flow !== undefined && { flow: request.flow }),
@@ -164,14 +177,14 @@ export const makeBroker = (settings: Settings, call: Call) => {
       ...(request.resource !== undefined && { resource: request.resource }),
       ...(request.audience !== undefined && { audience: request.audience }),
       ...(consent && request.callbackUrl !== undefined && { returnUrl: request.callbackUrl }),
-      ...(consent && values.customState !== undefined && { customState: values.customState }),
+      ...(consent && customState !== undefined && { customState }),
       ...(consent && request.customParameters !== undefined && { customParameters: { ...request.customParameters } }),
     };
-    const granted = (answer: AccessToken): string => {
-      // An unknown expiry is no expiry to count on: such a token is asked for each time.
-      const life = answer.expiresAt === undefined ? 0 : Date.parse(answer.expiresAt) - clock();
-      secrets.set(key, answer.accessToken, Math.min(life, settings.cache.accessTokenMs));
-      return answer.accessToken;
+    const ask = async (asked: TokenQuestion, limits: Limits): Promise<string | Pending> => {
+      const answer = await withWorkloadToken(who, asker, limits.signal, (bearer) => service.accessToken(asked, bearer, limits));
+      if ("url" in answer) return answer;
+      secrets.set(key, answer.secret, Math.min(answer.lifeMs, settings.cache.accessTokenMs));
+      return answer.secret;
     };
 
     if (!force && !request.fresh) {
@@ -180,69 +193,80 @@ export const makeBroker = (settings: Settings, call: Call) => {
     }
     const since = clock();
     // What the consent itself is asked with keeps flights apart, so that nobody's custom state travels through another's consent.
-    const flight = await requestKey(key, { ...body, force, fresh: request.fresh === true });
-    let first: string | PendingConsent;
+    const flight = await requestKey(key, { ...question, force, fresh: request.fresh === true });
+    let first: string | Pending;
     try {
-      first = await flights.join(flight, signal, async (shared) => {
-        const asked = { ...body, ...(force && { forceAuthentication: true }) };
-        const answer = await withWorkloadToken(who, shared, (bearer) =>
-          call(operations.getOauth2Token, { body: asked, bearer, signal: shared }),
-        );
-        return "authorizationUrl" in answer ? answer : granted(answer);
-      });
+      first = await flights.join(flight, signal, (shared) =>
+        ask({ ...question, ...(force && { forceAuthentication: true }) }, { signal: shared }),
+      );
     } catch (error) {
-      const old = !force && !request.fresh && isTransient(error) ? secrets.usable(key) : undefined;
+      const old = !force && !request.fresh && service.isPassing(error) ? secrets.usable(key) : undefined;
       if (old === undefined) throw error;
       return old;
     }
     if (typeof first === "string") return first;
 
-    const pending = { url: first.authorizationUrl, sessionUri: first.sessionUri };
-    if (!request.onAuthUrl) throw new AuthorizationRequiredError(request.provider, pending);
-    await orAbort(Promise.resolve(request.onAuthUrl(pending.url, { sessionUri: pending.sessionUri })), signal);
+    const pending = first;
+    if (request.onAuthUrl) {
+      await orAbort(Promise.resolve(request.onAuthUrl(pending.url, { sessionUri: pending.sessionUri })), signal);
+    }
+    if (!(request.pollForToken ?? request.onAuthUrl !== undefined)) throw new AuthorizationRequiredError(request.provider, pending);
     return poll(
       {
         pending,
         since,
         options: request.poll ?? {},
         signal,
+        isPassing: service.isPassing,
         // Never forced again: that would begin another consent instead of asking for this one.
         ask: async (polling, leftMs) => {
           const timeoutMs = Math.min(settings.timeoutMs, leftMs);
-          const answer = await withWorkloadToken(who, polling, (bearer) =>
-            call(operations.getOauth2Token, {
-              body: { ...body, sessionUri: pending.sessionUri },
-              bearer,
-              signal: polling,
-              timeoutMs,
-              retries: 0,
-            }),
-          );
-          return "authorizationUrl" in answer ? undefined : granted(answer);
+          const answer = await ask({ ...question, sessionUri: pending.sessionUri }, { signal: polling, timeoutMs, retries: 0 });
+          return typeof answer === "string" ? answer : undefined;
         },
       },
       settings,
     );
   };
 
-  const apiKey = async (values: AgentContextValues, request: ApiKeyRequest): Promise<string> => {
-    request.signal?.throwIfAborted();
-    const who = identity(values);
-    const agent = await agentFor(who, request.signal);
-    const { provider, vault } = request;
-    const key = await credentialKey({ ...parts(who, agent), kind: "api-key", provider, vault });
-    return cached(secrets, key, request.signal, async (signal) => {
-      const body = { provider, ...(vault !== undefined && { vault }) };
-      const answer = await withWorkloadToken(who, signal, (bearer) => call(operations.getApiKey, { body, bearer, signal }));
-      secrets.set(key, answer.apiKey, settings.cache.apiKeyMs);
-      return answer.apiKey;
+  const apiKey = async (values: AgentContextValues, request: ApiKeyRequest & Told): Promise<string> => {
+    const { signal, provider, vault } = request;
+    signal?.throwIfAborted();
+    const who = service.identity(values);
+    const asker = await service.asker(who, request.agent, signal);
+    const key = await credentialKey({ ...parts(who, asker), kind: "api-key", provider, vault });
+    return cached(secrets, key, signal, async (shared) => {
+      const question = { provider, ...(vault !== undefined && { vault }) };
+      const secret = await withWorkloadToken(who, asker, shared, (bearer) => service.apiKey(question, bearer, { signal: shared }));
+      secrets.set(key, secret, settings.cache.apiKeyMs);
+      return secret;
     });
   };
 
-  const workloadToken = async (values: AgentContextValues, signal: AbortSignal | undefined): Promise<string> => {
+  const stsCredential = async (values: AgentContextValues, request: StsRequest & Told): Promise<StsCredential> => {
+    const { signal, provider, durationSeconds, policy, sessionName } = request;
     signal?.throwIfAborted();
-    return (await fetchWorkloadToken(identity(values), signal)).token;
+    const who = service.identity(values);
+    const asker = await service.asker(who, request.agent, signal);
+    const question: StsQuestion = { provider, durationSeconds, policy, sessionName };
+    const key = await requestKey(await credentialKey({ ...parts(who, asker), kind: "sts", provider }), question);
+    const load = async (shared: AbortSignal) => {
+      const credential = await withWorkloadToken(who, asker, shared, (bearer) =>
+        service.stsCredential(question, bearer, { signal: shared }),
+      );
+      temporary.set(key, credential, usableMs(Date.parse(credential.expiration) - clock()));
+      return credential;
+    };
+    return request.fresh ? flights.join(`${key} fresh`, signal, load) : cached(temporary, key, signal, load);
   };
 
-  return { accessToken, apiKey, workloadToken };
+  const workloadToken = async (values: AgentContextValues, { signal, agent }: Told & { readonly signal?: AbortSignal | undefined }) => {
+    signal?.throwIfAborted();
+    const who = service.identity(values);
+    // A token that was given needs nobody to ask for it.
+    if (who.kind === "token") return who.workloadToken;
+    return (await fetchWorkloadToken(who, await service.asker(who, agent, signal), signal)).token;
+  };
+
+  return { accessToken, apiKey, stsCredential, workloadToken };
 };

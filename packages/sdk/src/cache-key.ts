@@ -1,6 +1,6 @@
 /** Everything that tells one credential from another. Each part is always present, so that none can be forgotten. */
 export interface CredentialIdentity {
-  readonly kind: "workload-token" | "access-token" | "api-key";
+  readonly kind: "workload-token" | "access-token" | "api-key" | "sts";
   readonly url: string;
   /** The key that asks. */
   readonly credential: string | undefined;

@@ -37,7 +37,7 @@ describe("a decorator", () => {
     expect(await key.call({}, {})).toBe("key-of-search-for-mail");
     const wat = requiresWorkloadAccessToken({ client, injectAs: "wat" })(async ({ wat: token }: { wat?: string }) => token, context);
     expect(await wat.call({}, {})).toBe("wat.1");
-    const sts = requiresStsToken()(async ({ stsCredential }: { stsCredential?: StsCredential }) => stsCredential, context);
+    const sts = requiresStsToken({ client })(async ({ stsCredential }: { stsCredential?: StsCredential }) => stsCredential, context);
     await expect(sts.call({}, {})).rejects.toMatchObject({ name: "NotOfferedError" });
   });
 

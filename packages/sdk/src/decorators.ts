@@ -26,7 +26,8 @@ export type CredentialDecorator<K extends string, V> = <
   context: ClassMethodDecoratorContext<This, (this: This, input: Input, ...rest: Rest) => Return>,
 ) => (this: This, input: Input, ...rest: Rest) => Return;
 
-const decorator = <K extends string, V>({ name, obtain }: Kind<V>): CredentialDecorator<K, V> => {
+/** The decorator of a kind of credential. */
+export const decorator = <K extends string, V>({ name, obtain }: Kind<V>): CredentialDecorator<K, V> => {
   return (method, context) => {
     if (context?.kind !== "method") throw new TypeError(`\`${name}\` can be injected into methods only.`);
     return inject(name, obtain, method) as typeof method;

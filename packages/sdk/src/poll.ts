@@ -1,6 +1,5 @@
 import { LegateApiError, PollTimeoutError } from "./errors.ts";
 import { linkedSignal } from "./pause.ts";
-import { isTransient } from "./retry.ts";
 import type { Settings } from "./settings.ts";
 
 /** How long and how often a pending consent is asked for. */
@@ -20,6 +19,8 @@ export interface Poll<T> {
   readonly since: number;
   /** Asks once, within `timeoutMs`; undefined while the consent is pending. */
   readonly ask: (signal: AbortSignal, timeoutMs: number) => Promise<T | undefined>;
+  /** Whether the same question may be answered a little later. */
+  readonly isPassing: (error: unknown) => boolean;
   readonly options: PollOptions;
   readonly signal: AbortSignal | undefined;
 }
@@ -46,7 +47,7 @@ export const poll = async <T>(given: Poll<T>, { clock, random, sleep }: Pick<Set
         if (answer !== undefined) return answer;
       } catch (error) {
         if (signal.aborted) throw signal.reason;
-        if (!isTransient(error)) throw error;
+        if (!given.isPassing(error)) throw error;
         if (error instanceof LegateApiError) askedWait = (error.retryAfter ?? 0) * 1000;
       }
       const wait = Math.max(askedWait, interval * (1 - random() / 4));

@@ -1,6 +1,5 @@
 import type { AccessTokenRequest, ApiKeyRequest, Broker } from "./broker.ts";
 import { brokerOf, environmentClient, type LegateClient } from "./client.ts";
-import { NotOfferedError } from "./errors.ts";
 import { type Given, inject, type Obtain, type Wanting } from "./inject.ts";
 import type { StsCredential } from "./wire.ts";
 
@@ -27,6 +26,7 @@ export interface StsCredentialOptions<K extends string = "stsCredential"> extend
   /** Narrows what the credential may do: JSON text. */
   readonly policy?: string | undefined;
   readonly sessionName?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A kind of credential: how it is obtained with these options, and the field it arrives in. */
@@ -47,13 +47,11 @@ export const apiKeyKind = (options: ApiKeyOptions<string>): Kind<string> => ({
 });
 export const workloadTokenKind = (options: WorkloadTokenOptions<string>): Kind<string> => ({
   name: options.injectAs ?? "workloadToken",
-  obtain: async (values) => from(options.client).workloadToken(values, options.signal),
+  obtain: async (values) => from(options.client).workloadToken(values, { signal: options.signal }),
 });
 export const stsCredentialKind = (options: StsCredentialOptions<string>): Kind<StsCredential> => ({
   name: options.injectAs ?? "stsCredential",
-  obtain: async () => {
-    throw new NotOfferedError("STS credentials");
-  },
+  obtain: async (values) => from(options.client).stsCredential(values, options),
 });
 
 /**
