@@ -3,7 +3,6 @@ import { type Call, makeCall } from "./call.ts";
 import { readEnvironment } from "./environment.ts";
 import { ConfigurationError } from "./errors.ts";
 import { makeNativeService } from "./native-service.ts";
-import { makeNativeService } from "./native-service.ts";
 import { makeNouns, type Nouns } from "./nouns.ts";
 import { type LegateClientOptions, type Settings, settingsFrom } from "./settings.ts";
 
