@@ -7,7 +7,7 @@ export interface ProviderRow {
   vault: Fixed<string>;
   name: Fixed<string>;
   type: Fixed<"api_key" | "oauth2" | "sts">;
-  kind: Fixed<string | null>;
+  kind: string | null;
   /** JSON array: agent ids, `label:...` or `*`. */
   agents: string;
   discovery_url: string | null;
@@ -30,6 +30,8 @@ export interface ProviderRow {
   description: ColumnType<string | null, string | null | undefined, string | null>;
   /** The redirect URI to send where it is not our own callback. */
   redirect_uri: ColumnType<string | null, string | null | undefined, string | null>;
+  /** Whether PKCE is sent; null is as the kind has it. */
+  pkce: ColumnType<number | null, number | null | undefined, number | null>;
   /** Of type `sts`: the role it hands out; null is the agent's own. */
   role_arn: ColumnType<string | null, string | null | undefined, string | null>;
   /** JSON object: what only one foreign wire says of it, by that wire. */
@@ -410,14 +412,15 @@ export interface PolicyRow {
   updated_at: number;
 }
 
-/** Which policy set decides at a gateway, and whether it blocks. */
+/** Which policy set decides at a gateway, and whether it blocks; a gateway at which none does has no row. */
 export interface GatewayPolicyRow {
   tenant_id: Fixed<string>;
   /** Its ARN. */
   gateway: Fixed<string>;
-  type: string;
-  set_id: string | null;
+  id: Fixed<string>;
+  type: Fixed<"AIGateway" | "AgentRunMCP">;
+  set_id: Fixed<string>;
   mode: "enforce" | "log_only";
-  attached_at: number | null;
+  attached_at: Fixed<number>;
   updated_at: number;
 }

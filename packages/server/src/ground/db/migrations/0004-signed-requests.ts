@@ -10,6 +10,9 @@ export const signedRequests = ({ text, integer }: Columns): readonly string[] =>
   `alter table providers add column description ${text}`,
   `alter table providers add column redirect_uri ${text}`,
   `alter table providers add column role_arn ${text}`,
+  `alter table providers add column pkce ${integer}`,
+  "create index providers_by_age on providers (tenant_id, vault, created_at, id)",
+  "create index issuers_by_age on issuers (tenant_id, created_at, id)",
 
   // Made when its first provider is, or by itself; `default` is there without a row.
   `create table token_vaults (tenant_id ${text} not null, name ${text} not null, description ${text}, foreign_attributes ${text},
@@ -19,11 +22,12 @@ export const signedRequests = ({ text, integer }: Columns): readonly string[] =>
   // A lasting key is an operator's or an agent's; a temporary one has an end, and carries the epochs that it was given in.
   `create table access_keys (id ${text} primary key, tenant_id ${text} not null, operator_id ${text}, agent_id ${text}, agent_epoch ${integer},
      user_id ${text}, user_epoch ${integer}, tenant_epoch ${integer}, role_arn ${text}, session_name ${text}, session_policy ${text},
-     sealed_secret ${text} not null, token_hash ${text}, pepper_id ${text}, description ${text}, created_at ${integer} not null,
+     sealed_secret ${text} not null, token_hash ${text}, description ${text}, created_at ${integer} not null,
      last_used_at ${integer}, expires_at ${integer})`,
   "create index access_keys_by_age on access_keys (tenant_id, created_at, id)",
   "create index access_keys_lasting on access_keys (tenant_id, created_at, id) where expires_at is null",
-  "create index access_keys_by_agent on access_keys (tenant_id, agent_id, created_at, id)",
+  "create index access_keys_lasting_by_agent on access_keys (tenant_id, agent_id, created_at, id) where expires_at is null",
+  "create index access_keys_temporary_by_agent on access_keys (tenant_id, agent_id, user_id, created_at, id) where expires_at is not null",
   "create index access_keys_by_user on access_keys (tenant_id, user_id, created_at, id) where user_id is not null",
   "create index access_keys_by_operator on access_keys (tenant_id, operator_id) where operator_id is not null",
   "create index access_keys_by_end on access_keys (expires_at) where expires_at is not null",
@@ -49,9 +53,9 @@ export const signedRequests = ({ text, integer }: Columns): readonly string[] =>
      version ${integer} not null, created_at ${integer} not null, updated_at ${integer} not null, primary key (id), unique (tenant_id, set_id, name))`,
   "create index policies_by_age on policies (tenant_id, set_id, created_at, id)",
   // Which set decides at which gateway: one at most.
-  `create table gateway_policies (tenant_id ${text} not null, gateway ${text} not null, type ${text} not null, set_id ${text}, mode ${text} not null,
-     attached_at ${integer}, updated_at ${integer} not null, primary key (tenant_id, gateway))`,
-  "create index gateway_policies_by_set on gateway_policies (tenant_id, set_id, attached_at, gateway)",
+  `create table gateway_policies (tenant_id ${text} not null, gateway ${text} not null, id ${text} not null, type ${text} not null, set_id ${text} not null,
+     mode ${text} not null, attached_at ${integer} not null, updated_at ${integer} not null, primary key (tenant_id, gateway))`,
+  "create index gateway_policies_by_set on gateway_policies (tenant_id, set_id, type, attached_at, id)",
 
   // How many of something a tenant has, for wires that tell it: kept with each change, never counted.
   `create table counters (tenant_id ${text} not null, name ${text} not null, count ${integer} not null, primary key (tenant_id, name))`,
