@@ -13,7 +13,7 @@ export {
   VariableError,
   WorkloadIdentityError,
 } from "./errors.ts";
-export { loadProjectEnv, type LoadProjectEnvOptions } from "./load-project-env.ts";
+export { loadProjectEnv, type LoadProjectEnvOptions, setProjectEnv, type SetProjectEnvOptions } from "./load-project-env.ts";
 export type { Log, LogEvent, Step } from "./log.ts";
 export { type PlainVar, ProjectEnvVar, ProjectEnvVars } from "./project-env.ts";
 export { HttpsProxy, HttpsProxy as httpsProxy } from "./proxy.ts";
