@@ -20,6 +20,7 @@ import {
   settleMasterKey,
   type Tell,
 } from "./ground/seal/index.ts";
+import { accessKeySealedColumns, makeAccessKeys } from "./identity/access-keys/index.ts";
 import { type Agents, makeAgents } from "./identity/agents/index.ts";
 import { makeAuthn } from "./identity/authn/index.ts";
 import { issuerSealedColumns, makeIssuers } from "./identity/issuers/index.ts";
@@ -95,7 +96,14 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       onSuspended: (tx, who): Promise<void> => sessions.stopAll(tx, who, "tenant_suspended"),
     });
     jobs.add(tenants.erase);
-    const operators = makeOperators({ db, audit, pepper, clock, random });
+    const operators = makeOperators({
+      db,
+      audit,
+      pepper,
+      clock,
+      random,
+      onAdminGone: (tx, who, id): Promise<void> => accessKeys.operatorRemoved(tx, who, id),
+    });
     const users = makeUsers({
       db,
       audit,
@@ -104,6 +112,7 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       onSuspended: (tx, who, id): Promise<void> => sessions.stop(tx, who, { kind: "user", id }, "user_suspended"),
       // Consents first: one that ends now stores nothing more, and one that has just stored something is found.
       onRevoked: async (tx, who, id): Promise<void> => {
+        await accessKeys.userRevoked(tx, who, id);
         await sessions.stop(tx, who, { kind: "user", id }, "user_revoked");
         await connections.userRevoked(tx, who, id);
       },
@@ -130,6 +139,7 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       holdProject: (tx, tenant, project): Promise<boolean> => projects.hold(tx, tenant, project),
       onSuspended: (tx, who, id): Promise<void> => sessions.stop(tx, who, { kind: "agent", id }, "agent_suspended"),
       onRemoved: async (tx, who, agentId): Promise<void> => {
+        await accessKeys.agentRemoved(tx, who, agentId);
         await sessions.stop(tx, who, { kind: "agent", id: agentId }, "agent_removed");
         await connections.agentRemoved(tx, who, agentId);
         await providers.agentRemoved(tx, who, agentId);
@@ -137,6 +147,8 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
         await projects.agentRemoved(tx, who, agentId);
       },
     });
+    const accessKeys = makeAccessKeys({ db, audit, seal, replay, clock, random, operators, agents });
+    jobs.add(accessKeys.prune);
     const signing = makeSigning({ db, audit, seal, clock, random });
     const chain = makeChain({
       db,
@@ -153,9 +165,23 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
     const dpop = makeDpop({ clock, replay, pepper });
     const workloadTokens = makeWorkloadTokens({ db, audit, clock, users, issuers, standing, tokens });
     const doorTokens = makeDoorTokens({ audit, clock, standing, tokens });
-    const authn = makeAuthn({ audit, limits, tenants, operators, agents, users, issuers, tokens, standing, dpop });
+    const authn = makeAuthn({
+      audit,
+      limits,
+      accessKeys,
+      rightsOf: () => Promise.resolve(() => false),
+      tenants,
+      operators,
+      agents,
+      users,
+      issuers,
+      tokens,
+      standing,
+      dpop,
+    });
 
     const connections = makeConnections({ db, audit, clock, random, seal });
+    const tokenVaults = makeVaults({ db, audit, clock, tenantMadeAt: async (tenant) => (await tenants.get(tenant)).createdAt });
     const providers = makeProviders({
       db,
       audit,
@@ -249,6 +275,7 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       columns: [
         ...providerSealedColumns,
         ...issuerSealedColumns,
+        ...accessKeySealedColumns,
         ...signingSealedColumns,
         ...vaultSealedColumns,
         ...projectSealedColumns,
@@ -273,6 +300,7 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       users,
       issuers,
       agents,
+      accessKeys,
       signing,
       dataKeys,
       masterKey,

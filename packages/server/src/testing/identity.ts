@@ -1,8 +1,9 @@
 import type { StoreAddress } from "../ground/db/index.ts";
 import { makeEgress } from "../ground/egress/index.ts";
 import { makeReplay } from "../ground/replay/index.ts";
+import { type AccessKeys, makeAccessKeys } from "../identity/access-keys/index.ts";
 import { type Agents, makeAgents } from "../identity/agents/index.ts";
-import { makeAuthn } from "../identity/authn/index.ts";
+import { makeAuthn, type RightsOf } from "../identity/authn/index.ts";
 import { makeIssuers } from "../identity/issuers/index.ts";
 import { makeOperators } from "../identity/operators/index.ts";
 import { makeSigning } from "../identity/signing/index.ts";
@@ -17,12 +18,15 @@ export const testPublicUrl = "http://127.0.0.1:8700";
 /** The real identity floor on a fresh store, with a clock moved by hand and loopback issuers allowed. */
 export const openIdentity = async (
   address: StoreAddress,
-  { isRevoked = () => Promise.resolve(false) }: { readonly isRevoked?: Parameters<typeof makeTokens>[0]["isRevoked"] } = {},
+  {
+    isRevoked = () => Promise.resolve(false),
+    rightsOf = () => Promise.resolve(() => false),
+  }: { readonly isRevoked?: Parameters<typeof makeTokens>[0]["isRevoked"]; readonly rightsOf?: RightsOf } = {},
 ) => {
   const hand = handClock();
   const ground = await openGround(address, hand.clock);
   const egress = makeEgress({ allow: ["127.0.0.0/8"] });
-  const operators = makeOperators(ground);
+  const operators = makeOperators({ ...ground, onAdminGone: (tx, who, id) => accessKeys.operatorRemoved(tx, who, id) });
   const tenants = makeTenants({
     ...ground,
     publicUrl: testPublicUrl,
@@ -30,7 +34,11 @@ export const openIdentity = async (
     onCreated: () => Promise.resolve(),
     onSuspended: () => Promise.resolve(),
   });
-  const users = makeUsers({ ...ground, onSuspended: () => Promise.resolve(), onRevoked: () => Promise.resolve() });
+  const users = makeUsers({
+    ...ground,
+    onSuspended: () => Promise.resolve(),
+    onRevoked: (tx, who, id) => accessKeys.userRevoked(tx, who, id),
+  });
   const issuers = makeIssuers({
     ...ground,
     egress,
@@ -43,15 +51,16 @@ export const openIdentity = async (
     issuerId: async (tenant, name) => (await issuers.get(tenant, name)).id,
     holdProject: () => Promise.resolve(false),
     onSuspended: () => Promise.resolve(),
-    onRemoved: () => Promise.resolve(),
+    onRemoved: (tx, who, id) => accessKeys.agentRemoved(tx, who, id),
   });
+  const replay = makeReplay(ground);
+  const accessKeys: AccessKeys = makeAccessKeys({ ...ground, replay, operators, agents });
   const signing = makeSigning(ground);
   const tokens = makeTokens({ ...ground, signing, tenants, isRevoked });
   const standing = makeStanding(ground);
   const workloadTokens = makeWorkloadTokens({ ...ground, users, issuers, standing, tokens });
-  const replay = makeReplay(ground);
   const dpop = makeDpop({ ...ground, replay });
-  const authn = makeAuthn({ ...ground, tenants, operators, agents, users, issuers, tokens, standing, dpop });
+  const authn = makeAuthn({ ...ground, accessKeys, rightsOf, tenants, operators, agents, users, issuers, tokens, standing, dpop });
   await tenants.ensureDefault();
   return {
     ...ground,
@@ -61,6 +70,7 @@ export const openIdentity = async (
     users,
     issuers,
     agents,
+    accessKeys,
     signing,
     tokens,
     standing,

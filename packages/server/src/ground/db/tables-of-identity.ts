@@ -166,9 +166,8 @@ export interface AccessKeyRow {
   /** JSON policy document that narrows it. */
   session_policy: Fixed<string | null>;
   sealed_secret: string;
-  /** Of a temporary key's security token. */
+  /** Of a temporary key's security token, keyed with the secret. */
   token_hash: Fixed<string | null>;
-  pepper_id: Fixed<string | null>;
   description: Fixed<string | null>;
   created_at: Fixed<number>;
   last_used_at: number | null;

@@ -5,4 +5,5 @@ export { isApiKey } from "./agent-key.ts";
 export { algorithmsOf, type ClientKey } from "./client-key.ts";
 export type { ClientKeys } from "./client-keys.ts";
 export { type Agents, makeAgents } from "./agents.ts";
+export { keyText } from "./key-text.ts";
 export { mayUse } from "./may-use.ts";

@@ -3,6 +3,7 @@ import { decodeJwt, decodeProtectedHeader } from "jose";
 import type { Audit } from "../../ground/audit/index.ts";
 import { anonymous, type Principal, Refusal } from "../../ground/kernel/index.ts";
 import type { Limits } from "../../ground/limits/index.ts";
+import type { AccessKeys } from "../access-keys/index.ts";
 import { type Agents, isApiKey } from "../agents/index.ts";
 import type { Issuers } from "../issuers/index.ts";
 import type { Operators } from "../operators/index.ts";
@@ -11,12 +12,16 @@ import { type DoorKind, type Dpop, type Epochs, kinds, type Standing, type Stand
 import type { Users } from "../users/index.ts";
 import { type AccessProof, makeByAccessToken, noAccess } from "./by-access-token.ts";
 import { type DoorProof, makeByDoorToken, noDoor } from "./by-door-token.ts";
+import { makeBySignature, maySpend, noKey, type RightsOf, type SignedProof } from "./by-signature.ts";
 import { makeGuard, type Source } from "./guard.ts";
 
 interface Needs {
   readonly audit: Audit;
   /** Hold every caller of every dialect, for all of them are proven here. Without them nobody is limited. */
   readonly limits?: Pick<Limits, "mayGuess" | "guessed" | "take" | "takeUnproven"> | undefined;
+  readonly accessKeys: Pick<AccessKeys, "signer" | "use">;
+  /** What a role permits: the roles of agents are another room's. */
+  readonly rightsOf: RightsOf;
   readonly tenants: Pick<Tenants, "isOpen">;
   readonly operators: Pick<Operators, "byKey">;
   readonly agents: Pick<Agents, "holderOf">;
@@ -104,7 +109,8 @@ const from = (tenant: string, proof: Source) => {
   return { tenant, requestId: proof.requestId, ...(proof.address !== undefined && { address: proof.address }) };
 };
 
-export const makeAuthn = ({ audit, limits, tenants, operators, agents, users, issuers, tokens, standing, dpop }: Needs) => {
+export const makeAuthn = (needs: Needs) => {
+  const { audit, limits, accessKeys, rightsOf: permitted, tenants, operators, agents, users, issuers, tokens, standing, dpop } = needs;
   const guard = makeGuard({ audit, limits });
   const nobody = (tenant: string, source: Source): Principal => anonymous(tenant, source.requestId, source.address);
 
@@ -135,6 +141,8 @@ export const makeAuthn = ({ audit, limits, tenants, operators, agents, users, is
 
   const byDoorToken = makeByDoorToken({ tokens, stand });
 
+  const bySignature = makeBySignature({ accessKeys, rightsOf: permitted, stand });
+
   const byAgentKey = async (key: string, proof: Proof): Promise<Principal> => {
     const holder = await agents.holderOf(key);
     if (!holder) throw unauthenticated();
@@ -143,7 +151,7 @@ export const makeAuthn = ({ audit, limits, tenants, operators, agents, users, is
     return { ...place, caller: { kind: "agent", id: agent.id }, agent, actors: [agent.id], method: "agent_key" };
   };
 
-  const byWorkloadToken = async (token: string, proof: Proof): Promise<Principal> => {
+  const byWorkloadToken = async (token: string, proof: Source): Promise<Principal> => {
     const claims = await tokens.verify("workload", token);
     const place = from(claims.tenant, proof);
     const { agent, user } = await stand(claims.tenant, proof, claims.agentId, claims.user?.id, {
@@ -159,6 +167,11 @@ export const makeAuthn = ({ audit, limits, tenants, operators, agents, users, is
       actors: [agent.id],
       method: "workload_token",
     };
+  };
+
+  const workloadOf = (token: string, source: Source): Promise<Principal> => {
+    if (token.length > longest) throw unauthenticated();
+    return byWorkloadToken(token, source);
   };
 
   const byUserToken = async (token: string, proof: Proof): Promise<Principal> => {
@@ -230,6 +243,44 @@ export const makeAuthn = ({ audit, limits, tenants, operators, agents, users, is
     proveDoor: async (proof: DoorProof, kind: DoorKind): Promise<Principal> => {
       const { who } = await guard(proof, async () => ({ who: await byDoorToken(proof, kind) }), { guess: () => "token", refusal: noDoor });
       return who;
+    },
+
+    /**
+     * Whose access key signed a request, within the limits that hold them. No request is taken twice: it counts as used once everything else held.
+     * @throws Refusal unauthenticated, access_key_unknown, signature_mismatch, request_time_skewed, security_token_invalid, nonce_used, agent_suspended,
+     * user_suspended, rate_limited
+     */
+    proveSigned: async (proof: SignedProof): Promise<Principal> => {
+      const { who, signed } = await guard(proof, () => bySignature(proof), {
+        // Whoever merely has a wrong clock guesses nothing.
+        guess: ({ code }) => (code === "request_time_skewed" ? "token" : "key"),
+        refusal: noKey,
+      });
+      await accessKeys.use(who, signed);
+      return who;
+    },
+
+    /**
+     * Which agent asks, for whom, with a workload access token and nothing else.
+     * @throws Refusal unauthenticated, agent_suspended, user_suspended, rate_limited
+     */
+    proveWorkload: async ({ token, ...source }: Source & { readonly token: string }): Promise<Principal> => {
+      const { who } = await guard(source, async () => ({ who: await workloadOf(token, source) }), {
+        guess: () => "token",
+        refusal: unauthenticated,
+      });
+      return who;
+    },
+
+    /**
+     * For whom a workload access token is that somebody spends in a signed request. Who asked is counted already.
+     * @throws Refusal unauthenticated, also for a token of another agent or user than the caller may spend; agent_suspended, user_suspended
+     */
+    spend: async (who: Principal, token: string): Promise<Principal> => {
+      const spent = await workloadOf(token, { tenant: who.tenant, requestId: who.requestId, address: who.address });
+      if (maySpend(who, spent)) return spent;
+      await audit.refused(who, "request.refused", { details: { reason: "workload_token_of_another" } });
+      throw unauthenticated();
     },
 
     /** The limits and the record for a proof that another room looks at: an OAuth client's. */

@@ -1,3 +1,4 @@
+import type { Code } from "@legate/contract";
 import type { Audit } from "../../ground/audit/index.ts";
 import { anonymous, type Principal, Refusal } from "../../ground/kernel/index.ts";
 import type { Limits } from "../../ground/limits/index.ts";
@@ -20,7 +21,7 @@ export interface Source {
 /** What is said of a credential that is none. */
 export interface Unknown {
   /** What a credential that proved nothing was: keys are guessed, tokens mostly expire. */
-  readonly guess: () => "key" | "token";
+  readonly guess: (refusal: Refusal) => "key" | "token";
   /** The answer to a credential of another tenant than the address names: the same as to one that nobody has. */
   readonly refusal: () => Refusal;
 }
@@ -38,8 +39,15 @@ const refusalFrom = (check: () => void): Refusal | undefined => {
   }
 };
 
-const isGuess = (error: unknown): boolean =>
-  error instanceof Refusal && (error.code === "unauthenticated" || error.code === "client_unauthenticated");
+const guesses = new Set<Code>([
+  "unauthenticated",
+  "client_unauthenticated",
+  "access_key_unknown",
+  "signature_mismatch",
+  "request_time_skewed",
+  "security_token_invalid",
+]);
+const isGuess = (error: unknown): error is Refusal => error instanceof Refusal && guesses.has(error.code);
 
 /** The limits that everybody passes who proves something, whatever the proof is. */
 export const makeGuard = ({ audit, limits }: Needs) => {
@@ -59,7 +67,7 @@ export const makeGuard = ({ audit, limits }: Needs) => {
 
   /**
    * Looks at a credential only where its address has not guessed too often, counts those that are none, and holds whom it proves to their limits.
-   * @param identify Whom it proves. A Refusal `unauthenticated` or `client_unauthenticated` counts as a guess.
+   * @param identify Whom it proves. A Refusal that says that there is no such credential counts as a guess.
    * @throws Refusal rate_limited; what `identify` throws
    */
   return async <T extends { readonly who: Principal }>(source: Source, identify: () => Promise<T>, unknown: Unknown): Promise<T> => {
@@ -71,7 +79,7 @@ export const makeGuard = ({ audit, limits }: Needs) => {
       found = await identify();
       if (tenant !== undefined && tenant !== found.who.tenant) throw unknown.refusal();
     } catch (error) {
-      if (address !== undefined && isGuess(error)) limits?.guessed(address, unknown.guess());
+      if (address !== undefined && isGuess(error)) limits?.guessed(address, unknown.guess(error));
       throw error;
     }
     const over = limits && refusalFrom(() => take(found.who));

@@ -23,6 +23,8 @@ interface Needs {
   readonly pepper: Pepper;
   readonly clock: Clock;
   readonly random: Random;
+  /** Erases what rooms above hold for an admin who is deleted, or is none any more. */
+  readonly onAdminGone: (tx: Handle, who: Principal, id: string) => Promise<void>;
 }
 
 /** What an operator is made with. */
@@ -55,7 +57,7 @@ interface Known extends Holder {
 const unknown = (id: string) => new Refusal("operator_unknown", `There is no operator ${id}.`, { id });
 const isFirst = (message: string) => new Refusal("first_operator", message);
 
-export const makeOperators = ({ db, audit, pepper, clock, random }: Needs) => {
+export const makeOperators = ({ db, audit, pepper, clock, random, onAdminGone }: Needs) => {
   const cached = makeCache<Known>(db.changes, remembered, ({ operator }) => [
     ["operator", operator.id],
     ["tenant", operator.tenant],
@@ -174,10 +176,14 @@ export const makeOperators = ({ db, audit, pepper, clock, random }: Needs) => {
         if (role !== "admin" || expiresAt !== undefined) await keepAdmin(tx, who.tenant, id);
         const after = await operatorsTable.update(tx, who.tenant, id, { role, expiresAt });
         if (!after) throw unknown(id);
+        if (before.role === "admin" && role !== "admin") await onAdminGone(tx, who, id);
         await audit.record(tx, who, "operator.updated", { target: id, details: { role, expiresAt } });
         await db.changes.announce(tx, who.tenant, "operator", id);
         return after;
       }),
+
+    /** Nobody changes or removes the operator until the transaction ends. @throws Refusal operator_unknown */
+    hold,
 
     /** The key dies with it. @throws Refusal operator_unknown, last_admin, first_operator */
     remove: (who: Principal, id: string): Promise<void> =>
@@ -186,6 +192,7 @@ export const makeOperators = ({ db, audit, pepper, clock, random }: Needs) => {
         if (id === firstOperator.id) throw isFirst("The first operator cannot be deleted.");
         await keepAdmin(tx, who.tenant, id);
         await operatorsTable.remove(tx, who.tenant, id);
+        await onAdminGone(tx, who, id);
         await audit.record(tx, who, "operator.deleted", { target: id, details: { name, role } });
         await db.changes.announce(tx, who.tenant, "operator", id);
       }),
