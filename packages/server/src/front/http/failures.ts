@@ -39,7 +39,7 @@ export const retryAfter = ({ code, details }: Refusal): number | undefined => {
 };
 
 /** Keys and tokens of the forms that we give out. */
-const ours = /\b(?:sk|cs|op)_[0-9a-f]{40,}|\brt_[\w-]{40,}|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*/g;
+const ours = /\b(?:sk|cs|op|aks|st)_[0-9a-f]{40,}|\brt_[\w-]{40,}|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*/g;
 
 /** What an error says, for whoever asked. Errors name what was not found, and end in other people's logs: a key put where a name belongs is not named. */
 export const withoutKeys = (text: string): string => text.replaceAll(ours, "[hidden]");

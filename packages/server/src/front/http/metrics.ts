@@ -6,6 +6,10 @@ declare module "fastify" {
     /** What this route is called in metrics: an operation's id, or one word. */
     operation?: string;
   }
+  interface FastifyRequest {
+    /** The same, where the route alone does not say which operation it is. */
+    operation: string | undefined;
+  }
 }
 
 /** What is asked whenever metrics are read. */
@@ -38,8 +42,9 @@ export const countRequests = (app: FastifyInstance): { watch(watched: Watched): 
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
     registers,
   });
+  app.decorateRequest("operation", undefined);
   app.addHook("onResponse", (request, reply, done) => {
-    const operation = request.is404 ? "none" : (request.routeOptions.config.operation ?? "other");
+    const operation = request.is404 ? "none" : (request.operation ?? request.routeOptions.config.operation ?? "other");
     requests.inc({ operation, method: request.method, status: reply.statusCode });
     seconds.observe({ operation }, reply.elapsedTime / 1000);
     done();

@@ -23,6 +23,9 @@ test.each(["/", "//", "/coze", "/coze?x=//", "/cozen//token", "/v1//agents/", "/
 test.each([
   ["/coze/secret/env?project_id=%00", "/coze/-"],
   ["//coze//%zz", "/coze/-"],
+  ["/?x=%zz", "/"],
+  ["/t/acme/?x=%zz", "/"],
+  ["/%zz", "/-"],
   ["/t/acme/coze/%00", "/coze/-"],
   ["/v1/agents?x=%00", "/-"],
   ["/v1/coze/%00", "/-"],

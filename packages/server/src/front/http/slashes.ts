@@ -1,3 +1,5 @@
+const atRoot = /^(?:\/t\/[^/?]*)?\/(?:\?|$)/;
+
 /**
  * What is read kindly below some prefixes, of wires whose clients put addresses together as texts.
  * @param nowhere Where a URL goes that cannot be read; it begins with a slash.
@@ -14,6 +16,8 @@ export const kindlyBelow = (prefixes: readonly string[], nowhere: string) => {
     },
 
     /** Where a URL that cannot be read is refused: below the prefix it was meant for, so that it hears that wire's own words. */
-    refusedAt: (url: string): string => `${unread.find(([, meant]) => meant.test(url))?.[0] ?? ""}${nowhere}`,
+    refusedAt: (url: string): string =>
+      // The root has an address of its own, and may be a wire's.
+      atRoot.test(url) ? "/" : `${unread.find(([, meant]) => meant.test(url))?.[0] ?? ""}${nowhere}`,
   };
 };

@@ -86,6 +86,13 @@ export const makeTenants = ({ db, audit, clock, random, publicUrl, firstAdmin, o
     isOpen: async (name: string): Promise<boolean> =>
       isTenantName(name) && (await cached(name, () => tenantsTable.byId(db.read, name)))?.status === "active",
 
+    /** The 16 digits by which ARNs name a tenant; they never change. @throws Refusal tenant_unknown */
+    accountOf: async (name: string): Promise<string> => {
+      const tenant = await cached(name, () => tenantsTable.byId(db.read, name));
+      if (!tenant) throw unknown(name);
+      return tenant.accountId;
+    },
+
     /** Reads one row, to see that the store answers. @throws when it does not */
     ping: (): Promise<void> => tenantsTable.ping(db.read),
 
