@@ -1,6 +1,6 @@
-import type { OperatorRole, Principal } from "../../ground/kernel/index.ts";
+import { z } from "zod";
 import type { Arns } from "../../access/roles/index.ts";
-import type { z } from "zod";
+import type { OperatorRole, Principal } from "../../ground/kernel/index.ts";
 
 /** Which interface an operation belongs to: an action's name may stand in more than one of them. */
 export const versions = {
@@ -15,19 +15,42 @@ export const versions = {
 } as const;
 
 export type Version = keyof typeof versions;
+export type Interface = (typeof versions)[Version];
+
+/** Where a request came from, and whose address it came to. */
+export interface Source {
+  readonly tenant: string | undefined;
+  readonly requestId: string;
+  readonly address: string;
+}
 
 /** A parsed request. */
 export interface Call<P extends z.ZodObject> {
+  /** Who signed it; nobody where it needs no signature and has none. */
   readonly who: Principal;
   readonly params: z.output<P>;
   /** The ARNs of the caller's tenant. */
   readonly arns: Arns;
   /** The 16 digits of the caller's tenant. */
   readonly account: string;
+  /** For what proves itself by a parameter. */
+  readonly source: Source;
 }
 
 /** Who may ask: operators of a role by an access key of theirs, agents by their own, lasting or temporary, or anybody at all. */
 export type Caller = OperatorRole | "agent" | "temporary" | "anyone";
+
+/** What a refusal is about, where the same reason has several names on this wire. */
+export interface Naming {
+  /** Which kind of provider is meant; OAuth 2 unless it says so. */
+  readonly provider?: "OAuth2CredentialProvider" | "APIKeyCredentialProvider";
+  /** What cannot be deleted because something else holds it; the thing itself unless it says so. */
+  readonly conflict?: string;
+  /** The parameter that holds a policy. */
+  readonly policy?: string;
+  /** What a room calls a field, and the parameter that it came from; a room's name of no parameter here is not told. */
+  readonly fields?: Readonly<Record<string, string>>;
+}
 
 /** One action of this wire. */
 export interface Operation<P extends z.ZodObject = z.ZodObject> {
@@ -37,11 +60,14 @@ export interface Operation<P extends z.ZodObject = z.ZodObject> {
   readonly callers: readonly Caller[];
   /** Of the form and the query together, each decoded from text by a schema of `params.ts`; an unknown one is refused. */
   readonly params: P;
-  /** Answers the fields beside `RequestId`; undefined ones are left out. */
-  readonly act: (call: Call<P>) => Promise<object>;
+  readonly naming?: Naming;
+  /** Answers the fields beside `RequestId`; undefined ones are left out. A method, so that operations of all parameters stand in one list. */
+  act(call: Call<P>): Promise<object>;
 }
 
-export const operation = <P extends z.ZodObject>(given: Operation<P>): Operation<P> => given;
+/** Unknown parameters are refused, unless the schema says that it takes any. */
+export const operation = <P extends z.ZodObject>(given: Operation<P>): Operation =>
+  ({ ...given, params: given.params.def.catchall === undefined ? z.strictObject(given.params.shape) : given.params }) as Operation;
 
 /** What operators and admins may change, and auditors read. */
 export const writers = ["admin", "operator"] as const;

@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { Refusal } from "../../ground/kernel/index.ts";
+import { parseJson } from "../http/index.ts";
 
 /** Text, as the form carries it. */
 export const text = (longest: number) => z.string().min(1, "is empty").max(longest, `has more than ${longest} characters`);
@@ -18,15 +20,22 @@ export const whole = (least: number, most: number) =>
     .transform(Number)
     .refine((number) => number >= least && number <= most, `is not between ${least} and ${most}`);
 
-/** A list, map or object: one field whose value is JSON text. */
+/** Why a text is no JSON that this server reads, as far as may be told. */
+const faultOf = (error: unknown): string => {
+  const [issue] = error instanceof Refusal ? (error.details["issues"] as readonly { readonly message: string }[]) : [];
+  return issue?.message ?? "is not JSON";
+};
+
+/** A list, map or object: one field whose value is JSON text, read as strictly as a body of JSON. */
 export const json = <T extends z.ZodType>(shape: T) =>
   z
     .string()
+    .min(1, "is empty")
     .transform((value, context): unknown => {
       try {
-        return JSON.parse(value);
-      } catch {
-        context.addIssue({ code: "custom", message: "is no JSON text" });
+        return parseJson(Buffer.from(value, "utf8"));
+      } catch (error) {
+        context.addIssue({ code: "custom", message: faultOf(error) });
         return z.NEVER;
       }
     })
