@@ -42,6 +42,7 @@ export interface Sealed {
   readonly table:
     | "providers"
     | "issuers"
+    | "access_keys"
     | "connections"
     | "authorization_sessions"
     | "authorization_visits"
@@ -104,6 +105,15 @@ export const furnish = async (house: House, tenant: string, connections = 3): Pr
   const things: Sealed[] = [
     { table: "providers", column: "sealed_secret", id: provider.id, identity: `providers/${provider.id}/secret`, plain: providerSecret },
   ];
+  const access = await house.accessKeys.create(who, { rights: { agent: agent.name } });
+  const { accessKeyId, accessKeySecret } = access;
+  things.push({
+    table: "access_keys",
+    column: "sealed_secret",
+    id: accessKeyId,
+    identity: `access_keys/${accessKeyId}/secret`,
+    plain: accessKeySecret,
+  });
   const project = `project-${suffix}`;
   await house.projects.put(who, project, {});
   for (const lane of ["", "ppe_1"]) {

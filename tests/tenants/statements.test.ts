@@ -14,6 +14,7 @@ const all = ([...Object.values(operations)] as Operation[]).sort((one, other) =>
 const known: readonly (readonly [why: string, statement: RegExp])[] = [
   ["a key names its tenant", /from "agent_keys" where "hash" = \?/],
   ["a client secret names its tenant", /from "client_secrets" where "hash" = \?/],
+  ["an access key's id names its tenant", /from "access_keys" as "k" .*where "k"\."id" = \?/],
   ["a client's id names its tenant", /from "agents" where "id" = \?/],
   ["a client's id names its tenant", /from "clients" where "id" = \?/],
   ["a key names its tenant", /from "operators" as "o" .*where "o"\."key_hash" = \?/],

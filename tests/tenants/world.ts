@@ -52,6 +52,7 @@ export const furnish = async (many: ManyTenants, tenant: string, issuer: TestIss
   const { id: keyId = "", apiKey = "" } = await make("agents/probe/keys", {});
   const { apiKey: otherApiKey = "" } = await make("agents/other/keys", {});
   const { id: secretId = "" } = await make("agents/probe/client-secrets", {});
+  const { accessKeyId = "" } = await make("access-keys", { rights: { agent: "probe" } });
   const { publicKey } = generateKeyPairSync("ed25519");
   const { id: clientKeyId = "" } = await make("agents/probe/client-keys", { jwk: publicKey.export({ format: "jwk" }) });
   const redirectUris = [`https://${tenant}.example/callback`];
@@ -114,6 +115,7 @@ export const furnish = async (many: ManyTenants, tenant: string, issuer: TestIss
       keys: keyId,
       "client-secrets": secretId,
       "client-keys": clientKeyId,
+      "access-keys": accessKeyId,
       clients: client,
       resources: resource,
       users: user.id,

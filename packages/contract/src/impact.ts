@@ -38,6 +38,12 @@ export const impact = z.object({
   clientKeys: someOf(z.object({ id: z.string(), kid: z.string() }))
     .optional()
     .describe("Public keys whose private halves prove nothing from then on."),
+  accessKeys: someOf(z.object({ id: z.string() }))
+    .optional()
+    .describe("Access keys that sign nothing from then on."),
+  temporaryKeys: someOf(z.object({ id: z.string(), agent: z.string(), user: held.user, roleArn: z.string(), expiresAt: moment }))
+    .optional()
+    .describe("Temporary access keys that sign nothing from then on."),
   connections: someOf(z.object({ id: z.string(), ...held }))
     .optional()
     .describe("Connections that hold tokens now."),

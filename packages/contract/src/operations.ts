@@ -1,3 +1,4 @@
+import * as accessKeys from "./access-keys.ts";
 import * as agents from "./agents.ts";
 import * as audit from "./audit.ts";
 import * as clients from "./clients.ts";
@@ -47,6 +48,10 @@ export const operations = {
   listClientKeys: agents.listClientKeys,
   deleteClientKey: agents.deleteClientKey,
   listUsers: users.listUsers,
+  createAccessKey: accessKeys.createAccessKey,
+  listAccessKeys: accessKeys.listAccessKeys,
+  getAccessKey: accessKeys.getAccessKey,
+  deleteAccessKey: accessKeys.deleteAccessKey,
   getUser: users.getUser,
   suspendUser: users.suspendUser,
   resumeUser: users.resumeUser,

@@ -29,6 +29,7 @@ export class LegateClient {
   readonly keys: Nouns["keys"];
   readonly clientSecrets: Nouns["clientSecrets"];
   readonly clientKeys: Nouns["clientKeys"];
+  readonly accessKeys: Nouns["accessKeys"];
   readonly clients: Nouns["clients"];
   readonly resources: Nouns["resources"];
   readonly users: Nouns["users"];
@@ -64,6 +65,7 @@ export class LegateClient {
     this.keys = nouns.keys;
     this.clientSecrets = nouns.clientSecrets;
     this.clientKeys = nouns.clientKeys;
+    this.accessKeys = nouns.accessKeys;
     this.clients = nouns.clients;
     this.resources = nouns.resources;
     this.users = nouns.users;

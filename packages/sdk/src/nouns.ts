@@ -121,6 +121,16 @@ export const makeNouns = (call: Call) => ({
       clientKeysOf(call, agent).pages(query, options),
     all: (agent: string, query?: QueryOf<Ops["listClientKeys"]>, options?: CallOptions) => clientKeysOf(call, agent).all(query, options),
   },
+  /** Key pairs for signed requests. */
+  accessKeys: {
+    /** The secret in the answer is shown this once. */
+    create: (body: BodyOf<Ops["createAccessKey"]> = {}, options?: CallOptions) => call(operations.createAccessKey, { ...options, body }),
+    get: (id: string, options?: CallOptions) => call(operations.getAccessKey, { ...options, params: { id } }),
+    delete: async (id: string, options?: CallOptions): Promise<void> => {
+      await call(operations.deleteAccessKey, { ...options, params: { id } });
+    },
+    ...list((query: QueryOf<Ops["listAccessKeys"]>, options) => call(operations.listAccessKeys, { ...options, query })),
+  },
   /** Apps that people use: public OAuth clients. */
   clients: {
     create: (body: BodyOf<Ops["createClient"]>, options?: CallOptions) => call(operations.createClient, { ...options, body }),

@@ -81,6 +81,12 @@ export const refusedByRooms: Partial<Record<OperationId, readonly Case[]>> = {
     { what: "a key for encryption", body: { jwk: { ...publicJwk, use: "enc" } }, expect: bad, at: "jwk" },
     { what: "RSA of 512 bits", body: { jwk: { kty: "RSA", e: "AQAB", n: `s${"A".repeat(84)}Q` } }, expect: bad, at: "jwk" },
   ],
+  createAccessKey: [
+    { what: "an agent that does not exist", body: { rights: { agent: "nobody" } }, expect: [404, "agent_unknown"] },
+    { what: "rights there are not", body: { rights: "operator" }, expect: bad, at: "rights" },
+    { what: "an empty description", body: { description: "" }, expect: bad, at: "description" },
+  ],
+  listAccessKeys: [{ what: "an agent that does not exist", query: "agent=nobody", expect: [404, "agent_unknown"] }],
   createClient: [
     { what: "a name that is taken", body: { name: "victim", redirectUris: ["https://app.example/"] }, expect: [409, "client_exists"] },
     { what: "a name like an id", body: { name: `cli_${"0".repeat(32)}`, redirectUris: ["https://app.example/"] }, expect: bad, at: "name" },

@@ -80,6 +80,10 @@ export const samples: Record<OperationId, Sample> = {
   createClientKey: { ...agent, body: { jwk: publicJwk, description: "laptop" } },
   listClientKeys: agent,
   deleteClientKey: { params: { name: "probe", id: "ckey_0" }, missing: "key_unknown" },
+  createAccessKey: { body: { description: "laptop", rights: { agent: "probe" } } },
+  listAccessKeys: {},
+  getAccessKey: { params: { id: "ak_0" }, missing: "key_unknown" },
+  deleteAccessKey: { params: { id: "ak_0" }, missing: "key_unknown" },
   createClient: {
     body: { name: "fresh", title: "Fresh", redirectUris: ["https://app.example/callback"], scopes: ["read"] },
   },

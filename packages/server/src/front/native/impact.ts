@@ -5,6 +5,7 @@ import type { Providers } from "../../access/providers/index.ts";
 import type { Grants } from "../../access/grants/index.ts";
 import type { Connections, Of, Sessions } from "../../access/vault/index.ts";
 import type { Db } from "../../ground/db/index.ts";
+import type { AccessKeys } from "../../identity/access-keys/index.ts";
 import type { Agents } from "../../identity/agents/index.ts";
 import type { Issuers } from "../../identity/issuers/index.ts";
 import type { Users } from "../../identity/users/index.ts";
@@ -14,6 +15,7 @@ import type { Serve } from "./serve.ts";
 interface Rooms {
   readonly db: Pick<Db, "read">;
   readonly agents: Pick<Agents, "get" | "someKeys" | "someClientSecrets" | "someClientKeys" | "ofIssuer" | "entriesToNames">;
+  readonly accessKeys: Pick<AccessKeys, "someOf" | "someTemporary">;
   readonly users: Pick<Users, "get" | "ofIssuer">;
   readonly issuers: Pick<Issuers, "get">;
   readonly providers: Pick<Providers, "get">;
@@ -41,12 +43,17 @@ const encodeAuthorizations = ({ count, some }: Awaited<ReturnType<Sessions["some
 
 /** What a revocation would end, gathered from the rooms that hold it. */
 export const serveImpact = (serve: Serve, rooms: Rooms): void => {
-  const { db, agents, users, issuers, providers, clients, connections, sessions, grants } = rooms;
+  const { db, agents, accessKeys, users, issuers, providers, clients, connections, sessions, grants } = rooms;
 
   const vaultOf = async (tenant: string, of: Of) => ({
     connections: encodeConnections(await connections.someOf(tenant, of, mostNamed)),
     authorizations: encodeAuthorizations(await sessions.someOf(tenant, of, mostNamed)),
   });
+
+  const temporaryKeysOf = async (tenant: string, of: Parameters<AccessKeys["someTemporary"]>[1]): Promise<Impact["temporaryKeys"]> => {
+    const { count, some } = await accessKeys.someTemporary(tenant, of, mostNamed);
+    return { count, some: some.map(({ expiresAt, ...rest }) => ({ ...rest, expiresAt: moment(expiresAt) })) };
+  };
 
   serve(operations.getAgentImpact, async ({ who: { tenant }, params }): Promise<Impact> => {
     const { id } = await agents.get(tenant, params.name);
@@ -55,6 +62,8 @@ export const serveImpact = (serve: Serve, rooms: Rooms): void => {
       agentKeys: await agents.someKeys(tenant, id, mostNamed),
       clientSecrets: await agents.someClientSecrets(tenant, id, mostNamed),
       clientKeys: await agents.someClientKeys(tenant, id, mostNamed),
+      accessKeys: await accessKeys.someOf(tenant, id, mostNamed),
+      temporaryKeys: await temporaryKeysOf(tenant, { kind: "agent", id }),
       ...(await vaultOf(tenant, { kind: "agent", id })),
       grants: await grants.someOf(tenant, { kind: "agent", id }, mostNamed),
     };
@@ -64,6 +73,7 @@ export const serveImpact = (serve: Serve, rooms: Rooms): void => {
     const { id } = await users.get(tenant, params.id);
     return {
       workloadTokens: "minted_before",
+      temporaryKeys: await temporaryKeysOf(tenant, { kind: "user", id }),
       ...(await vaultOf(tenant, { kind: "user", id })),
       grants: await grants.someOf(tenant, { kind: "user", id }, mostNamed),
     };
