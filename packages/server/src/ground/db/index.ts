@@ -4,7 +4,7 @@ export type { Change, ChangeKind, Changes } from "./changes.ts";
 export { type Counter, counters } from "./counters-table.ts";
 export { isUniqueViolation, StoreBroken } from "./failures.ts";
 export { type Db, lockSqliteFolder, openDb, type StoreAddress, StoreInUse } from "./open.ts";
-export { legatesConnected } from "./postgres-pool.ts";
+export { legatesConnected } from "./postgres-connected.ts";
 export { prepared } from "./prepared.ts";
 export { checkSqliteStore, copyAtRest, copySqliteStore, replaceSqliteStore } from "./sqlite-copy.ts";
 export type { Handle, Row, Tables } from "./tables.ts";

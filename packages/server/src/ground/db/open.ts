@@ -1,13 +1,10 @@
 import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { Kysely, PostgresDialect } from "kysely";
+import { Kysely } from "kysely";
 import { type Changes, makeHearing, ownChanges } from "./changes.ts";
-import { asBroken, asContended, isBusy, isWorthRetrying, StoreBroken } from "./failures.ts";
+import { asBroken, isBusy, StoreBroken } from "./failures.ts";
 import { makeGroupCommit } from "./group-commit.ts";
 import { migrate } from "./migrate.ts";
-import { openPostgresFeed, publish } from "./postgres-feed.ts";
-import { openPostgresPool, whileServing } from "./postgres-pool.ts";
 import { readingInTurns } from "./reading-turns.ts";
 import { openSqliteConnection, type SqliteConnection } from "./sqlite-connection.ts";
 import { sqliteDialect } from "./sqlite-dialect.ts";
@@ -135,72 +132,13 @@ const openSqlite = async (path: string): Promise<Db> => {
   }
 };
 
-const attempts = 4;
-/** Milliseconds for connections to be closed in good order. */
-const closingPatience = 3_000;
-
-/** Goes on when the work is done, or when it has taken this long. */
-const within = async (milliseconds: number, work: Promise<unknown>): Promise<void> => {
-  const enough = new AbortController();
-  await Promise.race([work, sleep(milliseconds, undefined, { signal: enough.signal, ref: false }).catch(() => undefined)]);
-  enough.abort();
-};
-
-/** To each of the two pools. They are two so that a transaction never waits for a connection that another transaction's reader holds. */
-const connections = 10;
-
-const openPostgres = async (url: string): Promise<Db> => {
-  const pools: ReturnType<typeof openPostgresPool>[] = [];
-  const open = () => {
-    const pool = openPostgresPool(url, connections, whileServing);
-    pools.push(pool);
-    return new PostgresDialect({ pool });
-  };
-  // A migration may take long, and replicas that start meanwhile wait for it.
-  const first = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: openPostgresPool(url, 2) }) });
-  try {
-    await migrate(first, "postgres");
-  } finally {
-    await first.destroy();
-  }
-  const db = new Kysely<Tables>({ dialect: open() });
-  const read = new Kysely<Tables>({ dialect: readingInTurns(open()) });
-  const hearing = makeHearing();
-  const closePools = async () => {
-    await db.destroy();
-    await read.destroy();
-  };
-  const changes = await openPostgresFeed(url, read, hearing).catch(async (error: unknown) => {
-    await closePools();
-    throw error;
-  });
-  return {
-    engine: "postgres",
-    read,
-    write: async (unit) => {
-      for (let attempt = 1; ; attempt += 1) {
-        try {
-          const done = await db.transaction().execute((tx) => hearing.gather(tx, unit, publish));
-          for (const change of done.changes) hearing.deliver(change);
-          return done.value;
-        } catch (error) {
-          if (!isWorthRetrying(error)) throw error;
-          if (attempt >= attempts) throw asContended(error);
-        }
-      }
-    },
-    changes,
-    // Its disk is the server's business, which refuses by itself.
-    checkWritable: () => undefined,
-    waiting: () => pools.reduce((sum, pool) => sum + pool.waiting(), 0),
-    // A server that does not answer does not answer a good-bye either.
-    close: () => within(closingPatience, changes.close().then(closePools)),
-  };
-};
-
 /**
  * Opens the store and brings its schema up to date.
  * @throws StoreInUse when another process has the SQLite file; StoreBroken when it cannot be used
  */
-export const openDb = (address: StoreAddress): Promise<Db> =>
-  address.engine === "sqlite" ? openSqlite(address.path) : openPostgres(address.url);
+export const openDb = async (address: StoreAddress): Promise<Db> => {
+  if (address.engine === "sqlite") return openSqlite(address.path);
+  // Its driver takes memory, which whoever has no PostgreSQL need not spend.
+  const { openPostgres } = await import("./postgres.ts");
+  return openPostgres(address.url);
+};

@@ -354,7 +354,7 @@ export interface RoleRow {
   tenant_id: Fixed<string>;
   id: Fixed<string>;
   name: Fixed<string>;
-  arn: Fixed<string>;
+  arn: string;
   description: string | null;
   /** JSON array: agent ids, `label:...` or `*`. */
   agents: string;

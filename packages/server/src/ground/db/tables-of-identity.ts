@@ -113,8 +113,8 @@ export interface IssuerRow {
   tenant_id: Fixed<string>;
   id: Fixed<string>;
   name: Fixed<string>;
-  issuer: Fixed<string>;
-  discovery_url: Fixed<string>;
+  issuer: string;
+  discovery_url: string;
   /** JSON array of text. */
   audiences: string;
   subject_claim: string;
@@ -162,6 +162,8 @@ export interface AccessKeyRow {
   tenant_epoch: Fixed<number | null>;
   /** The role whose rights a temporary key has. */
   role_arn: Fixed<string | null>;
+  /** Null where no row has the role. */
+  role_id: Fixed<string | null>;
   session_name: Fixed<string | null>;
   /** JSON policy document that narrows it. */
   session_policy: Fixed<string | null>;

@@ -21,7 +21,7 @@ export const signedRequests = ({ text, integer }: Columns): readonly string[] =>
 
   // A lasting key is an operator's or an agent's; a temporary one has an end, and carries the epochs that it was given in.
   `create table access_keys (id ${text} primary key, tenant_id ${text} not null, operator_id ${text}, agent_id ${text}, agent_epoch ${integer},
-     user_id ${text}, user_epoch ${integer}, tenant_epoch ${integer}, role_arn ${text}, session_name ${text}, session_policy ${text},
+     user_id ${text}, user_epoch ${integer}, tenant_epoch ${integer}, role_arn ${text}, role_id ${text}, session_name ${text}, session_policy ${text},
      sealed_secret ${text} not null, token_hash ${text}, description ${text}, created_at ${integer} not null,
      last_used_at ${integer}, expires_at ${integer})`,
   "create index access_keys_by_age on access_keys (tenant_id, created_at, id)",
