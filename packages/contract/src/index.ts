@@ -6,7 +6,7 @@ export { client, clientChange, newClient } from "./clients.ts";
 export { type Code, codes } from "./codes.ts";
 export { connection, reservedParameters } from "./credentials.ts";
 export { errorAnswer } from "./errors.ts";
-export { pageQuery } from "./fields.ts";
+export { pageQuery, thingName, webUrl } from "./fields.ts";
 export { grant } from "./grants.ts";
 export { impact, mostNamed } from "./impact.ts";
 export { clientAuth, issuer, issuerChange, newIssuer } from "./issuers.ts";

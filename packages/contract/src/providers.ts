@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { agentRef } from "./agents.ts";
-import { moment, pageOf, pageQuery, scopes, text, thingName, webUrl } from "./fields.ts";
+import { moment, pageOf, pageQuery, scopes, text, textOrEmpty, thingName, webUrl } from "./fields.ts";
 import { clientAuth } from "./issuers.ts";
 import { operation } from "./operation.ts";
 
@@ -8,7 +8,20 @@ import { operation } from "./operation.ts";
 export const flow = z.enum(["USER_FEDERATION", "M2M", "ON_BEHALF_OF_TOKEN_EXCHANGE"]);
 
 /** Providers whose quirks are known; `oidc` and `oauth2` are the plain ones. */
-export const providerKind = z.enum(["oidc", "oauth2", "github", "google", "microsoft", "slack", "atlassian", "notion"]);
+export const providerKind = z.enum([
+  "oidc",
+  "oauth2",
+  "github",
+  "google",
+  "microsoft",
+  "slack",
+  "atlassian",
+  "notion",
+  "aliyun",
+  "alibabacloud",
+  "dingtalk",
+  "feishu",
+]);
 
 /** Who may use a thing: agents by name or id, `label:key` or `label:key=value`, or `*`. */
 export const mayUseEntry = z.union([z.literal("*"), z.string().regex(/^label:[A-Za-z0-9][A-Za-z0-9_.-]{0,62}(=.{0,200})?$/), agentRef]);
@@ -16,6 +29,8 @@ const agents = z
   .array(mayUseEntry)
   .max(500)
   .describe("Agents by name or id, `label:key`, `label:key=value`, or `*` (every agent an operator made). `*` when left out.");
+
+const description = textOrEmpty(2000);
 
 const oauth2Fields = {
   discoveryUrl: webUrl,
@@ -27,6 +42,12 @@ const oauth2Fields = {
   clientAuth,
   scopes: scopes.describe("Asked for where a request names none."),
   flows: z.array(flow).min(1).max(3).describe("The flows it serves; all when left out."),
+  redirectUri: webUrl.describe(
+    "Sent as the redirect URI in place of `callbackUrl`, to which it must forward the browser with all it brings.",
+  ),
+  pkce: z
+    .boolean()
+    .describe("Whether PKCE parameters are sent; only `false` for a server that refuses them, and never without a client secret."),
 };
 
 const newApiKeyProvider = z.strictObject({
@@ -34,6 +55,7 @@ const newApiKeyProvider = z.strictObject({
   name: thingName,
   vault: thingName.optional(),
   agents: agents.optional(),
+  description: description.optional(),
   apiKey: text(8192),
 });
 const newOauth2Provider = z.strictObject({
@@ -41,17 +63,35 @@ const newOauth2Provider = z.strictObject({
   name: thingName,
   vault: thingName.optional(),
   agents: agents.optional(),
+  description: description.optional(),
   kind: providerKind.optional(),
   ...z.strictObject(oauth2Fields).partial().required({ clientId: true }).shape,
 });
+const roleArn = text(512).describe("The name or ARN of the role that it hands out; the agent's own when left out.");
+const newStsProvider = z.strictObject({
+  type: z.literal("sts"),
+  name: thingName,
+  vault: thingName.optional(),
+  agents: agents.optional(),
+  description: description.optional(),
+  roleArn: roleArn.optional(),
+});
 /** What a credential provider is registered with, by its type. */
-export const newProvider = z.discriminatedUnion("type", [newApiKeyProvider, newOauth2Provider]);
+export const newProvider = z.discriminatedUnion("type", [newApiKeyProvider, newOauth2Provider, newStsProvider]);
 
 /** What a change may name depends on the provider's type; a field of the other type is refused. `null` empties. */
 export const providerChange = z.strictObject({
   agents: agents.optional(),
+  description: description.nullable().optional(),
   apiKey: text(8192).optional(),
-  ...z.strictObject(oauth2Fields).omit({ clientSecret: true, clientAuth: true, flows: true }).partial().shape,
+  roleArn: roleArn.nullable().optional(),
+  ...z.strictObject(oauth2Fields).pick({ clientId: true, scopes: true }).partial().shape,
+  discoveryUrl: webUrl.nullable().optional(),
+  authorizationEndpoint: webUrl.nullable().optional(),
+  tokenEndpoint: webUrl.nullable().optional(),
+  issuer: webUrl.nullable().optional(),
+  redirectUri: oauth2Fields.redirectUri.nullable().optional(),
+  pkce: oauth2Fields.pkce.nullable().optional(),
   clientSecret: oauth2Fields.clientSecret.nullable().optional(),
   clientAuth: clientAuth.nullable().optional(),
   flows: oauth2Fields.flows.nullable().optional(),
@@ -65,6 +105,7 @@ export const provider = z.object({
   type: z.enum(["api_key", "oauth2", "sts"]),
   status: z.enum(["active", "suspended"]),
   agents: z.array(z.string()),
+  description: z.string().optional(),
   kind: providerKind.optional(),
   discoveryUrl: z.string().optional(),
   authorizationEndpoint: z.string().optional(),
@@ -74,7 +115,13 @@ export const provider = z.object({
   clientAuth: clientAuth.optional(),
   scopes: z.array(z.string()).optional(),
   flows: z.array(flow).optional(),
-  callbackUrl: z.string().optional().describe("What to register at the provider as the redirect URI."),
+  callbackUrl: z
+    .string()
+    .optional()
+    .describe("What to register at the provider as the redirect URI, unless `redirectUri` stands in for it."),
+  redirectUri: z.string().optional(),
+  pkce: z.boolean().optional(),
+  roleArn: z.string().optional(),
   jwksUrl: z.string().optional().describe("Where the provider finds the key that verifies `private_key_jwt`."),
   warnings: z.array(z.string()).optional().describe("What looked wrong when it was last written, such as an address that does not answer."),
   createdAt: moment,

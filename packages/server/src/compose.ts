@@ -1,7 +1,7 @@
 import { makeClients } from "./access/clients/index.ts";
 import { grantsSealedColumns, makeAuthorizationRequests, makeFamilies, makeGrants, makeRevocations } from "./access/grants/index.ts";
 import { makeProjects, projectSealedColumns } from "./access/projects/index.ts";
-import { makeProviders, providerSealedColumns } from "./access/providers/index.ts";
+import { makeProviders, makeVaults, providerSealedColumns } from "./access/providers/index.ts";
 import { makeConnections, makeLogin, makeSessions, makeVault, vaultSealedColumns } from "./access/vault/index.ts";
 import { makeAudit, makeChain } from "./ground/audit/index.ts";
 import { openDb, type StoreAddress } from "./ground/db/index.ts";
@@ -191,6 +191,7 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       random,
       issuerOf: tenants.issuerOf,
       agents,
+      vaults: tokenVaults,
       clientAssertion: tokens.clientAssertion,
       onSuspended: (tx, who, id): Promise<void> => sessions.stop(tx, who, { kind: "provider", id }, "provider_suspended"),
       onRemoved: async (tx, who, id): Promise<void> => {
@@ -312,6 +313,7 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       doorTokens,
       authn,
       providers,
+      tokenVaults,
       connections,
       sessions,
       vault,

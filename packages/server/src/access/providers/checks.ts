@@ -61,6 +61,7 @@ export const makeChecks = ({ egress, metadata, limitMs }: Needs) => {
       authorizationEndpoint === undefined ? [] : answers("authorization endpoint", authorizationEndpoint, signal),
       tokenEndpoint === undefined ? [] : answers("token endpoint", tokenEndpoint, signal),
     ]);
-    return found.flat();
+    const pkceOff = provider.pkce === false ? ["PKCE is switched off: whoever catches a code may use it (RFC 9700 2.1.1)."] : [];
+    return [...pkceOff, ...found.flat()];
   };
 };

@@ -1,7 +1,7 @@
 import type { Egress } from "../../ground/egress/index.ts";
 import { Refusal } from "../../ground/kernel/index.ts";
 import { methodOf } from "./client-auth.ts";
-import { fixedEndpoints, kindOf } from "./kinds.ts";
+import { fixedEndpoints, kindOf, sendsPkce } from "./kinds.ts";
 import { bindingOf, type NewProvider, type Provider, type ProviderChange, scopesKey } from "./provider.ts";
 
 const invalid = (path: string, message: string, reason?: string) =>
@@ -29,10 +29,11 @@ export const drafted = (wanted: NewProvider, id: string, vault: string, now: num
     scopes,
     scopesKey: scopesKey(scopes),
     flows: oauth2?.flows,
-    description: undefined,
-    redirectUri: undefined,
-    roleArn: undefined,
-    foreign: {},
+    description: wanted.description || undefined,
+    redirectUri: oauth2?.redirectUri,
+    pkce: oauth2?.pkce,
+    roleArn: wanted.type === "sts" ? wanted.roleArn : undefined,
+    foreign: wanted.foreign ?? {},
     warnings: [],
     version: 1,
     createdAt: now,
@@ -46,11 +47,17 @@ export const secretIn = (given: NewProvider | ProviderChange): string | undefine
   return "clientSecret" in given ? (given.clientSecret ?? undefined) : undefined;
 };
 
-/** @throws Refusal provider_wrong_type for a field of the other type */
+/** What a provider of any type has. */
+const common = new Set(["agents", "description", "foreign"]);
+
+/** Which type a field belongs to; all others belong to `oauth2`. */
+const typeOfField: Readonly<Record<string, Provider["type"]>> = { apiKey: "api_key", roleArn: "sts" };
+
+/** @throws Refusal provider_wrong_type for a field of another type */
 export const requireFieldsOf = (type: Provider["type"], change: ProviderChange): void => {
   for (const [field, value] of Object.entries(change)) {
-    if (value === undefined || field === "agents") continue;
-    if ((field === "apiKey") !== (type === "api_key"))
+    if (value === undefined || common.has(field)) continue;
+    if ((typeOfField[field] ?? "oauth2") !== type)
       throw new Refusal("provider_wrong_type", `A provider of type ${type} has no ${field}.`, { field, type });
   }
 };
@@ -65,15 +72,21 @@ export const changed = (current: Provider, change: ProviderChange): Provider => 
   const next: Provider = {
     ...current,
     agents: change.agents ?? current.agents,
-    discoveryUrl: change.discoveryUrl ?? current.discoveryUrl,
-    authorizationEndpoint: change.authorizationEndpoint ?? current.authorizationEndpoint,
-    tokenEndpoint: change.tokenEndpoint ?? current.tokenEndpoint,
-    issuer: change.issuer ?? current.issuer,
+    kind: change.kind ?? current.kind,
+    description: orNone(change.description, current.description) || undefined,
+    discoveryUrl: orNone(change.discoveryUrl, current.discoveryUrl),
+    authorizationEndpoint: orNone(change.authorizationEndpoint, current.authorizationEndpoint),
+    tokenEndpoint: orNone(change.tokenEndpoint, current.tokenEndpoint),
+    issuer: orNone(change.issuer, current.issuer),
     clientId: change.clientId ?? current.clientId,
     clientAuth: orNone(change.clientAuth, current.clientAuth),
     scopes,
     scopesKey: scopesKey(scopes),
     flows: orNone(change.flows, current.flows),
+    redirectUri: orNone(change.redirectUri, current.redirectUri),
+    pkce: orNone(change.pkce, current.pkce),
+    roleArn: orNone(change.roleArn, current.roleArn),
+    foreign: { ...current.foreign, ...change.foreign },
   };
   // Where a browser is sent learns no secret.
   const learnsSecret = (provider: Provider) => bindingOf({ ...provider, authorizationEndpoint: undefined });
@@ -88,7 +101,7 @@ export const changed = (current: Provider, change: ProviderChange): Provider => 
  * @throws Refusal invalid_request that names what is missing, or what may not be reached
  */
 export const requireWhole = (provider: Provider, hasSecret: boolean, egress: Pick<Egress, "checkUrl">): void => {
-  if (provider.type === "api_key") return;
+  if (provider.type !== "oauth2") return;
   for (const path of ["discoveryUrl", "authorizationEndpoint", "tokenEndpoint"] as const) {
     const url = provider[path];
     if (url === undefined) continue;
@@ -110,6 +123,8 @@ export const requireWhole = (provider: Provider, hasSecret: boolean, egress: Pic
   } else if (new URL(discoveryUrl).search !== "" && !discoveryUrl.includes("/.well-known/"))
     throw invalid("discoveryUrl", "an issuer URL has no query");
   const method = methodOf(provider.clientAuth, kind.clientAuth, undefined);
+  // RFC 9700 2.1.1: without a secret, only PKCE keeps whoever catches a code from using it.
+  if (method === "none" && !sendsPkce(provider)) throw invalid("pkce", "a client without a secret needs PKCE");
   if (!hasSecret && method !== "none" && method !== "private_key_jwt")
     throw invalid(
       "clientSecret",

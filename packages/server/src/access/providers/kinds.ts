@@ -40,6 +40,14 @@ export interface Kind {
   readonly userTokenIn?: "authed_user";
   /** Answers name a token type of their own; the token is sent as a bearer token all the same. */
   readonly ownTokenTypes?: true;
+  /** It knows no PKCE (RFC 7636): its parameters are not sent. */
+  readonly noPkce?: true;
+  /** The parameter of the callback that holds the code, where it is not `code`. */
+  readonly codeIn?: string;
+  /** Its own names for what is sent to the token endpoint, by OAuth's; what has none here is not sent. */
+  readonly tokenParameters?: Readonly<Record<string, string>>;
+  /** Its own names for what the token endpoint answers, by OAuth's. */
+  readonly tokenMembers?: Readonly<Record<string, string>>;
   /** Its own words at a refresh for OAuth's `invalid_grant`. */
   readonly deadGrant: readonly string[];
   /** Its own words for a failure that passes. */
@@ -59,6 +67,14 @@ const plain = {
   errorsWithStatus200: false,
   deadGrant: [],
   passing: [],
+} as const;
+
+/** Alibaba Cloud's accounts, in China and elsewhere. */
+const alibabaAccounts = {
+  clientAuth: "client_secret_post",
+  // A refresh token comes only with `offline`.
+  authorizationParameters: { access_type: "offline" },
+  expiry: "always",
 } as const;
 
 export const kinds: Readonly<Record<KindName, Kind>> = {
@@ -164,9 +180,75 @@ export const kinds: Readonly<Record<KindName, Kind>> = {
     // https://developers.notion.com/reference/refresh-a-token
     refreshTokens: "rotate",
   },
+
+  aliyun: {
+    ...plain,
+    documentation: "https://help.aliyun.com/en/ram/access-alibaba-cloud-apis-from-a-web-application",
+    authorizationEndpoint: "https://signin.aliyun.com/oauth2/v1/auth",
+    tokenEndpoint: "https://oauth.aliyun.com/v1/token",
+    ...alibabaAccounts,
+  },
+
+  alibabacloud: {
+    ...plain,
+    documentation: "https://www.alibabacloud.com/help/en/ram/access-alibaba-cloud-apis-from-a-web-application",
+    authorizationEndpoint: "https://signin.alibabacloud.com/oauth2/v1/auth",
+    tokenEndpoint: "https://oauth.alibabacloud.com/v1/token",
+    ...alibabaAccounts,
+  },
+
+  dingtalk: {
+    ...plain,
+    documentation: "https://open.dingtalk.com/document/orgapp/tutorial-obtaining-user-personal-information",
+    authorizationEndpoint: "https://login.dingtalk.com/oauth2/auth",
+    // https://help.dingtalk.io/open/development/obtain-user-token
+    tokenEndpoint: "https://api.dingtalk.com/v1.0/oauth2/userAccessToken",
+    clientAuth: "client_secret_post",
+    // It takes `openid` or `openid corpid`, and nothing without a scope.
+    authorizationParameters: { scope: "openid", prompt: "consent" },
+    force: { prompt: "consent" },
+    takesTarget: false,
+    noPkce: true,
+    codeIn: "authCode",
+    tokenBody: "json",
+    tokenParameters: {
+      client_id: "clientId",
+      client_secret: "clientSecret",
+      grant_type: "grantType",
+      code: "code",
+      refresh_token: "refreshToken",
+    },
+    tokenMembers: {
+      access_token: "accessToken",
+      refresh_token: "refreshToken",
+      expires_in: "expireIn",
+      error: "code",
+      error_description: "message",
+    },
+    refreshTokens: "rotate",
+    expiry: "always",
+  },
+
+  feishu: {
+    ...plain,
+    documentation: "https://open.feishu.cn/document/common-capabilities/sso/api/obtain-oauth-code",
+    authorizationEndpoint: "https://accounts.feishu.cn/open-apis/authen/v1/authorize",
+    // https://open.feishu.cn/document/uAjLw4CM/ukTMukTMukTM/authentication-management/access-token/get-user-access-token
+    tokenEndpoint: "https://open.feishu.cn/open-apis/authen/v2/oauth/token",
+    clientAuth: "client_secret_post",
+    force: { prompt: "consent" },
+    takesTarget: false,
+    tokenBody: "json",
+    // https://open.feishu.cn/document/uAjLw4CM/ukTMukTMukTM/authentication-management/access-token/refresh-user-access-token: each is good for once.
+    refreshTokens: "rotate",
+    expiry: "always",
+  },
 };
 
 export const kindOf = (provider: Pick<Provider, "kind">): Kind => kinds[provider.kind ?? "oauth2"];
+
+/** Whether PKCE parameters are sent: as it is set, else unless the kind knows none. */
+export const sendsPkce = (provider: Pick<Provider, "kind" | "pkce">): boolean => provider.pkce ?? kindOf(provider).noPkce !== true;
 
 /** The addresses that need no metadata: those configured; else the kind's, whole, and only where no other server is named. */
 export const fixedEndpoints = (

@@ -5,8 +5,13 @@ import type { Foreign, Random } from "../../ground/kernel/index.ts";
 export type Flow = z.output<typeof flow>;
 export type KindName = z.output<typeof providerKind>;
 export type ClientAuthMethod = "client_secret_basic" | "client_secret_post" | "private_key_jwt" | "none";
-export type NewProvider = z.output<typeof newProvider>;
-export type ProviderChange = z.output<typeof providerChange>;
+/** `foreign` is what only one foreign wire says of it, by that wire. */
+export type NewProvider = z.output<typeof newProvider> & { readonly foreign?: Foreign | undefined };
+/** `kind` changes on wires where a provider's vendor may; `foreign` replaces what the wires named in it said before. */
+export type ProviderChange = z.output<typeof providerChange> & {
+  readonly kind?: KindName | undefined;
+  readonly foreign?: Foreign | undefined;
+};
 
 /** What gives credentials: an API key that is kept, or an OAuth 2 client at someone's authorization server. */
 export interface Provider {
@@ -37,6 +42,8 @@ export interface Provider {
   readonly description: string | undefined;
   /** What is sent as the redirect URI where it is not our own callback: an address that forwards to it. */
   readonly redirectUri: string | undefined;
+  /** Whether PKCE is sent; as the kind has it when undefined. */
+  readonly pkce: boolean | undefined;
   /** Of type `sts`: the name or ARN of the role it hands out; the agent's own where there is none. */
   readonly roleArn: string | undefined;
   /** What only one foreign wire says of it, by that wire: returned by it, read by nobody else. */
@@ -62,11 +69,9 @@ export const secretIdentity = (id: string): string => `providers/${id}/secret`;
 export const scopesKey = (scopes: readonly string[]): string => JSON.stringify([...new Set(scopes)].sort());
 
 /** Whom the client is registered with, and as whom. Tokens and codes had under one binding are never shown to another. */
-export const bindingOf = (provider: Provider): string =>
-  JSON.stringify([
-    provider.discoveryUrl ?? null,
-    provider.authorizationEndpoint ?? null,
-    provider.tokenEndpoint ?? null,
-    provider.issuer ?? null,
-    provider.clientId ?? null,
-  ]);
+export const bindingOf = ({ discoveryUrl, authorizationEndpoint, tokenEndpoint, issuer, clientId, kind }: Provider): string => {
+  const addresses = [discoveryUrl ?? null, authorizationEndpoint ?? null, tokenEndpoint ?? null];
+  // Where no address is given, the kind brings them.
+  const brought = addresses.every((address) => address === null) ? [kind ?? null] : [];
+  return JSON.stringify([...addresses, issuer ?? null, clientId ?? null, ...brought]);
+};

@@ -7,6 +7,7 @@ import type { Principal } from "../../ground/kernel/index.ts";
 import type { Agent } from "../../identity/agents/index.ts";
 import { openIdentity } from "../../testing/identity.ts";
 import { makeProviders } from "./providers.ts";
+import { makeVaults } from "./vaults.ts";
 
 /** The room on the real floors below it, on a fresh store; what it would ask of the vault is written down. */
 export const openProviders = async (
@@ -18,10 +19,12 @@ export const openProviders = async (
   const suspended: string[] = [];
   const removed: string[] = [];
   const rebound: string[] = [];
+  const vaultsOver = (db: Db) => makeVaults({ ...identity, db, tenantMadeAt: () => Promise.resolve(identity.clock()) });
   const over = (db: Db) =>
     makeProviders({
       ...identity,
       db,
+      vaults: vaultsOver(db),
       egress,
       issuerOf: identity.tenants.issuerOf,
       clientAssertion: identity.tokens.clientAssertion,
@@ -42,6 +45,7 @@ export const openProviders = async (
   return {
     ...identity,
     providers: over(identity.db),
+    vaults: vaultsOver(identity.db),
     /** The same room over a store that a test watches. */
     over,
     suspended,

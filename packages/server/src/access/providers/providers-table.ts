@@ -25,6 +25,7 @@ const toProvider = (row: Row<"providers">): Provider => ({
   flows: row.flows === null ? undefined : list<Flow>(row.flows),
   description: row.description ?? undefined,
   redirectUri: row.redirect_uri ?? undefined,
+  pkce: row.pkce === null ? undefined : row.pkce === 1,
   roleArn: row.role_arn ?? undefined,
   foreign: JSON.parse(row.foreign_attributes ?? "{}") as Foreign,
   warnings: list(row.warnings),
@@ -35,6 +36,7 @@ const toProvider = (row: Row<"providers">): Provider => ({
 
 /** What may change of a row. */
 const columnsOf = (provider: Provider) => ({
+  kind: provider.kind ?? null,
   agents: JSON.stringify(provider.agents),
   discovery_url: provider.discoveryUrl ?? null,
   authorization_endpoint: provider.authorizationEndpoint ?? null,
@@ -48,6 +50,7 @@ const columnsOf = (provider: Provider) => ({
   flows: provider.flows === undefined ? null : JSON.stringify(provider.flows),
   description: provider.description ?? null,
   redirect_uri: provider.redirectUri ?? null,
+  pkce: provider.pkce === undefined ? null : Number(provider.pkce),
   role_arn: provider.roleArn ?? null,
   foreign_attributes: Object.keys(provider.foreign).length === 0 ? null : JSON.stringify(provider.foreign),
   warnings: JSON.stringify(provider.warnings),
@@ -59,10 +62,10 @@ const columnsOf = (provider: Provider) => ({
 export const providersTable = {
   /** Answers false where the name is taken in the vault. */
   insert: async (tx: Handle, tenant: string, provider: Provider): Promise<boolean> => {
-    const { id, vault, name, type, kind, createdAt } = provider;
+    const { id, vault, name, type, createdAt } = provider;
     const row = await tx
       .insertInto("providers")
-      .values({ tenant_id: tenant, id, vault, name, type, kind: kind ?? null, created_at: createdAt, ...columnsOf(provider) })
+      .values({ tenant_id: tenant, id, vault, name, type, created_at: createdAt, ...columnsOf(provider) })
       .onConflict((c) => c.columns(["tenant_id", "vault", "name"]).doNothing())
       .returning("id")
       .executeTakeFirst();
@@ -86,8 +89,16 @@ export const providersTable = {
   },
 
   /** Oldest first, after `place`. */
-  list: async (db: Handle, tenant: string, vault: string, place: Place | undefined, limit: number): Promise<readonly Provider[]> => {
+  list: async (
+    db: Handle,
+    tenant: string,
+    vault: string,
+    place: Place | undefined,
+    limit: number,
+    type: Provider["type"] | undefined,
+  ): Promise<readonly Provider[]> => {
     let query = db.selectFrom("providers").selectAll().where("tenant_id", "=", tenant).where("vault", "=", vault);
+    if (type !== undefined) query = query.where("type", "=", type);
     if (place)
       query = query.where((eb) =>
         eb.or([eb("created_at", ">", place.at), eb.and([eb("created_at", "=", place.at), eb("id", ">", place.id)])]),
@@ -145,7 +156,15 @@ export const providersTable = {
     return row && toProvider(row);
   },
 
-  remove: async (tx: Handle, tenant: string, id: string): Promise<void> => {
-    await tx.deleteFrom("providers").where("tenant_id", "=", tenant).where("id", "=", id).execute();
+  /** Whether any stands in this vault. */
+  anyIn: async (db: Handle, tenant: string, vault: string): Promise<boolean> => {
+    const inVault = db.selectFrom("providers").select("id").where("tenant_id", "=", tenant).where("vault", "=", vault);
+    return (await inVault.limit(1).executeTakeFirst()) !== undefined;
+  },
+
+  /** Answers false where there is none. */
+  remove: async (tx: Handle, tenant: string, id: string): Promise<boolean> => {
+    const row = await tx.deleteFrom("providers").where("tenant_id", "=", tenant).where("id", "=", id).returning("id").executeTakeFirst();
+    return row !== undefined;
   },
 };

@@ -1,5 +1,5 @@
 import type { Audit } from "../../ground/audit/index.ts";
-import { type Db, type Handle, makeCache } from "../../ground/db/index.ts";
+import { counters, type Db, type Handle, makeCache } from "../../ground/db/index.ts";
 import type { Egress } from "../../ground/egress/index.ts";
 import { type Clock, type Page, type PageAsk, type Principal, pageFrom, placeOf, type Random, Refusal } from "../../ground/kernel/index.ts";
 import type { Seal } from "../../ground/seal/index.ts";
@@ -18,6 +18,8 @@ import {
 } from "./provider.ts";
 import { providersTable } from "./providers-table.ts";
 import { makeUpstream } from "./upstream.ts";
+import { defaultVault } from "./vault.ts";
+import type { Vaults } from "./vaults.ts";
 
 interface Needs {
   readonly db: Db;
@@ -29,6 +31,7 @@ interface Needs {
   /** The issuer URL of a tenant, without a final slash. */
   readonly issuerOf: (tenant: string) => string;
   readonly agents: Pick<Agents, "entriesToIds">;
+  readonly vaults: Pick<Vaults, "require" | "hold" | "countMade">;
   /** Signs a client assertion (RFC 7523 2.2). */
   readonly clientAssertion: (tenant: string, ask: { readonly clientId: string; readonly audience: string }) => Promise<string>;
   /** Ends the consents under way at a provider that is suspended. */
@@ -41,8 +44,6 @@ interface Needs {
   readonly limits?: { readonly callMs?: number; readonly checkMs?: number };
 }
 
-/** The vault that is meant where none is named. */
-const defaultVault = "default";
 /** Providers that are remembered by name. */
 const remembered = 5_000;
 /** How often a change is tried again that another one came before. */
@@ -55,13 +56,16 @@ export const suspended = (name: string): Refusal =>
   new Refusal("provider_suspended", `The credential provider ${name} is suspended.`, { provider: name });
 
 export const makeProviders = (needs: Needs) => {
-  const { db, audit, seal, egress, clock, random, issuerOf, agents, clientAssertion, onSuspended, onRemoved, onRebound, limits } = needs;
+  const { db, audit, seal, egress, clock, random, issuerOf, agents, vaults, clientAssertion } = needs;
+  const { onSuspended, onRemoved, onRebound, limits } = needs;
   const metadata = makeMetadata({ egress, clock });
   const warningsOf = makeChecks({ egress, metadata, limitMs: limits?.checkMs ?? 5_000 });
 
   const cached = makeCache<Provider>(db.changes, remembered, ({ id }) => [["provider", id]]);
 
   const callbackUrl = (tenant: string, providerId: string) => `${issuerOf(tenant)}/callback/${providerId}`;
+
+  const redirectUri = (tenant: string, provider: Provider) => provider.redirectUri ?? callbackUrl(tenant, provider.id);
 
   const secretOf = async (tenant: string, { id, sealedSecret }: Provider): Promise<string | undefined> =>
     sealedSecret === undefined ? undefined : seal.open(tenant, secretIdentity(id), sealedSecret);
@@ -96,8 +100,12 @@ export const makeProviders = (needs: Needs) => {
     });
 
   return {
-    /** @throws Refusal provider_exists, agent_unknown; invalid_request that names what is missing or may not be reached */
-    create: async (who: Principal, wanted: NewProvider): Promise<Provider> => {
+    /**
+     * A vault that is not there yet is made, unless it must be.
+     *
+     * @throws Refusal provider_exists, agent_unknown, vault_unknown, too_many; invalid_request that names what is missing or may not be reached
+     */
+    create: async (who: Principal, wanted: NewProvider, { vaultMustBe = false } = {}): Promise<Provider> => {
       const { tenant } = who;
       const vault = wanted.vault ?? defaultVault;
       const secret = secretIn(wanted);
@@ -107,9 +115,11 @@ export const makeProviders = (needs: Needs) => {
       }
       const draft = drafted(wanted, newProviderId(random), vault, clock());
       requireWhole(draft, secret !== undefined, egress);
+      if (vaultMustBe) await vaults.require(db.read, tenant, vault);
       if (await providersTable.byName(db.read, tenant, vault, wanted.name)) throw taken(wanted.name, vault);
       const warnings = await warningsOf(draft);
       return db.write(async (tx) => {
+        const made = await vaults.hold(tx, who, vault, vaultMustBe);
         const provider: Provider = {
           ...draft,
           warnings,
@@ -119,18 +129,24 @@ export const makeProviders = (needs: Needs) => {
         if (!(await providersTable.insert(tx, tenant, provider))) throw taken(wanted.name, vault);
         const { id, name, type, kind } = provider;
         await audit.record(tx, who, "provider.created", { target: id, details: { name, vault, type, kind, agents: provider.agents } });
+        if (made) await vaults.countMade(tx, tenant);
+        await counters.add(tx, tenant, `providers/${type}/${vault}`, 1);
         return provider;
       });
     },
 
-    /** Oldest first. @throws Refusal invalid_request for an unknown cursor */
-    list: async (tenant: string, vault: string | undefined, ask: PageAsk): Promise<Page<Provider>> => {
-      const rows = await providersTable.list(db.read, tenant, vault ?? defaultVault, placeOf(ask.cursor), ask.limit + 1);
+    /** Oldest first; of every type, or of one. @throws Refusal invalid_request for an unknown cursor */
+    list: async (tenant: string, vault: string | undefined, ask: PageAsk, type?: Provider["type"]): Promise<Page<Provider>> => {
+      const rows = await providersTable.list(db.read, tenant, vault ?? defaultVault, placeOf(ask.cursor), ask.limit + 1, type);
       return pageFrom(rows, ask.limit, ({ createdAt, id }) => ({ at: createdAt, id }));
     },
 
     /** @throws Refusal provider_unknown */
     get: (tenant: string, vault: string | undefined, nameOrId: string): Promise<Provider> => find(db.read, tenant, vault, nameOrId),
+
+    /** How many of one type stand in a vault. */
+    count: (tenant: string, type: Provider["type"], vault: string): Promise<number> =>
+      counters.read(db.read, tenant, `providers/${type}/${vault}`),
 
     byId: (handle: Handle, tenant: string, id: string): Promise<Provider | undefined> => providersTable.byId(handle, tenant, id),
 
@@ -195,11 +211,12 @@ export const makeProviders = (needs: Needs) => {
     /** @throws Refusal provider_unknown */
     remove: (who: Principal, vault: string | undefined, nameOrId: string): Promise<void> =>
       db.write(async (tx) => {
-        const { id, name, vault: stood } = await find(tx, who.tenant, vault, nameOrId);
+        const { id, name, type, vault: stood } = await find(tx, who.tenant, vault, nameOrId);
         // Deleted first, so that whoever holds the row to store something under it is done before that is erased.
-        await providersTable.remove(tx, who.tenant, id);
+        if (!(await providersTable.remove(tx, who.tenant, id))) throw unknown(nameOrId, vault);
         await onRemoved(tx, who, id);
         await audit.record(tx, who, "provider.deleted", { target: id, details: { name, vault: stood } });
+        await counters.add(tx, who.tenant, `providers/${type}/${stood}`, -1);
         await db.changes.announce(tx, who.tenant, "provider", id);
       }),
 
@@ -239,9 +256,9 @@ export const makeProviders = (needs: Needs) => {
       return key;
     },
 
-    /** What to register at the provider as the redirect URI. */
+    /** Where the browser comes back to: what to register at the provider as the redirect URI, unless the provider has another. */
     callbackUrl,
 
-    upstream: makeUpstream({ egress, metadata, callbackUrl, secretOf, clientAssertion, limitMs: limits?.callMs ?? 20_000 }),
+    upstream: makeUpstream({ egress, metadata, redirectUri, secretOf, clientAssertion, limitMs: limits?.callMs ?? 20_000 }),
   };
 };

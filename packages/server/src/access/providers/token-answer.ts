@@ -38,15 +38,17 @@ const standard = (kind: Kind, answer: Fields): Fields => {
  */
 export const conformed = async (kind: Kind, response: Response): Promise<Response> => {
   const text = await response.text();
-  let answer: unknown;
+  let given: unknown;
   try {
-    answer = JSON.parse(text);
+    given = JSON.parse(text);
   } catch {
-    answer = undefined;
+    given = undefined;
   }
   // Without WWW-Authenticate, so that an error in the body is what is read (RFC 6749 5.2 sends both).
-  const headers = { "content-type": isObject(answer) ? "application/json" : "text/plain" };
-  if (!isObject(answer)) return new Response(text, { status: response.status === 200 ? 200 : 502, headers });
+  const headers = { "content-type": isObject(given) ? "application/json" : "text/plain" };
+  if (!isObject(given)) return new Response(text, { status: response.status === 200 ? 200 : 502, headers });
+  const named = Object.entries(kind.tokenMembers ?? {}).map(([name, own]) => [name, given[own]] as const);
+  const answer: Fields = { ...given, ...Object.fromEntries(named) };
   const { error, error_description } = answer;
   const failed = response.status !== 200 || (kind.errorsWithStatus200 && !isEmpty(error));
   if (!failed) return new Response(JSON.stringify(standard(kind, answer)), { status: 200, headers });

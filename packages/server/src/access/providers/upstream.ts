@@ -4,7 +4,7 @@ import type { AuthorizationAsk, Callback, ClientCredentialsAsk, ExchangeAsk, Ref
 import { clientAuthOf, methodOf } from "./client-auth.ts";
 import { UpstreamRefused, UpstreamUnavailable } from "./errors.ts";
 import { nonsense, refusedBy, secretsIn, told } from "./failures.ts";
-import { kindOf } from "./kinds.ts";
+import { type Kind, kindOf, sendsPkce } from "./kinds.ts";
 import { fetchFailure, type MetadataCache } from "./metadata.ts";
 import { bindingOf, type Provider } from "./provider.ts";
 import { makeServers, type Server } from "./server.ts";
@@ -13,7 +13,8 @@ import { conformed, tokensFrom, type UpstreamTokens } from "./token-answer.ts";
 interface Needs {
   readonly egress: Pick<Egress, "fetch">;
   readonly metadata: Pick<MetadataCache, "of">;
-  readonly callbackUrl: (tenant: string, providerId: string) => string;
+  /** What is sent as the redirect URI. */
+  readonly redirectUri: (tenant: string, provider: Provider) => string;
   /** The client secret, if one is kept. */
   readonly secretOf: (tenant: string, provider: Provider) => Promise<string | undefined>;
   /** Signs a client assertion (RFC 7523 2.2). */
@@ -38,13 +39,20 @@ const within = <T>(signal: AbortSignal, promise: Promise<T>): Promise<T> =>
     promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", leave));
   });
 
+/** What is sent to a token endpoint that has names of its own. */
+const named = ({ tokenParameters }: Kind, body: URLSearchParams): readonly (readonly [string, string])[] =>
+  [...body].flatMap(([name, value]): (readonly [string, string])[] => {
+    const own = tokenParameters === undefined ? name : tokenParameters[name];
+    return own === undefined ? [] : [[own, value]];
+  });
+
 const entriesOf = (fields: Readonly<Record<string, string | undefined>>): [string, string][] =>
   Object.entries(fields).filter((entry): entry is [string, string] => entry[1] !== undefined);
 
 export type Upstream = ReturnType<typeof makeUpstream>;
 
 /** OAuth 2 towards providers. The protocol is the library's; what differs between providers stands in their kinds. */
-export const makeUpstream = ({ egress, metadata, callbackUrl, secretOf, clientAssertion, limitMs }: Needs) => {
+export const makeUpstream = ({ egress, metadata, redirectUri, secretOf, clientAssertion, limitMs }: Needs) => {
   const serverOf = makeServers(metadata);
 
   const targetOf = ({ kind }: Server, { resource, audience }: Target): [string, string][] =>
@@ -56,6 +64,8 @@ export const makeUpstream = ({ egress, metadata, callbackUrl, secretOf, clientAs
    */
   const validated = (server: Server, response: URLSearchParams, state: string): URLSearchParams => {
     const params = new URLSearchParams(response);
+    const { codeIn } = server.kind;
+    if (codeIn !== undefined && !params.has("code")) for (const code of params.getAll(codeIn)) params.append("code", code);
     if (server.issuer === undefined) params.delete("iss");
     return oauth.validateAuthResponse(server.as, server.client, params, state);
   };
@@ -68,7 +78,7 @@ export const makeUpstream = ({ egress, metadata, callbackUrl, secretOf, clientAs
       const response = await egress.fetch(url, {
         method,
         headers: { ...headers, ...kind.tokenHeaders, ...(json && { "content-type": "application/json" }) },
-        body: json ? JSON.stringify(Object.fromEntries(body)) : body.toString(),
+        body: json ? JSON.stringify(Object.fromEntries(named(kind, body))) : body.toString(),
         redirect: "manual",
         signal,
       });
@@ -145,12 +155,11 @@ export const makeUpstream = ({ egress, metadata, callbackUrl, secretOf, clientAs
         ...entriesOf({
           response_type: "code",
           client_id: client.client_id,
-          redirect_uri: callbackUrl(tenant, provider.id),
+          redirect_uri: redirectUri(tenant, provider),
           [kind.scope.parameter]: ask.scopes.length > 0 ? ask.scopes.join(kind.scope.separator) : undefined,
           state: ask.state,
-          // RFC 7636 4.3; whoever does not know it leaves it aside.
-          code_challenge: ask.codeChallenge,
-          code_challenge_method: "S256",
+          // RFC 7636 4.3
+          ...(sendsPkce(provider) && { code_challenge: ask.codeChallenge, code_challenge_method: "S256" }),
         }),
         ...targetOf(server, ask),
       ])
@@ -205,8 +214,8 @@ export const makeUpstream = ({ egress, metadata, callbackUrl, secretOf, clientAs
           server.client,
           auth,
           validated(server, params, ask.state),
-          callbackUrl(tenant, provider.id),
-          ask.codeVerifier,
+          redirectUri(tenant, provider),
+          sendsPkce(provider) ? ask.codeVerifier : oauth.nopkce,
           { ...options, additionalParameters: targetOf(server, ask) },
         ),
       );

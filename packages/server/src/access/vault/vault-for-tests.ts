@@ -8,6 +8,7 @@ import { adminOf, type Ground, handClock, openGround } from "../../testing/store
 import {
   type ClientCredentialsAsk,
   makeProviders,
+  makeVaults,
   type Provider,
   type RefreshAsk,
   type RevocationAsk,
@@ -93,6 +94,7 @@ export const openVault = async (address: StoreAddress, hand = handClock()) => {
     ...ground,
     egress,
     agents,
+    vaults: makeVaults({ ...ground, tenantMadeAt: () => Promise.resolve(ground.clock()) }),
     issuerOf: () => "http://127.0.0.1:8700",
     clientAssertion: () => Promise.reject(new Error("no client assertions here")),
     onSuspended: () => Promise.resolve(),
@@ -101,7 +103,8 @@ export const openVault = async (address: StoreAddress, hand = handClock()) => {
   });
   const { consents, begun, finish } = handConsents(ground, connections);
   const standing = makeStanding(ground);
-  const needs = { ...ground, agents, standing, connections, sessions: consents, providers: { ...providers, upstream } };
+  const roles = { assume: () => Promise.reject(new Error("no roles here")) };
+  const needs = { ...ground, agents, roles, standing, connections, sessions: consents, providers: { ...providers, upstream } };
 
   const tenants = new Set<string>();
   const ensureTenant = async (tenant: string) => {

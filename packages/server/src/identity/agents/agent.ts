@@ -57,6 +57,9 @@ export interface AgentFields {
 /** The project of an agent that names none: every tenant has it. */
 export const defaultProject = "default";
 
+/** For an agent that nobody named. */
+export const newAgentName = (random: Random): string => `workload-${random(4).toString("hex")}`;
+
 export const newAgentId = (random: Random): string => `agt_${random(16).toString("hex")}`;
 
 /** Whether a reference is an id; a name never begins like one. */

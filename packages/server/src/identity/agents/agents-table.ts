@@ -167,13 +167,16 @@ export const agentsTable = {
     return row && toAgent(row);
   },
 
-  /** Leaves a tombstone whose name is free again. */
-  bury: async (tx: Handle, tenant: string, id: string, now: number): Promise<void> => {
-    await tx
+  /** Leaves a tombstone whose name is free again; answers false where there is one already. */
+  bury: async (tx: Handle, tenant: string, id: string, now: number): Promise<boolean> => {
+    const row = await tx
       .updateTable("agents")
       .set((eb) => ({ status: "revoked", epoch: eb("epoch", "+", 1), updated_at: now, deleted_at: now }))
       .where("tenant_id", "=", tenant)
       .where("id", "=", id)
-      .execute();
+      .where("deleted_at", "is", null)
+      .returning("id")
+      .executeTakeFirst();
+    return row !== undefined;
   },
 };

@@ -2,7 +2,7 @@ import type { Audit } from "../../ground/audit/index.ts";
 import { counters, type Db, type Handle, isUniqueViolation } from "../../ground/db/index.ts";
 import { type Clock, type Page, type PageAsk, pageFrom, placeOf, type Principal, type Random, Refusal } from "../../ground/kernel/index.ts";
 import type { Pepper } from "../../ground/seal/index.ts";
-import { type Agent, type AgentFields, defaultProject, newAgentId } from "./agent.ts";
+import { type Agent, type AgentFields, defaultProject, newAgentId, newAgentName } from "./agent.ts";
 import { agentKeysTable, makeAgentKeys } from "./agent-keys.ts";
 import { agentsTable } from "./agents-table.ts";
 import { clientKeysTable } from "./client-keys-table.ts";
@@ -96,8 +96,18 @@ export const makeAgents = (needs: Needs) => {
     ...makeClientSecrets(needs),
     ...makeClientKeys(needs),
 
-    /** @throws Refusal agent_exists, issuer_unknown, project_unknown */
-    create: async (who: Principal, wanted: { readonly name: string } & AgentFields): Promise<Agent> => {
+    /** A name for an agent to whom nobody gives one. */
+    newName: (): string => newAgentName(random),
+
+    /**
+     * @param also Done in the same transaction: where it fails, there is no agent
+     * @throws Refusal agent_exists, issuer_unknown, project_unknown
+     */
+    create: async (
+      who: Principal,
+      wanted: { readonly name: string } & AgentFields,
+      also?: (tx: Handle, agent: Agent) => Promise<void>,
+    ): Promise<Agent> => {
       const now = clock();
       const blank: Agent = {
         id: newAgentId(random),
@@ -127,6 +137,7 @@ export const makeAgents = (needs: Needs) => {
         const agent = await agentsTable.insert(tx, who.tenant, fresh);
         if (!agent) throw taken(wanted.name);
         await audit.record(tx, who, "agent.created", { target: agent.id, agent: agent.id, details: { name: agent.name } });
+        await also?.(tx, agent);
         await counters.add(tx, who.tenant, "agents", 1);
         return agent;
       });
@@ -180,7 +191,7 @@ export const makeAgents = (needs: Needs) => {
     remove: (who: Principal, ref: string): Promise<void> =>
       db.write(async (tx) => {
         const { id, name } = await living(tx, who.tenant, ref);
-        await agentsTable.bury(tx, who.tenant, id, clock());
+        if (!(await agentsTable.bury(tx, who.tenant, id, clock()))) throw unknown(ref);
         await forgetKeys(tx, who.tenant, id);
         await onRemoved(tx, who, id);
         await audit.record(tx, who, "agent.deleted", { target: id, agent: id, details: { name } });

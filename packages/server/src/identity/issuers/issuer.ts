@@ -52,6 +52,12 @@ export interface NewIssuer {
 
 /** What is left out stays. */
 export interface IssuerChange {
+  /** Where its metadata is from now on; it may speak for another issuer. */
+  readonly discoveryUrl?: string | undefined;
+  /** An empty one is none. */
+  readonly description?: string | undefined;
+  /** Replaces what the wires named here said before; other wires' stays. */
+  readonly foreign?: Foreign | undefined;
   readonly audiences?: readonly string[] | undefined;
   readonly subjectClaim?: string | undefined;
   /** Null takes it away. The stored secret stays where the client id is the same and no secret is given. */
@@ -62,7 +68,7 @@ export const newIssuerId = (random: Random): string => `iss_${random(16).toStrin
 
 const needsSecret = (auth: LoginClientAuth): boolean => auth === "client_secret_basic" || auth === "client_secret_post";
 
-const invalid = (path: string, message: string) => new Refusal("invalid_request", message, { issues: [{ path, message }] });
+export const invalid = (path: string, message: string) => new Refusal("invalid_request", message, { issues: [{ path, message }] });
 
 /**
  * Fills in what a `login` leaves out.

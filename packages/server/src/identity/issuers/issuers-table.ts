@@ -29,6 +29,8 @@ const toIssuer = (row: Row<"issuers">): StoredIssuer => ({
 
 /** The columns that a change may touch. */
 const changing = (issuer: StoredIssuer) => ({
+  issuer: issuer.issuer,
+  discovery_url: issuer.discoveryUrl,
   audiences: JSON.stringify(issuer.audiences),
   subject_claim: issuer.subjectClaim,
   login_client_id: issuer.login?.clientId ?? null,
@@ -50,8 +52,6 @@ export const issuersTable = {
         tenant_id: tenant,
         id: issuer.id,
         name: issuer.name,
-        issuer: issuer.issuer,
-        discovery_url: issuer.discoveryUrl,
         created_at: issuer.createdAt,
         ...changing(issuer),
       })
@@ -116,7 +116,9 @@ export const issuersTable = {
     return row && toIssuer(row);
   },
 
-  delete: async (tx: Handle, tenant: string, id: string): Promise<void> => {
-    await tx.deleteFrom("issuers").where("tenant_id", "=", tenant).where("id", "=", id).execute();
+  /** Answers false where there is none. */
+  delete: async (tx: Handle, tenant: string, id: string): Promise<boolean> => {
+    const row = await tx.deleteFrom("issuers").where("tenant_id", "=", tenant).where("id", "=", id).returning("id").executeTakeFirst();
+    return row !== undefined;
   },
 };

@@ -1,10 +1,19 @@
 import type { Audit } from "../../ground/audit/index.ts";
-import type { Db, Handle } from "../../ground/db/index.ts";
+import { counters, type Db, type Handle, isUniqueViolation } from "../../ground/db/index.ts";
 import type { Egress } from "../../ground/egress/index.ts";
 import { type Clock, type Page, type PageAsk, type Principal, pageFrom, placeOf, type Random, Refusal } from "../../ground/kernel/index.ts";
 import type { Seal } from "../../ground/seal/index.ts";
 import { type DiscoveryDocument, discover } from "./discovery.ts";
-import { type Issuer, type IssuerChange, type IssuerLogin, keepsSecret, loginFrom, type NewIssuer, newIssuerId } from "./issuer.ts";
+import {
+  invalid,
+  type Issuer,
+  type IssuerChange,
+  type IssuerLogin,
+  keepsSecret,
+  loginFrom,
+  type NewIssuer,
+  newIssuerId,
+} from "./issuer.ts";
 import { issuersTable, type StoredIssuer } from "./issuers-table.ts";
 import { makeKeySets } from "./key-sets.ts";
 import { loginSecretIdentity } from "./sealed-columns.ts";
@@ -40,6 +49,8 @@ export interface LoginClient extends IssuerLogin {
 
 export type Issuers = ReturnType<typeof makeIssuers>;
 
+const changeable = ["discoveryUrl", "audiences", "subjectClaim", "login", "description", "foreign"] as const;
+
 export const makeIssuers = ({ db, audit, seal, egress, clock, random, issuerOf, usersNamedBy, agentsNaming }: Needs) => {
   const keySets = makeKeySets({ egress, clock });
   const loginCallbackUrlOf = (tenant: string) => `${issuerOf(tenant)}/login/callback`;
@@ -73,6 +84,28 @@ export const makeIssuers = ({ db, audit, seal, egress, clock, random, issuerOf, 
     });
   };
 
+  /** @throws Refusal invalid_request where its parts do not fit together, or it would go to another issuer than it was made for */
+  const loginAfter = async (
+    tx: Handle,
+    tenant: string,
+    before: StoredIssuer,
+    { login: wanted }: IssuerChange,
+    issuer: string,
+  ): Promise<Pick<StoredIssuer, "login" | "sealedLoginSecret">> => {
+    if (wanted === null) return { login: undefined, sealedLoginSecret: undefined };
+    const moves = issuer !== before.issuer;
+    if (wanted === undefined) {
+      if (moves && before.login) throw invalid("login", "Another issuer needs a login client of its own: give one, or null.");
+      return before;
+    }
+    const stored = !moves && wanted.clientId === before.login?.clientId ? before.sealedLoginSecret : undefined;
+    const login = loginFrom(wanted, stored !== undefined);
+    const secret = wanted.clientSecret;
+    if (secret !== undefined) return { login, sealedLoginSecret: await seal.seal(tx, tenant, loginSecretIdentity(before.id), secret) };
+    return { login, sealedLoginSecret: keepsSecret(login.clientAuth) ? stored : undefined };
+  };
+
+  const issuerTaken = (issuer: string) => new Refusal("issuer_exists", `The issuer ${issuer} is trusted already.`, { issuer });
   const nameTaken = (name: string) => new Refusal("issuer_exists", `There is already an issuer named ${name}.`, { name });
 
   return {
@@ -97,7 +130,7 @@ export const makeIssuers = ({ db, audit, seal, egress, clock, random, issuerOf, 
           audiences: wanted.audiences,
           subjectClaim: wanted.subjectClaim ?? "sub",
           login,
-          description: wanted.description,
+          description: wanted.description || undefined,
           foreign: wanted.foreign ?? {},
           sealedLoginSecret: secret === undefined ? undefined : await seal.seal(tx, who.tenant, loginSecretIdentity(id), secret),
           createdAt: now,
@@ -105,14 +138,15 @@ export const makeIssuers = ({ db, audit, seal, egress, clock, random, issuerOf, 
         };
         if (!(await issuersTable.insert(tx, who.tenant, issuer))) {
           if (await issuersTable.byName(tx, who.tenant, issuer.name)) throw nameTaken(issuer.name);
-          throw new Refusal("issuer_exists", `The issuer ${issuer.issuer} is trusted already.`, { issuer: issuer.issuer });
+          throw issuerTaken(issuer.issuer);
         }
         const { name, issuer: iss, audiences, subjectClaim } = issuer;
         await keepMeaning(tx, who.tenant, iss, subjectClaim);
         await audit.record(tx, who, "issuer.created", { target: id, details: { name, issuer: iss, audiences, subjectClaim } });
+        await counters.add(tx, who.tenant, "issuers", 1);
         return issuer;
       });
-      keySets.learn(id, document);
+      keySets.learn(created, document);
       return shown(who.tenant, created);
     },
 
@@ -125,6 +159,9 @@ export const makeIssuers = ({ db, audit, seal, egress, clock, random, issuerOf, 
         ({ createdAt, id }) => ({ at: createdAt, id }),
       );
     },
+
+    /** How many a tenant has. */
+    count: (tenant: string): Promise<number> => counters.read(db.read, tenant, "issuers"),
 
     /** @throws Refusal issuer_unknown */
     get: async (tenant: string, nameOrId: string): Promise<Issuer> => shown(tenant, await find(db.read, tenant, nameOrId)),
@@ -144,46 +181,65 @@ export const makeIssuers = ({ db, audit, seal, egress, clock, random, issuerOf, 
       return found && shown(tenant, found);
     },
 
-    /** @throws Refusal issuer_unknown; issuer_in_use for another subject claim once users exist, for their ids would change their meaning */
-    update: (who: Principal, nameOrId: string, change: IssuerChange): Promise<Issuer> =>
-      db.write(async (tx) => {
-        const before = await issuersTable.lock(tx, who.tenant, (await find(tx, who.tenant, nameOrId)).id);
-        if (!before) throw unknown(nameOrId);
-        const subjectClaim = change.subjectClaim ?? before.subjectClaim;
-        if (subjectClaim !== before.subjectClaim) await keepMeaning(tx, who.tenant, before.issuer, subjectClaim);
-        let { login, sealedLoginSecret } = before;
-        if (change.login === null) {
-          login = undefined;
-          sealedLoginSecret = undefined;
-        } else if (change.login !== undefined) {
-          const stored = change.login.clientId === before.login?.clientId ? before.sealedLoginSecret : undefined;
-          login = loginFrom(change.login, stored !== undefined);
-          const secret = change.login.clientSecret;
-          if (secret !== undefined) sealedLoginSecret = await seal.seal(tx, who.tenant, loginSecretIdentity(before.id), secret);
-          else sealedLoginSecret = keepsSecret(login.clientAuth) ? stored : undefined;
-        }
-        const audiences = change.audiences ?? before.audiences;
-        const after: StoredIssuer = { ...before, audiences, subjectClaim, login, sealedLoginSecret, updatedAt: clock() };
-        await issuersTable.update(tx, who.tenant, after);
-        const changed = (["audiences", "subjectClaim", "login"] as const).filter((field) => change[field] !== undefined);
-        await audit.record(tx, who, "issuer.updated", {
-          target: before.id,
-          details: { name: before.name, changed, audiences, subjectClaim },
+    /**
+     * Where another address speaks for another issuer, agents that trust this entry trust that one from now on. Users of the former stay who they are.
+     *
+     * @throws Refusal issuer_unknown; issuer_exists, issuer_unavailable for another address; issuer_in_use for another subject claim once users exist,
+     * for their ids would change their meaning; invalid_request for an address that may not be reached, or where a login client would go to another
+     * issuer
+     */
+    update: async (who: Principal, nameOrId: string, change: IssuerChange): Promise<Issuer> => {
+      const { tenant } = who;
+      const { id } = await find(db.read, tenant, nameOrId);
+      const found = change.discoveryUrl === undefined ? undefined : await discover(egress, change.discoveryUrl);
+      try {
+        const updated = await db.write(async (tx) => {
+          const before = await issuersTable.lock(tx, tenant, id);
+          if (!before) throw unknown(nameOrId);
+          const issuer = found?.document.issuer ?? before.issuer;
+          const subjectClaim = change.subjectClaim ?? before.subjectClaim;
+          if (subjectClaim !== before.subjectClaim || issuer !== before.issuer) await keepMeaning(tx, tenant, issuer, subjectClaim);
+          const { login, sealedLoginSecret } = await loginAfter(tx, tenant, before, change, issuer);
+          const after: StoredIssuer = {
+            ...before,
+            issuer,
+            discoveryUrl: found?.url ?? before.discoveryUrl,
+            audiences: change.audiences ?? before.audiences,
+            subjectClaim,
+            login,
+            sealedLoginSecret,
+            description: change.description === undefined ? before.description : change.description || undefined,
+            foreign: { ...before.foreign, ...change.foreign },
+            updatedAt: clock(),
+          };
+          await issuersTable.update(tx, tenant, after);
+          const changed = changeable.filter((field) => change[field] !== undefined);
+          await audit.record(tx, who, "issuer.updated", {
+            target: id,
+            details: { name: before.name, changed, issuer, audiences: after.audiences, subjectClaim },
+          });
+          await db.changes.announce(tx, tenant, "issuer", id);
+          return after;
         });
-        await db.changes.announce(tx, who.tenant, "issuer", before.id);
-        return shown(who.tenant, after);
-      }),
+        if (found) keySets.learn(updated, found.document);
+        return shown(tenant, updated);
+      } catch (error) {
+        if (found && isUniqueViolation(error)) throw issuerTaken(found.document.issuer);
+        throw error;
+      }
+    },
 
     /** @throws Refusal issuer_unknown, issuer_in_use while an agent trusts it */
     remove: async (who: Principal, nameOrId: string): Promise<void> => {
       const id = await db.write(async (tx) => {
         const issuer = await find(tx, who.tenant, nameOrId);
         // Deleted first, so that whoever names the issuer at this moment waits for our answer.
-        await issuersTable.delete(tx, who.tenant, issuer.id);
+        if (!(await issuersTable.delete(tx, who.tenant, issuer.id))) throw unknown(nameOrId);
         if (await agentsNaming(tx, who.tenant, issuer.id)) {
           throw new Refusal("issuer_in_use", "Agents trust this issuer.", { by: "agents" });
         }
         await audit.record(tx, who, "issuer.deleted", { target: issuer.id, details: { name: issuer.name, issuer: issuer.issuer } });
+        await counters.add(tx, who.tenant, "issuers", -1);
         await db.changes.announce(tx, who.tenant, "issuer", issuer.id);
         return issuer.id;
       });

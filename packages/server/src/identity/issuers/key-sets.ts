@@ -27,6 +27,7 @@ const shortPause = 2_000;
 
 /** What is known of one issuer. */
 interface Known {
+  readonly owner: KeyOwner;
   metadata?: { readonly document: DiscoveryDocument; readonly at: number };
   keys?: { readonly find: ReturnType<typeof createLocalJWKSet>; readonly at: number };
   /** When a fetch was last begun. */
@@ -48,10 +49,13 @@ export type KeySets = ReturnType<typeof makeKeySets>;
 export const makeKeySets = ({ egress, clock }: Needs) => {
   const known = new Map<string, Known>();
 
-  const knownOf = (id: string): Known => {
-    const found = known.get(id) ?? { triedAt: Number.NEGATIVE_INFINITY, lastFailed: false };
-    known.set(id, found);
-    return found;
+  const knownOf = (owner: KeyOwner): Known => {
+    const found = known.get(owner.id);
+    // Where the entry names another issuer or address by now, the keys of the former sign nothing.
+    if (found?.owner.issuer === owner.issuer && found.owner.discoveryUrl === owner.discoveryUrl) return found;
+    const fresh: Known = { owner, triedAt: Number.NEGATIVE_INFINITY, lastFailed: false };
+    known.set(owner.id, fresh);
+    return fresh;
   };
 
   const discovered = async (of: Known, owner: KeyOwner): Promise<DiscoveryDocument> => {
@@ -108,7 +112,7 @@ export const makeKeySets = ({ egress, clock }: Needs) => {
      * @throws Refusal issuer_unavailable without any keys to go by, user_token_invalid (key_unknown) where none fits
      */
     keysFor: async (owner: KeyOwner, hint: KeyHint): Promise<readonly CryptoKey[]> => {
-      const of = knownOf(owner.id);
+      const of = knownOf(owner);
       const age = () => (of.keys ? clock() - of.keys.at : Number.POSITIVE_INFINITY);
       const serves = age() < stale;
       const wait = serves ? pause : shortPause;
@@ -134,16 +138,16 @@ export const makeKeySets = ({ egress, clock }: Needs) => {
      */
     metadataOf: async (owner: KeyOwner): Promise<DiscoveryDocument> => {
       try {
-        return await discovered(knownOf(owner.id), owner);
+        return await discovered(knownOf(owner), owner);
       } catch (problem) {
         if (!(problem instanceof Refusal) || problem.code === "issuer_unavailable") throw problem;
         throw new Refusal("issuer_unavailable", problem.message, problem.details);
       }
     },
 
-    /** What was just seen at the creation of an issuer. */
-    learn: (id: string, document: DiscoveryDocument): void => {
-      knownOf(id).metadata = { document, at: clock() };
+    /** What was just seen of an issuer that is written. */
+    learn: (owner: KeyOwner, document: DiscoveryDocument): void => {
+      knownOf(owner).metadata = { document, at: clock() };
     },
 
     forget: (id: string): void => {
