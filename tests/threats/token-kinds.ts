@@ -69,6 +69,8 @@ export const openEveryKind = async (store: StoreAddress, issuer: TestIssuer) => 
         subject_token_type: "urn:ietf:params:oauth:token-type:id_token",
       }),
     "assertion of ours to a provider": () => house.tokens.clientAssertion("default", { clientId: scout.id, audience: issuerUrl }),
+    "web identity token": async () =>
+      (await house.tokens.mint("web_identity", "default", { audience: "sts.amazonaws.com", agentId: scout.id })).token,
     "DPoP proof": () => prover.proof({ url: `${issuerUrl}/oauth2/token`, at: hand.clock(), nonce: house.dpop.nonce("default") }),
   } as const satisfies Readonly<Record<string, () => Promise<string>>>;
 
@@ -102,6 +104,7 @@ export const minted: Readonly<Record<Kind, keyof EveryKind["make"]>> = {
   id: "ID token",
   coze_id: "Coze ID token",
   coze_access: "Coze access token",
+  web_identity: "web identity token",
   client_assertion: "assertion of ours to a provider",
 };
 

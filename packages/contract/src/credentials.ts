@@ -44,6 +44,41 @@ export const getApiKey = operation({
   refusals: ["provider_unknown", "provider_suspended", "provider_wrong_type"],
 });
 
+export const getStsCredential = operation({
+  id: "getStsCredential",
+  noun: "Credentials",
+  summary: "Get temporary credentials of a role: the agent's own, or the one of a provider of type `sts`",
+  method: "POST",
+  path: "/v1/credentials/sts",
+  rights: ["workload-token"],
+  body: z.strictObject({
+    provider: thingName.optional().describe("The agent's own role when left out."),
+    vault: thingName.optional(),
+    durationSeconds: z.number().int().min(900).max(43_200).optional().describe("How long they live; 3600 when left out."),
+    policy: text(2_048)
+      .optional()
+      .describe("JSON text that narrows what they may do: in the words of RAM, or in those of the role's cloud."),
+    sessionName: z
+      .string()
+      .regex(/^[A-Za-z0-9_.@=,-]{2,64}$/, "must be 2 to 64 of A-Z a-z 0-9 _ . @ = , -")
+      .optional()
+      .describe("By what the session is known in records; the agent's name when left out."),
+  }),
+  answer: z.object({ accessKeyId: z.string(), accessKeySecret: z.string(), securityToken: z.string(), expiration: moment }),
+  status: 200,
+  refusals: [
+    "role_required",
+    "role_unknown",
+    "role_refused",
+    "policy_invalid",
+    "provider_unknown",
+    "provider_suspended",
+    "provider_wrong_type",
+    "provider_refused",
+    "provider_unavailable",
+  ],
+});
+
 /** Parameters of the authorization request that Legate sets itself. */
 export const reservedParameters =
   /^(client_id|client_secret|redirect_uri|response_type|response_mode|scope|state|nonce|code_challenge.*|request.*|resource|audience)$/i;

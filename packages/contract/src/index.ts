@@ -18,5 +18,6 @@ export { makeOpenApi, type OpenApiFor } from "./openapi.ts";
 export { integration, project, variable } from "./projects.ts";
 export { flow, newProvider, provider, providerChange, providerKind } from "./providers.ts";
 export { newResource, resource, resourceChange } from "./resources.ts";
+export { newRole, role, roleChange, roleCloud, roleName } from "./roles.ts";
 export { tenant, tenantName } from "./tenants.ts";
 export { user } from "./users.ts";

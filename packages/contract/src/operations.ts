@@ -11,6 +11,7 @@ import * as operators from "./operators.ts";
 import * as projects from "./projects.ts";
 import * as providers from "./providers.ts";
 import * as resources from "./resources.ts";
+import * as roles from "./roles.ts";
 import * as tenants from "./tenants.ts";
 import * as users from "./users.ts";
 import * as who from "./whoami.ts";
@@ -47,11 +48,11 @@ export const operations = {
   createClientKey: agents.createClientKey,
   listClientKeys: agents.listClientKeys,
   deleteClientKey: agents.deleteClientKey,
-  listUsers: users.listUsers,
   createAccessKey: accessKeys.createAccessKey,
   listAccessKeys: accessKeys.listAccessKeys,
   getAccessKey: accessKeys.getAccessKey,
   deleteAccessKey: accessKeys.deleteAccessKey,
+  listUsers: users.listUsers,
   getUser: users.getUser,
   suspendUser: users.suspendUser,
   resumeUser: users.resumeUser,
@@ -71,6 +72,7 @@ export const operations = {
   createWorkloadToken: credentials.createWorkloadToken,
   getApiKey: credentials.getApiKey,
   getOauth2Token: credentials.getOauth2Token,
+  getStsCredential: credentials.getStsCredential,
   completeAuthorization: credentials.completeAuthorization,
   listConnections: credentials.listConnections,
   getConnection: credentials.getConnection,
@@ -90,6 +92,11 @@ export const operations = {
   getResource: resources.getResource,
   updateResource: resources.updateResource,
   deleteResource: resources.deleteResource,
+  createRole: roles.createRole,
+  listRoles: roles.listRoles,
+  getRole: roles.getRole,
+  updateRole: roles.updateRole,
+  deleteRole: roles.deleteRole,
   putProject: projects.putProject,
   listProjects: projects.listProjects,
   getProject: projects.getProject,

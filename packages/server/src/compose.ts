@@ -1,7 +1,9 @@
 import { makeClients } from "./access/clients/index.ts";
 import { grantsSealedColumns, makeAuthorizationRequests, makeFamilies, makeGrants, makeRevocations } from "./access/grants/index.ts";
+import { makePolicies } from "./access/policy/index.ts";
 import { makeProjects, projectSealedColumns } from "./access/projects/index.ts";
 import { makeProviders, makeVaults, providerSealedColumns } from "./access/providers/index.ts";
+import { makeRoles, type Roles } from "./access/roles/index.ts";
 import { makeConnections, makeLogin, makeSessions, makeVault, vaultSealedColumns } from "./access/vault/index.ts";
 import { makeAudit, makeChain } from "./ground/audit/index.ts";
 import { openDb, type StoreAddress } from "./ground/db/index.ts";
@@ -142,6 +144,7 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
         await accessKeys.agentRemoved(tx, who, agentId);
         await sessions.stop(tx, who, { kind: "agent", id: agentId }, "agent_removed");
         await connections.agentRemoved(tx, who, agentId);
+        await roles.agentRemoved(tx, who, agentId);
         await providers.agentRemoved(tx, who, agentId);
         await clients.agentRemoved(tx, who, agentId);
         await projects.agentRemoved(tx, who, agentId);
@@ -169,7 +172,7 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       audit,
       limits,
       accessKeys,
-      rightsOf: () => Promise.resolve(() => false),
+      rightsOf: (tenant, of) => roles.rightsOf(tenant, of),
       tenants,
       operators,
       agents,
@@ -178,6 +181,20 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       tokens,
       standing,
       dpop,
+    });
+    const roles: Roles = makeRoles({
+      db,
+      audit,
+      egress,
+      clock,
+      random,
+      tenants,
+      agents,
+      tokens,
+      standing,
+      accessKeys,
+      region: settings.region ?? "cn-beijing",
+      publicUrl,
     });
 
     const connections = makeConnections({ db, audit, clock, random, seal });
@@ -220,8 +237,9 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       connections,
       secureCookies,
     });
-    const vault = makeVault({ db, audit, clock, random, seal, agents, providers, standing, connections, sessions });
+    const vault = makeVault({ db, audit, clock, random, seal, agents, roles, providers, standing, connections, sessions });
     const projects = makeProjects({ db, audit, seal, clock, random, agents, providers, vault });
+    const policies = makePolicies({ db, audit, clock, random });
 
     const clients = makeClients({
       db,
@@ -312,6 +330,7 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       workloadTokens,
       doorTokens,
       authn,
+      roles,
       providers,
       tokenVaults,
       connections,

@@ -10,6 +10,7 @@ export interface Realm {
 export const arnsIn = ({ region, account }: Realm) => {
   const identity = `acs:agentidentity:${region}:${account}`;
   return {
+    account,
     agent: (name: string): string => `${identity}:workloadidentitydirectory/default/workloadidentity/${name}`,
     issuer: (name: string): string => `${identity}:identityprovider/${name}`,
     vault: (name: string): string => `${identity}:tokenvault/${name}`,

@@ -5,10 +5,12 @@ import type { Seal } from "../../ground/seal/index.ts";
 import type { Agents } from "../../identity/agents/index.ts";
 import type { StandingCheck } from "../../identity/tokens/index.ts";
 import type { Providers, Upstream } from "../providers/index.ts";
+import type { Roles } from "../roles/index.ts";
 import type { Connections } from "./connections.ts";
 import { type Consents, makeOauth2 } from "./oauth2.ts";
 import { makeRefresh } from "./refresh.ts";
 import { makeStatic } from "./static.ts";
+import { makeSts } from "./sts.ts";
 import { makeTelling } from "./telling.ts";
 
 interface Needs {
@@ -21,6 +23,7 @@ interface Needs {
   readonly providers: Pick<Providers, "byId" | "hold" | "usable" | "apiKey"> & {
     readonly upstream: Pick<Upstream, "refresh" | "clientCredentials" | "revoke">;
   };
+  readonly roles: Pick<Roles, "assume">;
   readonly standing: Pick<StandingCheck, "alive">;
   readonly connections: Connections;
   readonly sessions: Consents;
@@ -40,6 +43,8 @@ export const makeVault = (needs: Needs) => {
     oauth2: makeOauth2({ ...needs, consents: sessions, refresh }),
     /** An API key. */
     apiKey: makeStatic(needs),
+    /** Temporary credentials of a role. */
+    sts: makeSts(needs),
     listConnections: connections.list,
     getConnection: connections.get,
     /** Ends a connection, erases its tokens, and tells the provider in the background. @throws Refusal connection_unknown */

@@ -1,5 +1,5 @@
 import type { Code } from "@legate/contract";
-import { type OperationId, oauth2, publicJwk } from "./bad-input-samples-for-tests.ts";
+import { type OperationId, oauth2, publicJwk, trusting } from "./bad-input-samples-for-tests.ts";
 
 export interface Case {
   readonly what: string;
@@ -159,10 +159,85 @@ export const refusedByRooms: Partial<Record<OperationId, readonly Case[]>> = {
       expect: [404, "agent_unknown"],
     },
     { what: "a type there is not", body: { name: "w2", type: "kerberos" }, expect: bad, at: "type" },
+    { what: "an API key for a provider of roles", body: { name: "w2", type: "sts", apiKey: "x" }, expect: bad, at: "apiKey" },
     { what: "an API key for an OAuth 2 provider", body: { ...oauth2, apiKey: "x" }, expect: bad, at: "apiKey" },
     { what: "no address of an authorization server", body: { name: "w2", type: "oauth2", clientId: "us", clientSecret: "x" }, expect: bad },
   ],
-  updateProvider: [{ what: "an agent that does not exist", body: { agents: ["nobody"] }, expect: [404, "agent_unknown"] }],
+  updateProvider: [
+    { what: "an agent that does not exist", body: { agents: ["nobody"] }, expect: [404, "agent_unknown"] },
+    { what: "a role for a provider that holds an API key", body: { roleArn: "reader" }, expect: [400, "provider_wrong_type"] },
+  ],
+  createRole: [
+    { what: "a name that is taken", body: { name: "reader" }, expect: [409, "role_exists"] },
+    { what: "a name like an id", body: { name: "rol_0123" }, expect: bad, at: "name" },
+    { what: "an agent that does not exist", body: { name: "fresh-2", agents: ["nobody"] }, expect: [404, "agent_unknown"] },
+    ...(
+      [
+        ["no statement", { Version: "1", Statement: [] }],
+        ["another version", { Version: "2012-10-17", Statement: [{ Effect: "Allow", Action: "*", Resource: "*" }] }],
+        ["an unknown element", { Version: "1", Statement: [{ Effect: "Allow", Action: "*", Resource: "*", Until: "tomorrow" }] }],
+        ["Action and NotAction", { Version: "1", Statement: [{ Effect: "Allow", Action: "*", NotAction: "a:b", Resource: "*" }] }],
+        ["an effect there is not", { Version: "1", Statement: [{ Effect: "Perhaps", Action: "*", Resource: "*" }] }],
+        [
+          "a condition that cannot be told",
+          {
+            Version: "1",
+            Statement: [{ Effect: "Allow", Action: "*", Resource: "*", Condition: { IpAddress: { "acs:SourceIp": "::1" } } }],
+          },
+        ],
+        ["a principal", { Version: "1", Statement: [{ Effect: "Allow", Action: "*", Resource: "*", Principal: { RAM: ["*"] } }] }],
+      ] as const
+    ).map(([what, permissionPolicy]) => ({
+      what: `a permission policy with ${what}`,
+      body: { name: "fresh-2", permissionPolicy },
+      expect: [400, "policy_invalid"] as const,
+      at: "permissionPolicy",
+    })),
+    {
+      what: "a trust policy without a principal",
+      body: { name: "fresh-2", trustPolicy: { Version: "1", Statement: [{ Effect: "Allow", Action: "sts:AssumeRole" }] } },
+      expect: [400, "policy_invalid"],
+      at: "trustPolicy",
+    },
+    {
+      what: "a permission policy for a role of a cloud",
+      body: {
+        name: "fresh-2",
+        cloud: { provider: "aws", roleArn: "arn:aws:iam::123456789012:role/reader" },
+        permissionPolicy: { Version: "1", Statement: [{ Effect: "Allow", Action: "*", Resource: "*" }] },
+      },
+      expect: bad,
+      at: "permissionPolicy",
+    },
+    { what: "a cloud there is not", body: { name: "fresh-2", cloud: { provider: "nimbus", roleArn: "x" } }, expect: bad, at: "cloud" },
+    {
+      what: "the role of another cloud",
+      body: { name: "fresh-2", cloud: { provider: "aws", roleArn: "acs:ram::1234567890123456:role/reader" } },
+      expect: bad,
+      at: "cloud.roleArn",
+    },
+    ...["ftp://sts.example.com/", "https://169.254.169.254/", "https://sts.example.com/?x=1"].map((stsEndpoint) => ({
+      what: `an STS at ${stsEndpoint}`,
+      body: { name: "fresh-2", cloud: { provider: "aws", roleArn: "arn:aws:iam::123456789012:role/reader", stsEndpoint } },
+      expect: bad,
+      at: "cloud.stsEndpoint",
+    })),
+  ],
+  updateRole: [
+    { what: "an agent that does not exist", body: { agents: ["nobody"] }, expect: [404, "agent_unknown"] },
+    {
+      what: "a cloud, for a role of ours",
+      body: { cloud: { provider: "aws", roleArn: "arn:aws:iam::123456789012:role/reader" } },
+      expect: bad,
+      at: "cloud",
+    },
+    {
+      what: "a trust policy as a permission policy",
+      body: { permissionPolicy: trusting },
+      expect: [400, "policy_invalid"],
+      at: "permissionPolicy",
+    },
+  ],
   putProject: [{ what: "an agent that does not exist", body: { agents: ["nobody"] }, expect: [404, "agent_unknown"] }],
   deleteProject: [{ what: "the project default", path: "/v1/projects/default", expect: [409, "project_in_use"] }],
   putVariable: [
@@ -198,6 +273,32 @@ export const refusedByRooms: Partial<Record<OperationId, readonly Case[]>> = {
     { what: "a provider there is not", body: { provider: "nobody" }, expect: [404, "provider_unknown"] },
     { what: "a vault there is not", body: { provider: "weather", vault: "elsewhere" }, expect: [404, "provider_unknown"] },
     { what: "a provider that this agent may not use", body: { provider: "private" }, expect: [404, "provider_unknown"] },
+  ],
+  getStsCredential: [
+    { what: "an agent without a role", body: {}, expect: [400, "role_required"] },
+    { what: "a provider there is not", body: { provider: "nobody" }, expect: [404, "provider_unknown"] },
+    { what: "a provider that holds an API key", body: { provider: "weather" }, expect: [400, "provider_wrong_type"] },
+    { what: "a provider of a role there is not", body: { provider: "gone" }, expect: [404, "role_unknown"] },
+    { what: "a provider of a role that lets this agent not in", body: { provider: "closed" }, expect: [403, "role_refused"] },
+    { what: "899 seconds", body: { provider: "open", durationSeconds: 899 }, expect: bad, at: "durationSeconds" },
+    { what: "43,201 seconds", body: { provider: "open", durationSeconds: 43_201 }, expect: bad, at: "durationSeconds" },
+    { what: "a session name with a blank", body: { provider: "open", sessionName: "a b" }, expect: bad, at: "sessionName" },
+    { what: "a session policy that is no JSON", body: { provider: "open", policy: "{" }, expect: [400, "policy_invalid"] },
+    {
+      what: "a session policy that names a field twice",
+      body: { provider: "open", policy: '{"Version":"1","Version":"1","Statement":[]}' },
+      expect: [400, "policy_invalid"],
+    },
+    {
+      what: "a session policy nested 33 deep",
+      body: { provider: "open", policy: `{"Version":"1","Statement":${"[".repeat(33)}${"]".repeat(33)}}` },
+      expect: [400, "policy_invalid"],
+    },
+    {
+      what: "a session policy with an unknown element",
+      body: { provider: "open", policy: '{"Version":"1","Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Also":1}]}' },
+      expect: [400, "policy_invalid"],
+    },
   ],
   getOauth2Token: [
     { what: "a provider there is not", body: { provider: "nobody" }, expect: [404, "provider_unknown"] },

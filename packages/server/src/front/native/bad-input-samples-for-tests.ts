@@ -29,6 +29,11 @@ export const publicJwk = {
   kid: "1",
 };
 const victim = { params: { name: "victim" } };
+const role = { params: { name: "reader" }, missing: "role_unknown" } as const;
+export const trusting = {
+  Version: "1",
+  Statement: [{ Effect: "Allow", Principal: { Service: "workload.agentidentity.aliyuncs.com" }, Action: "sts:AssumeRole" }],
+};
 const project = { params: { project: "billing" }, missing: "project_unknown" } as const;
 const variable = { params: { project: "billing", key: "REGION" }, missing: "variable_unknown" } as const;
 const integration = { params: { project: "billing", name: "maps" }, missing: "integration_unknown" } as const;
@@ -128,6 +133,7 @@ export const samples: Record<OperationId, Sample> = {
   resumeProvider: { ...provider, ...victim },
   createWorkloadToken: { body: { agent: "probe" } },
   getApiKey: { body: { provider: "weather" } },
+  getStsCredential: { body: { durationSeconds: 900, sessionName: "nightly" } },
   getOauth2Token: { body: { provider: "calendar", scopes: ["read"] } },
   completeAuthorization: { body: { sessionUri: "urn:ietf:params:oauth:request_uri:none", userId: "alice" } },
   listConnections: {},
@@ -136,6 +142,19 @@ export const samples: Record<OperationId, Sample> = {
   listGrants: {},
   getGrant: grant,
   deleteGrant: grant,
+  createRole: {
+    body: {
+      name: "fresh",
+      description: "Reads.",
+      agents: ["probe"],
+      trustPolicy: trusting,
+      permissionPolicy: { Version: "1", Statement: [{ Effect: "Allow", Action: "agentidentitydata:*", Resource: "*" }] },
+    },
+  },
+  listRoles: {},
+  getRole: role,
+  updateRole: { ...role, body: { description: "Reads.", agents: ["*"] } },
+  deleteRole: role,
   putProject: { params: { project: "billing" }, body: { description: "Bills.", agents: ["*"], lanes: { ppe_1: ["probe"] } } },
   listProjects: {},
   getProject: project,

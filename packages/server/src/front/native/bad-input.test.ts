@@ -68,6 +68,10 @@ eachStore("bad input", (fresh) => {
     await make("/v1/resources", { name: "victim", identifier: "https://victim.example/", scopes: [] });
     await make("/v1/credential-providers", { name: "weather", type: "api_key", apiKey: "the-weather-key" });
     await make("/v1/credential-providers", { name: "victim", type: "api_key", apiKey: "the-victim's-key" });
+    await make("/v1/roles", { name: "reader" });
+    await make("/v1/roles", { name: "closed", agents: ["other"] });
+    for (const roleArn of ["reader", "closed", "gone"])
+      await make("/v1/credential-providers", { name: roleArn === "reader" ? "open" : roleArn, type: "sts", roleArn });
     await make("/v1/credential-providers", { name: "private", type: "api_key", apiKey: "the-private-key", agents: ["other"] });
   });
   afterAll(() => wire.close());

@@ -1,10 +1,10 @@
 import { operations } from "@legate/contract";
 import type { Sessions, Vault } from "../../access/vault/index.ts";
-import { momentOrNone } from "./encode.ts";
+import { moment, momentOrNone } from "./encode.ts";
 import { Also, type Serve } from "./serve.ts";
 
 interface Rooms {
-  readonly vault: Pick<Vault, "apiKey" | "oauth2">;
+  readonly vault: Pick<Vault, "apiKey" | "oauth2" | "sts">;
   readonly sessions: Pick<Sessions, "complete">;
 }
 
@@ -22,6 +22,11 @@ export const serveCredentials = (serve: Serve, { vault, sessions }: Rooms): void
       scopes: [...scopes],
       missingScopes: missingScopes && [...missingScopes],
     };
+  });
+
+  serve(operations.getStsCredential, async ({ who, body }) => {
+    const { accessKeyId, accessKeySecret, securityToken, expiresAt } = await vault.sts(who, body);
+    return { accessKeyId, accessKeySecret, securityToken, expiration: moment(expiresAt) };
   });
 
   serve(operations.completeAuthorization, async ({ who, body }) => {

@@ -31,6 +31,8 @@ export interface KeySession {
   readonly agentEpoch: number;
   readonly tenantEpoch: number;
   readonly roleArn: string;
+  /** The role's id; none where no row has the role. */
+  readonly roleId: string | undefined;
   readonly name: string;
   /** The JSON policy document that narrows it. */
   readonly policy: string | undefined;

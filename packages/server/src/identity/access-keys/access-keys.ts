@@ -54,6 +54,8 @@ export interface TemporaryAsk {
   readonly user?: { readonly id: string; readonly epoch: number } | undefined;
   readonly tenantEpoch: number;
   readonly roleArn: string;
+  /** The role's id; left out where no row has the role. */
+  readonly roleId?: string | undefined;
   readonly sessionName: string;
   /** A JSON policy document that narrows what the role permits. */
   readonly sessionPolicy?: string | undefined;
@@ -158,6 +160,7 @@ export const makeAccessKeys = ({ db, audit, seal, replay, clock, random, operato
         agentEpoch: ask.agent.epoch,
         tenantEpoch: ask.tenantEpoch,
         roleArn: ask.roleArn,
+        roleId: ask.roleId,
         name: ask.sessionName,
         policy: ask.sessionPolicy,
         expiresAt: now + ask.seconds * 1000,

@@ -65,6 +65,7 @@ const ownerOf = (row: Row): KeyHolder["of"] | undefined => {
     agentEpoch: row.agent_epoch ?? 0,
     tenantEpoch: row.tenant_epoch ?? 0,
     roleArn: row.role_arn ?? "",
+    roleId: row.role_id ?? undefined,
     name: row.session_name ?? "",
     policy: row.session_policy ?? undefined,
     expiresAt: row.expires_at,

@@ -6,7 +6,12 @@ import type { Source } from "./guard.ts";
 /** What a role lets an agent do now: whether an action is permitted on every one of these things. */
 export type RightsOf = (
   tenant: string,
-  of: { readonly roleArn: string; readonly agent: ActingAgent; readonly sessionPolicy?: string | undefined },
+  of: {
+    readonly roleArn: string;
+    readonly roleId?: string | undefined;
+    readonly agent: ActingAgent;
+    readonly sessionPolicy?: string | undefined;
+  },
 ) => Promise<RoleSession["permits"]>;
 
 interface Needs {
@@ -43,7 +48,7 @@ export const makeBySignature = ({ accessKeys, rightsOf, stand }: Needs) => {
     const { agent, user } = await standOr(tenant, proof, of.id, session);
     const acting = { ...place, caller: { kind: "agent", id: agent.id }, agent, actors: [agent.id] } as const;
     if (!session) return { who: { ...acting, method: "access_key" }, signed };
-    const permits = await rightsOf(tenant, { roleArn: session.roleArn, agent, sessionPolicy: session.policy });
+    const permits = await rightsOf(tenant, { roleArn: session.roleArn, roleId: session.roleId, agent, sessionPolicy: session.policy });
     const role: RoleSession = { roleArn: session.roleArn, name: session.name, permits };
     return { who: { ...acting, ...(user && { user }), method: "temporary_key", session: role }, signed };
   };

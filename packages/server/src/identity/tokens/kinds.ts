@@ -10,6 +10,8 @@ export const kinds = {
   coze_id: { typ: "coze-id+jwt", seconds: 120, audience: (issuer: string): string => `${issuer}/coze` },
   /** What a Coze client reads its project with. */
   coze_access: { typ: "at+jwt", seconds: 60 * 60, audience: (issuer: string): string => `${issuer}/coze` },
+  /** How an agent is known to a cloud, which asks our key set (OpenID Connect Core 2); no door of ours accepts it. */
+  web_identity: { typ: "JWT", seconds: 5 * 60, audience: undefined },
   /** How Legate proves itself to a provider (RFC 7523 2.2); no door of ours accepts it. */
   client_assertion: { typ: "JWT", seconds: 60, audience: undefined },
 } as const;

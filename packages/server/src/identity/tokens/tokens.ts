@@ -10,6 +10,7 @@ import { readCompactJws } from "./compact-jws.ts";
 import { type CozeClaims, type CozeGrant, cozeToken } from "./coze-token.ts";
 import { type IdGrant, idToken } from "./id-token.ts";
 import { type AcceptedKind, isOfOtherKind, kinds } from "./kinds.ts";
+import { type WebIdentityGrant, webIdentityToken } from "./web-identity-token.ts";
 import { type WorkloadClaims, type WorkloadGrant, workloadToken } from "./workload-token.ts";
 
 interface Needs {
@@ -27,6 +28,7 @@ export interface Grants {
   readonly workload: WorkloadGrant;
   readonly access: AccessGrant;
   readonly id: IdGrant;
+  readonly web_identity: WebIdentityGrant;
   readonly coze_id: CozeGrant;
   readonly coze_access: CozeGrant;
 }
@@ -53,6 +55,7 @@ const writers: { readonly [K in keyof Grants]: (grant: Grants[K]) => JWTPayload 
   workload: workloadToken.write,
   access: accessToken.write,
   id: idToken.write,
+  web_identity: webIdentityToken.write,
   coze_id: cozeToken.write,
   coze_access: cozeToken.write,
 };
@@ -145,7 +148,7 @@ export const makeTokens = ({ db, signing, tenants, clock, random, isRevoked }: N
     /**
      * Makes a token of a kind. Whoever asks has made sure that what it names may act, and read the epochs that go into it then.
      * @param grant `notAfter`: it ends no later than this, however long its kind lives; milliseconds since 1970
-     * @throws Refusal target_invalid for an access token whose audience is another kind's; grant_invalid where `notAfter` is over
+     * @throws Refusal target_invalid for an access token, or one for a cloud, whose audience is another kind's; grant_invalid where `notAfter` is over
      */
     mint: async <K extends keyof Grants>(
       kind: K,
@@ -159,8 +162,8 @@ export const makeTokens = ({ db, signing, tenants, clock, random, isRevoked }: N
       if (exp <= iat) throw new Refusal("grant_invalid", "What the token was asked for with has ended.");
       const jti = newJti();
       const claims = writers[kind](grant);
-      if (kind === "access" && isOfOtherKind(issuer, String(claims.aud)))
-        throw new Refusal("target_invalid", "No access token is for this audience.");
+      if ((kind === "access" || kind === "web_identity") && isOfOtherKind(issuer, String(claims.aud)))
+        throw new Refusal("target_invalid", "No such token is for this audience.");
       const token = await signing.sign(tenant, typ, { iss: issuer, ...(audience && { aud: audience(issuer) }), ...claims, iat, exp, jti });
       return { token, expiresAt: exp * 1000, jti };
     },

@@ -95,6 +95,7 @@ export const makeWorkloadTokens = ({ db, audit, clock, users, issuers, standing,
      * invalid_request
      */
     issue: async (who: Principal, ask: WorkloadAsk): Promise<WorkloadToken> => {
+      if (who.method === "temporary_key") throw new Refusal("forbidden", "A temporary key gets no workload tokens.");
       const actor = await actorOf(who, ask.agent);
       const { agent, tenantEpoch } = actor;
       const user = await userOf(who, actor, ask);

@@ -1,0 +1,195 @@
+import { expect, test } from "vitest";
+import type { Principal } from "../../ground/kernel/index.ts";
+import { openIdentity } from "../../testing/identity.ts";
+import { refusalOf } from "../../testing/refused.ts";
+import { adminOf, eachStore } from "../../testing/stores.ts";
+import { mostLasting } from "./access-keys.ts";
+import { accessKeysTable } from "./access-keys-table.ts";
+
+const admin: Principal = { ...adminOf("default"), caller: { kind: "operator", id: "op_admin", role: "admin" } };
+const operator: Principal = { ...admin, caller: { kind: "operator", id: "opr_1", role: "operator" } };
+const hour = 60 * 60_000;
+
+eachStore("access keys", (fresh) => {
+  const open = async () => {
+    const identity = await openIdentity(await fresh());
+    await identity.operators.installAdminKey(undefined);
+    const agent = await identity.agents.create(admin, { name: "scout" });
+    const rows = () => identity.db.read.selectFrom("access_keys").selectAll().execute();
+    /** As a role gives it. */
+    const temporary = (more: Partial<Parameters<typeof identity.accessKeys.issueTemporary>[1]> = {}) =>
+      identity.accessKeys.issueTemporary(admin, {
+        agent,
+        tenantEpoch: 0,
+        roleArn: "acs:ram::1:role/reader",
+        sessionName: "s",
+        seconds: 3600,
+        ...more,
+      });
+    return { ...identity, agent, rows, temporary };
+  };
+
+  test("are an admin's or one agent's, and say whose; the secret is shown once and stored sealed", async () => {
+    const { accessKeys, agent, rows, audit, close } = await open();
+    const mine = await accessKeys.create(admin, { description: "laptop" });
+    const its = await accessKeys.create(operator, { rights: { agent: "scout" } });
+    expect(mine.accessKeyId).toMatch(/^ak_[0-9a-f]{32}$/);
+    expect(mine.accessKeySecret).toMatch(/^aks_[0-9a-f]{64}$/);
+    expect(await accessKeys.get("default", mine.accessKeyId)).toMatchObject({
+      operator: "op_admin",
+      agent: undefined,
+      description: "laptop",
+    });
+    expect(await accessKeys.get("default", its.accessKeyId)).toMatchObject({ operator: undefined, agent: { id: agent.id, name: "scout" } });
+    const stored = JSON.stringify(await rows());
+    for (const { accessKeySecret } of [mine, its]) expect(stored).not.toContain(accessKeySecret.slice(4));
+    const { items } = await audit.list("default", { action: "access_key.*" }, { limit: 10 });
+    expect(items).toMatchObject([
+      { action: "access_key.created", target: its.accessKeyId, agent: agent.id, details: { rights: "agent" } },
+      { action: "access_key.created", target: mine.accessKeyId, details: { rights: "admin" } },
+    ]);
+    expect(JSON.stringify(items)).not.toContain("aks_");
+    await close();
+  });
+
+  test("with an admin's rights are an admin's to make and to delete; an operator names an agent", async () => {
+    const { accessKeys, agents, workloadTokens, authn, close } = await open();
+    expect(await refusalOf(accessKeys.create(operator, {}))).toBe("invalid_request");
+    expect(await refusalOf(accessKeys.create(operator, { rights: "admin" }))).toBe("forbidden");
+    expect(await refusalOf(accessKeys.create(operator, { rights: { agent: "nobody" } }))).toBe("agent_unknown");
+    const auditor: Principal = { ...operator, caller: { kind: "operator", id: "opr_2", role: "auditor" } };
+    expect(await refusalOf(accessKeys.create(auditor, { rights: { agent: "scout" } }))).toBe("forbidden");
+    const { token } = await workloadTokens.issue(admin, { agent: "scout" });
+    const asAgent = await authn.proveWorkload({ token, requestId: "r" });
+    for (const rights of [undefined, "admin", { agent: "scout" }] as const)
+      expect(await refusalOf(accessKeys.create(asAgent, { rights }))).toBe("forbidden");
+    const { accessKeyId } = await accessKeys.create(admin, {});
+    expect(await refusalOf(accessKeys.remove(operator, accessKeyId))).toBe("forbidden");
+    await accessKeys.remove(admin, accessKeyId);
+    expect(await refusalOf(accessKeys.remove(admin, accessKeyId))).toBe("key_unknown");
+    await agents.revoke(admin, "scout");
+    expect(await refusalOf(accessKeys.create(admin, { rights: { agent: "scout" } }))).toBe("agent_revoked");
+    await close();
+  });
+
+  test("are so many at most for each agent and each admin, however many are made at once", async () => {
+    const { accessKeys, agents, close } = await open();
+    await agents.create(admin, { name: "other" });
+    for (const rights of ["admin", { agent: "scout" }] as const) {
+      const said = await Promise.all(Array.from({ length: mostLasting + 3 }, () => refusalOf(accessKeys.create(admin, { rights }))));
+      expect(said.filter((word) => word === "nothing refused")).toHaveLength(mostLasting);
+      expect(said.filter((word) => word === "too_many_keys")).toHaveLength(3);
+    }
+    await accessKeys.create(admin, { rights: { agent: "other" } });
+    await close();
+  });
+
+  test("are listed newest first, page by page, of one agent or of all, and never the temporary ones", async () => {
+    const { accessKeys, hand, temporary, close } = await open();
+    const made: string[] = [];
+    for (const rights of ["admin", { agent: "scout" }, "admin", { agent: "scout" }] as const) {
+      hand.forward(1000);
+      made.unshift((await accessKeys.create(admin, { rights })).accessKeyId);
+    }
+    const { accessKeyId } = await temporary();
+    const first = await accessKeys.list("default", { limit: 3 });
+    const second = await accessKeys.list("default", { limit: 3, cursor: first.nextCursor });
+    expect([...first.items, ...second.items].map(({ id }) => id)).toEqual(made);
+    expect(second.nextCursor).toBeUndefined();
+    const its = await accessKeys.list("default", { limit: 3, agent: "scout" });
+    expect(its.items.map(({ id }) => id)).toEqual([made[0], made[2]]);
+    expect(await refusalOf(accessKeys.list("default", { limit: 3, agent: "nobody" }))).toBe("agent_unknown");
+    expect(await refusalOf(accessKeys.get("default", accessKeyId))).toBe("key_unknown");
+    expect(await refusalOf(accessKeys.get("acme", made[0] ?? ""))).toBe("key_unknown");
+    await close();
+  });
+
+  test("go with the agent, the admin or the user they belong to", async () => {
+    const { accessKeys, agents, operators, users, rows, temporary, close } = await open();
+    const user = await users.asserted(admin, "agt_1", "alice");
+    const other = await agents.create(admin, { name: "other" });
+    const { id } = await operators.create(admin, { name: "deputy", role: "admin" });
+    const { id: next } = await operators.create(admin, { name: "next", role: "admin" });
+    await accessKeys.create(admin, { rights: { agent: "scout" } });
+    for (const each of [id, next]) await accessKeys.create({ ...admin, caller: { kind: "operator", id: each, role: "admin" } }, {});
+    await temporary();
+    await temporary({ user });
+    await temporary({ agent: other, user });
+    const left = async () => (await rows()).length;
+    expect(await left()).toBe(6);
+    await operators.update(admin, id, { role: "operator" });
+    expect(await left()).toBe(5);
+    await operators.remove(admin, next);
+    expect(await left()).toBe(4);
+    await users.revoke(admin, user.id);
+    expect(await left()).toBe(2);
+    await agents.remove(admin, "scout");
+    expect(await left()).toBe(0);
+    await close();
+  });
+});
+
+eachStore("temporary access keys", (fresh) => {
+  const open = async () => {
+    const identity = await openIdentity(await fresh());
+    const agent = await identity.agents.create(admin, { name: "scout" });
+    const ask = { agent, tenantEpoch: 0, roleArn: "acs:ram::1:role/reader", sessionName: "s", seconds: 900 };
+    const rows = () => identity.db.read.selectFrom("access_keys").selectAll().execute();
+    return { ...identity, agent, ask, rows };
+  };
+
+  test("come with a security token and an end, and neither secret nor token is stored", async () => {
+    const { accessKeys, ask, rows, hand, audit, close } = await open();
+    const key = await accessKeys.issueTemporary(admin, ask);
+    expect(key.accessKeyId).toMatch(/^tk_[0-9a-f]{32}$/);
+    expect(key.accessKeySecret).toMatch(/^aks_[0-9a-f]{64}$/);
+    expect(key.securityToken).toMatch(/^st_[0-9a-f]{64}$/);
+    expect(key.expiresAt).toBe(hand.clock() + 900_000);
+    const stored = JSON.stringify([await rows(), (await audit.list("default", {}, { limit: 10 })).items]);
+    for (const secret of [key.accessKeySecret, key.securityToken]) expect(stored).not.toContain(secret.slice(4));
+    expect(stored).toContain("temporary_key.issued");
+    await close();
+  });
+
+  test("are forgotten some time after their end, in however many steps, and lasting ones never", async () => {
+    const { accessKeys, ask, rows, hand, db, close } = await open();
+    await accessKeys.create(admin, { rights: { agent: "scout" } });
+    for (let n = 0; n < 3; n += 1) await accessKeys.issueTemporary(admin, ask);
+    await accessKeys.issueTemporary(admin, { ...ask, seconds: 12 * 3600 });
+    const { prune } = accessKeys;
+    const signal = new AbortController().signal;
+    hand.forward(900_000 + hour);
+    expect(await prune.isNeeded?.()).toBe(false);
+    hand.forward(1);
+    expect(await prune.isNeeded?.()).toBe(true);
+    expect(await db.write((tx) => accessKeysTable.removeBefore(tx, hand.clock() - hour, 2))).toBe(2);
+    await prune.run(signal);
+    expect((await rows()).map(({ expires_at }) => expires_at !== null).sort()).toEqual([false, true]);
+    expect(await prune.isNeeded?.()).toBe(false);
+    await close();
+  });
+
+  test("of one agent for one user are so many at most: the oldest make room", async () => {
+    const { accessKeys, ask, agent, rows, hand, users, db, close } = await open();
+    const alice = await users.asserted(admin, agent.id, "alice");
+    const issued: string[] = [];
+    for (const user of [undefined, alice])
+      for (let n = 0; n < 4; n += 1) {
+        hand.forward(1000);
+        issued.push((await accessKeys.issueTemporary(admin, { ...ask, user })).accessKeyId);
+      }
+    const gone = await db.write((tx) => accessKeysTable.removeBeyond(tx, "default", agent.id, null, 3));
+    expect(gone).toEqual([issued[0]]);
+    expect(await db.write((tx) => accessKeysTable.removeBeyond(tx, "default", agent.id, alice.id, 2))).toEqual([issued[5], issued[4]]);
+    expect((await rows()).map(({ id }) => id).sort()).toEqual(issued.filter((_, at) => ![0, 4, 5].includes(at)).sort());
+    await close();
+  });
+
+  test("get no other keys", async () => {
+    const { accessKeys, ask, agent, close } = await open();
+    const who: Principal = { ...admin, caller: { kind: "agent", id: agent.id }, agent, actors: [agent.id], method: "temporary_key" };
+    expect(await refusalOf(accessKeys.issueTemporary(who, ask))).toBe("forbidden");
+    expect(await refusalOf(accessKeys.create(who, { rights: { agent: "scout" } }))).toBe("forbidden");
+    await close();
+  });
+});
