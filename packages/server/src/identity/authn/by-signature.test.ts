@@ -76,7 +76,7 @@ eachStore("whoever signs a request", (fresh) => {
   });
 
   test("may act as long as everybody may whom the key names: a suspension outlives temporary keys, and not lasting ones", async () => {
-    const { lasting, temporary, prove, agents, users, tenants, alice, audit, scout, close } = await open();
+    const { lasting, temporary, prove, agents, users, alice, audit, scout, close } = await open();
     const own = await lasting({ agent: "scout" });
     const [forAlice, alone] = [await temporary(alice), await temporary()];
     await users.suspend(admin, alice.id);
@@ -95,7 +95,6 @@ eachStore("whoever signs a request", (fresh) => {
     await agents.resume(admin, "scout");
     await prove(own);
     expect(await refusalOf(prove(alone))).toBe("access_key_unknown");
-    await tenants.suspend(admin, "acme").catch(() => undefined);
     await close();
   });
 
