@@ -2,6 +2,7 @@ import { chmodSync, existsSync, mkdirSync } from "node:fs";
 import { type House, openHouse } from "./compose.ts";
 import type { Config } from "./config/index.ts";
 import { freePort, makeHttp, makeLog } from "./front/http/index.ts";
+import { serveAlibaba } from "./front/alibaba/index.ts";
 import { cozePrefix, serveCoze } from "./front/coze/index.ts";
 import { serveNative } from "./front/native/index.ts";
 import { makeOtherLogin, serveAuthorize, serveOauth } from "./front/oauth/index.ts";
@@ -105,6 +106,7 @@ export const openServer = async (settings: Config, tell: (text: string) => void 
     await serveOauth(http.app, house);
     await serveAuthorize(http.app, house);
     await serveCoze(http.app, house);
+    await serveAlibaba(http.app, house);
     await servePages(http.app, { ...house, otherLogin: makeOtherLogin(house) });
     const address = await http.listen();
     house.jobs.start();
