@@ -8,7 +8,8 @@ import { join } from "node:path";
 
 const root = join(import.meta.dirname, "..");
 
-const freePort = async () => {
+/** A port that nobody listens on now. */
+export const freePort = async () => {
   const probe = createServer().listen(0, "127.0.0.1");
   await once(probe, "listening");
   const { port } = probe.address();
