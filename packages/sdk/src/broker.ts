@@ -244,12 +244,12 @@ export const makeBroker = (settings: Pick<Settings, "cache" | "clock" | "random"
   };
 
   const stsCredential = async (values: AgentContextValues, request: StsRequest & Told): Promise<StsCredential> => {
-    const { signal, provider, durationSeconds, policy, sessionName } = request;
+    const { signal, provider, vault, durationSeconds, policy, sessionName } = request;
     signal?.throwIfAborted();
     const who = service.identity(values);
     const asker = await service.asker(who, request.agent, signal);
-    const question: StsQuestion = { provider, durationSeconds, policy, sessionName };
-    const key = await requestKey(await credentialKey({ ...parts(who, asker), kind: "sts", provider }), question);
+    const question: StsQuestion = { provider, vault, durationSeconds, policy, sessionName };
+    const key = await requestKey(await credentialKey({ ...parts(who, asker), kind: "sts", provider, vault }), question);
     const load = async (shared: AbortSignal) => {
       const credential = await withWorkloadToken(who, asker, shared, (bearer) =>
         service.stsCredential(question, bearer, { signal: shared }),

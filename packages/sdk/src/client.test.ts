@@ -21,7 +21,7 @@ describe("the client", () => {
     const methods = [client.agents, client.keys, client.users, client.issuers, client.providers, client.workloadTokens]
       .concat([client.credentials, client.authorizations, client.connections, client.auditEvents] as never)
       .concat([client.clientSecrets, client.clientKeys, client.accessKeys, client.clients, client.resources, client.grants] as never)
-      .concat([client.projects, client.variables, client.integrations] as never)
+      .concat([client.projects, client.variables, client.integrations, client.roles] as never)
       .concat([client.tenants, client.operators, client.signingKeys, client.dataKeys, client.masterKey, client.peppers] as never)
       .concat([{ whoami: client.whoami }] as never)
       .flatMap((noun) => Object.entries(noun).filter(([name]) => name !== "pages" && name !== "all"));
@@ -32,6 +32,7 @@ describe("the client", () => {
     }
     await client.agents.create({ name: "abc" }).catch(() => undefined);
     await client.credentials.apiKey({ provider: "p" }, { bearer: "wat.x" }).catch(() => undefined);
+    await client.credentials.sts({}, { bearer: "wat.x" }).catch(() => undefined);
     await client.credentials.variables({}, { bearer: "wat.x" }).catch(() => undefined);
     await client.credentials.oauth2({ provider: "p" }, { bearer: "wat.x" }).catch(() => undefined);
     expect(new Set(fake.seen.map((seen) => seen.id))).toEqual(new Set<string>(called.map(({ id }) => id)));

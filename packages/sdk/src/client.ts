@@ -40,6 +40,7 @@ export class LegateClient {
   readonly authorizations: Nouns["authorizations"];
   readonly connections: Nouns["connections"];
   readonly grants: Nouns["grants"];
+  readonly roles: Nouns["roles"];
   readonly projects: Nouns["projects"];
   readonly variables: Nouns["variables"];
   readonly integrations: Nouns["integrations"];
@@ -76,6 +77,7 @@ export class LegateClient {
     this.authorizations = nouns.authorizations;
     this.connections = nouns.connections;
     this.grants = nouns.grants;
+    this.roles = nouns.roles;
     this.projects = nouns.projects;
     this.variables = nouns.variables;
     this.integrations = nouns.integrations;

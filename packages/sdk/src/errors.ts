@@ -112,17 +112,6 @@ export class ContextError extends LegateError {
   override readonly name: string = "ContextError";
 }
 
-/** The server does not offer this kind of credential. */
-export class NotOfferedError extends LegateError {
-  override readonly name: string = "NotOfferedError";
-  readonly capability: string;
-
-  constructor(capability: string) {
-    super(`The server does not offer ${capability}.`);
-    this.capability = capability;
-  }
-}
-
 const consentErrors: Partial<Record<string, new (message: string, facts: ApiErrorFacts) => LegateApiError>> = {
   authorization_denied: AuthorizationDeniedError,
   authorization_expired: AuthorizationExpiredError,

@@ -32,7 +32,6 @@ export {
   LegateApiError,
   LegateConnectionError,
   LegateError,
-  NotOfferedError,
   PollTimeoutError,
 } from "./errors.ts";
 export type { Given, Outcome, Wanting } from "./inject.ts";
@@ -50,9 +49,11 @@ export type {
   Issuer,
   NewAgent,
   NewProvider,
+  NewRole,
   PendingConsent,
   Provider,
   QueryOf,
+  Role,
   StsCredential,
   User,
   WorkloadToken,

@@ -1,6 +1,6 @@
 import { operations } from "@legate/contract";
 import { type Call, isUnauthenticated } from "./call.ts";
-import { ConfigurationError, NotOfferedError } from "./errors.ts";
+import { ConfigurationError } from "./errors.ts";
 import { Flights } from "./flights.ts";
 import { identityOf } from "./identity.ts";
 import { makeLocalAgent } from "./local-agent.ts";
@@ -53,8 +53,15 @@ export const makeNativeService = (settings: Settings, call: Call): Service => {
 
     apiKey: async (body, { token }, limits) => (await call(operations.getApiKey, { body, bearer: token, ...limits })).apiKey,
 
-    stsCredential: async () => {
-      throw new NotOfferedError("STS credentials");
+    stsCredential: ({ provider, vault, durationSeconds, policy, sessionName }, { token }, limits) => {
+      const body = {
+        ...(provider !== undefined && { provider }),
+        ...(vault !== undefined && { vault }),
+        ...(durationSeconds !== undefined && { durationSeconds }),
+        ...(policy !== undefined && { policy }),
+        ...(sessionName !== undefined && { sessionName }),
+      };
+      return call(operations.getStsCredential, { body, bearer: token, ...limits });
     },
   };
 };

@@ -247,9 +247,22 @@ export const makeNouns = (call: Call) => ({
     apiKey: (body: BodyOf<Ops["getApiKey"]>, options: WithBearer) => call(operations.getApiKey, { ...options, body }),
     /** The variables of the agent's own project, with their values. */
     variables: (body: BodyOf<Ops["readVariables"]>, options: WithBearer) => call(operations.readVariables, { ...options, body }),
+    /** Temporary credentials of a role. */
+    sts: (body: BodyOf<Ops["getStsCredential"]>, options: WithBearer) => call(operations.getStsCredential, { ...options, body }),
     /** A token, or where the user must consent first: then the answer has `authorizationUrl`. */
     oauth2: (body: BodyOf<Ops["getOauth2Token"]>, options: WithBearer): Promise<AnswerOf<Ops["getOauth2Token"]>> =>
       call(operations.getOauth2Token, { ...options, body }),
+  },
+  /** What agents may be turned into. */
+  roles: {
+    create: (body: BodyOf<Ops["createRole"]>, options?: CallOptions) => call(operations.createRole, { ...options, body }),
+    get: (name: string, options?: CallOptions) => call(operations.getRole, { ...options, params: { name } }),
+    update: (name: string, body: BodyOf<Ops["updateRole"]>, options?: CallOptions) =>
+      call(operations.updateRole, { ...options, params: { name }, body }),
+    delete: async (name: string, options?: CallOptions): Promise<void> => {
+      await call(operations.deleteRole, { ...options, params: { name } });
+    },
+    ...list((query: QueryOf<Ops["listRoles"]>, options) => call(operations.listRoles, { ...options, query })),
   },
   authorizations: {
     complete: (body: BodyOf<Ops["completeAuthorization"]>, options?: CallOptions) =>

@@ -54,6 +54,7 @@ export interface Pending {
 /** What temporary cloud credentials are asked with. */
 export interface StsQuestion {
   readonly provider?: string | undefined;
+  readonly vault?: string | undefined;
   readonly durationSeconds?: number | undefined;
   readonly policy?: string | undefined;
   readonly sessionName?: string | undefined;

@@ -44,7 +44,12 @@ export type AccessToken = Out<Operations["getOauth2Token"]["answer"]>;
 /** How a credential is asked of a provider. */
 export type Flow = NonNullable<BodyOf<Operations["getOauth2Token"]>["flow"]>;
 
-/** Temporary cloud credentials. No server offers them yet. */
+/** A role that agents may be turned into. */
+export type Role = Out<Operations["getRole"]["answer"]>;
+/** What a role is made with. */
+export type NewRole = BodyOf<Operations["createRole"]>;
+
+/** Temporary credentials of a role: of Legate's own, or of a cloud's. */
 export interface StsCredential {
   readonly accessKeyId: string;
   readonly accessKeySecret: string;

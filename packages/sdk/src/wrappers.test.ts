@@ -159,9 +159,11 @@ describe("what is asked for", () => {
     expect(fake.bodies("getOauth2Token")).toEqual([{ provider: "github", flow: "M2M" }]);
   });
 
-  it("is an STS credential: the error says that the server does not offer it", async () => {
-    const wrapped = withStsCredential({ client }, ({ stsCredential }) => stsCredential.accessKeyId);
-    await expect(wrapped()).rejects.toMatchObject({ name: "NotOfferedError", message: "The server does not offer STS credentials." });
+  it("is what a role's session is made with", async () => {
+    const asked = { provider: "cloud", vault: "v", durationSeconds: 900, policy: '{"Version":"1"}', sessionName: "nightly" };
+    await withStsCredential({ client, ...asked }, ({ stsCredential }) => stsCredential)();
+    await withStsCredential({ client }, ({ stsCredential }) => stsCredential)();
+    expect(fake.bodies("getStsCredential")).toEqual([asked, {}]);
   });
 });
 
@@ -252,6 +254,39 @@ describe("an API key", () => {
     await kept();
     expect(fake.count("getApiKey")).toBe(3);
     expect(() => clientWith({ cache: { apiKeyMs: 60_001 } })).toThrow(/apiKeyMs/);
+  });
+});
+
+describe("temporary credentials", () => {
+  const read = (options: Omit<Parameters<typeof withStsCredential>[0], "injectAs" | "client"> = {}) =>
+    withStsCredential({ client, ...options }, ({ stsCredential }) => stsCredential)();
+
+  it("are had once by many, and kept until they near their end", async () => {
+    const all = await Promise.all(Array.from({ length: 64 }, () => read()));
+    expect(new Set(all.map(({ accessKeySecret }) => accessKeySecret)).size).toBe(1);
+    expect(fake.count("getStsCredential")).toBe(1);
+    expect(fake.count("createWorkloadToken")).toBe(1);
+    time.now += 50 * 60_000;
+    expect((await read()).accessKeySecret).toBe(all[0]?.accessKeySecret);
+    time.now += 5 * 60_000;
+    const next = await read();
+    expect(next.accessKeySecret).not.toBe(all[0]?.accessKeySecret);
+    expect(Date.parse(next.expiration)).toBe(time.now + 3_600_000);
+  });
+
+  it("are another's for another user, provider, vault, policy, session name or life", async () => {
+    const others = [{ provider: "cloud" }, { vault: "v" }, { policy: "{}" }, { sessionName: "nightly" }, { durationSeconds: 900 }];
+    const each = [await read(), ...(await Promise.all(others.map(read)))];
+    each.push(await AgentContext.run({ userId: "alice" }, () => read()), await AgentContext.run({ userId: "bob" }, () => read()));
+    expect(new Set(each.map(({ accessKeySecret }) => accessKeySecret)).size).toBe(8);
+    expect(fake.count("getStsCredential")).toBe(8);
+  });
+
+  it("are asked for anew with `fresh`, and a refusal is not outlived", async () => {
+    const first = await read();
+    expect((await read({ fresh: true })).accessKeySecret).not.toBe(first.accessKeySecret);
+    fake.on("getStsCredential", () => no(403, "role_refused"));
+    await expect(read({ fresh: true })).rejects.toMatchObject({ code: "role_refused" });
   });
 });
 

@@ -20,12 +20,18 @@ export interface WorkloadTokenOptions<K extends string = "workloadToken"> extend
 }
 /** What {@link withStsCredential} is told. */
 export interface StsCredentialOptions<K extends string = "stsCredential"> extends Common<K> {
-  /** The credential provider's name. */
+  /** The name of a credential provider of type `sts`; the agent's own role when left out. */
   readonly provider?: string | undefined;
+  /** The token vault it stands in; `default` unless given. */
+  readonly vault?: string | undefined;
+  /** 900 to 43,200; the server's hour when left out. */
   readonly durationSeconds?: number | undefined;
-  /** Narrows what the credential may do: JSON text. */
+  /** Narrows what the credential may do: JSON text, in the words of RAM or in those of the role's cloud. */
   readonly policy?: string | undefined;
+  /** By what the cloud's records know the session; the agent's name when left out. */
   readonly sessionName?: string | undefined;
+  /** Asks for new credentials even where memory holds some. */
+  readonly fresh?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -121,9 +127,10 @@ export const withWorkloadToken = <
 };
 
 /**
- * Gives `fn` temporary cloud credentials in the field `stsCredential` of its first argument.
+ * Gives `fn` temporary credentials of a role, of a cloud's or of Legate's own, in the field `stsCredential` of its first argument. They are kept
+ * until they near their end, for the same agent, user and request.
  *
- * @throws NotOfferedError at each call: no server offers them yet.
+ * @throws IdentityError, ConfigurationError, LegateApiError, LegateConnectionError
  */
 export const withStsCredential = <
   const K extends string = "stsCredential",

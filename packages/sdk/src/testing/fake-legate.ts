@@ -160,6 +160,17 @@ export class FakeLegate {
         const who = this.workloadTokens.get(seen.bearer ?? "");
         return who ? { status: 200, body: { apiKey: `key-of-${body.provider}-for-${who.agent}` } } : no(401, "unauthenticated");
       }
+      case "getStsCredential": {
+        const who = this.workloadTokens.get(seen.bearer ?? "");
+        if (!who) return no(401, "unauthenticated");
+        this.#count += 1;
+        const expiration = new Date(this.clock() + (body.durationSeconds ?? 3_600) * 1_000).toISOString();
+        const accessKeyId = `${who.agent}/${who.user}/${[body.provider, body.vault, body.policy, body.sessionName].map((part) => part ?? "-").join("/")}`;
+        return {
+          status: 200,
+          body: { accessKeyId, accessKeySecret: `secret-${this.#count}`, securityToken: `token-${this.#count}`, expiration },
+        };
+      }
       case "getOauth2Token":
         return this.#oauth2(seen);
       case "completeAuthorization":
