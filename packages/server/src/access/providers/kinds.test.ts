@@ -236,6 +236,113 @@ eachStore("a provider with ways of its own", (fresh) => {
     expect(there.last().body).not.toContain("canary-secret");
   });
 
+  test("Alibaba Cloud's accounts: offline access is asked for, a client without a secret proves itself by PKCE alone", async () => {
+    for (const kind of ["aliyun", "alibabacloud"] as const) {
+      const provider = await registered(kind, { clientSecret: undefined, clientAuth: "none" });
+      await expect(authorization(provider)).resolves.toMatchObject({
+        access_type: "offline",
+        code_challenge: codeChallenge,
+        scope: "one two",
+      });
+      await exchanged(provider);
+      expect(form()).toMatchObject({ client_id: "an id", code_verifier: codeVerifier });
+      expect(form()).not.toHaveProperty("client_secret");
+    }
+  });
+
+  test("DingTalk: its own names for what is sent and answered, a code in authCode, no PKCE", async () => {
+    const provider = await registered("dingtalk");
+    const asked = await authorization(provider, { scopes: [] });
+    expect(asked).toMatchObject({ scope: "openid", prompt: "consent" });
+    for (const unknown of ["code_challenge", "code_challenge_method", "resource", "audience"]) expect(asked).not.toHaveProperty(unknown);
+    await expect(authorization(provider, { scopes: ["openid", "corpid"] })).resolves.toMatchObject({ scope: "openid corpid" });
+    there.answer(() => ({ body: { accessToken: "ding-1", refreshToken: "ding-r1", expireIn: 7200, corpId: "corp" } }));
+    for (const response of ["authCode=canary-code&state=st", "code=canary-code&authCode=canary-code&state=st"]) {
+      await expect(
+        house.providers.upstream.exchange(tenant, provider, { kept: await kept(provider, response), codeVerifier, state: "st" }),
+      ).resolves.toEqual({ accessToken: "ding-1", tokenType: "Bearer", refreshToken: "ding-r1", expiresIn: 7200 });
+      expect(JSON.parse(there.last().body)).toEqual({
+        clientId: "an id",
+        clientSecret: "canary-secret",
+        grantType: "authorization_code",
+        code: "canary-code",
+      });
+    }
+    await refreshed(provider);
+    expect(JSON.parse(there.last().body)).toEqual({
+      clientId: "an id",
+      clientSecret: "canary-secret",
+      grantType: "refresh_token",
+      refreshToken: "canary-refresh",
+    });
+    there.answer(() => ({ status: 400, body: { code: "invalidAuthCode", message: "no such code", requestid: "r" } }));
+    await expect(exchanged(provider)).rejects.toMatchObject({
+      name: "UpstreamRefused",
+      error: "invalidAuthCode",
+      description: "no such code",
+    });
+    for (const response of ["authCode=a&authCode=b&state=st", "authCode=&state=st"])
+      await expect(kept(provider, response)).rejects.toMatchObject({ error: "invalid_authorization_response" });
+    await expect(registered("dingtalk", { name: "public", clientSecret: undefined, clientAuth: "none" })).rejects.toMatchObject({
+      code: "invalid_request",
+      details: { issues: [{ path: "pkce" }] },
+    });
+  });
+
+  test("Feishu: the token request is JSON, with the verifier", async () => {
+    const provider = await registered("feishu");
+    const asked = await authorization(provider, { force: true });
+    expect(asked).toMatchObject({ code_challenge: codeChallenge, prompt: "consent" });
+    expect(asked).not.toHaveProperty("resource");
+    there.answer(() => ({
+      body: {
+        code: 0,
+        access_token: "u-1",
+        expires_in: 7200,
+        refresh_token: "ur-1",
+        refresh_token_expires_in: 604800,
+        token_type: "Bearer",
+      },
+    }));
+    await expect(exchanged(provider)).resolves.toEqual({
+      accessToken: "u-1",
+      tokenType: "Bearer",
+      refreshToken: "ur-1",
+      expiresIn: 7200,
+    });
+    expect(JSON.parse(there.last().body)).toMatchObject({ client_secret: "canary-secret", code_verifier: codeVerifier });
+    there.answer(() => ({
+      status: 400,
+      body: { code: 20037, error: "invalid_grant", error_description: "The refresh token has expired." },
+    }));
+    await expect(refreshed(provider)).rejects.toMatchObject({ name: "UpstreamRefused", error: "invalid_grant" });
+  });
+
+  test("a redirect URI of its own is what the browser is sent with and what the code is exchanged with", async () => {
+    const redirectUri = "https://app.example.test/forwards?to=legate";
+    const provider = await registered(undefined, { redirectUri });
+    await expect(authorization(provider)).resolves.toMatchObject({ redirect_uri: redirectUri });
+    await exchanged(provider);
+    expect(form()).toMatchObject({ redirect_uri: redirectUri });
+  });
+
+  test("PKCE is left out where that is said, which is a warning, and never without a secret", async () => {
+    const provider = await registered(undefined, { pkce: false });
+    expect(provider.warnings).toEqual([expect.stringContaining("PKCE")]);
+    const asked = await authorization(provider);
+    expect(asked).not.toHaveProperty("code_challenge");
+    expect(asked).not.toHaveProperty("code_challenge_method");
+    await exchanged(provider);
+    expect(form()).not.toHaveProperty("code_verifier");
+    const refused = { code: "invalid_request", details: { issues: [{ path: "pkce" }] } };
+    const open = { clientSecret: undefined, clientAuth: "none" };
+    await expect(registered(undefined, { name: "open", pkce: false, ...open })).rejects.toMatchObject(refused);
+    await expect(house.providers.update(who, undefined, provider.id, { clientAuth: "none" })).rejects.toMatchObject(refused);
+    const again = await house.providers.update(who, undefined, provider.id, { pkce: null });
+    expect(again.warnings).toEqual([]);
+    await expect(authorization(again)).resolves.toMatchObject({ code_challenge: codeChallenge });
+  });
+
   test("an answer is read whatever its form: types in any case or none, numbers as text, nulls, an ID token that nobody asked for", async () => {
     const provider = await registered(undefined);
     const read = async (body: object) => {

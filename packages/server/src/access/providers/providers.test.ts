@@ -294,6 +294,39 @@ eachStore("credential providers", (fresh) => {
     await expect(providers.get("acme", undefined, id)).resolves.toMatchObject({ discoveryUrl: there.url, tokenEndpoint: elsewhere });
   });
 
+  test("another kind that brings other addresses is another server", async () => {
+    const { providers, rebound } = house;
+    const bare = { authorizationEndpoint: undefined, tokenEndpoint: undefined };
+    const { id } = await providers.create(acme, oauth2("files", { kind: "aliyun", ...bare }));
+    await expect(providers.update(acme, undefined, id, { kind: "feishu" })).rejects.toMatchObject(invalid("clientSecret"));
+    expect(rebound).toEqual([]);
+    const changed = await providers.update(acme, undefined, id, { kind: "feishu", clientSecret: "canary-new" });
+    expect(changed.kind).toBe("feishu");
+    expect(rebound).toEqual([id]);
+    await providers.update(acme, undefined, id, { kind: "github", clientSecret: "canary-new", ...there.endpoints });
+    await providers.update(acme, undefined, id, { kind: "oauth2" });
+    expect(rebound).toEqual([id, id]);
+  });
+
+  test("what only a foreign wire says stays with its wire; a description and a redirect URI are emptied by null", async () => {
+    const { providers } = house;
+    const { id } = await providers.create(
+      acme,
+      oauth2("files", { description: "d", redirectUri: "https://app.example.test/", foreign: { alibaba: { OAuthType: "X" } } }),
+    );
+    await providers.update(acme, undefined, id, { foreign: { other: { a: 1 } } });
+    await expect(providers.get("acme", undefined, id)).resolves.toMatchObject({
+      description: "d",
+      redirectUri: "https://app.example.test/",
+      foreign: { alibaba: { OAuthType: "X" }, other: { a: 1 } },
+    });
+    await providers.update(acme, undefined, id, { description: null, redirectUri: null });
+    await expect(providers.get("acme", undefined, id)).resolves.toMatchObject({ description: undefined, redirectUri: undefined });
+    await providers.create(acme, apiKey("weather"));
+    await expect(providers.update(acme, undefined, "weather", { description: "x" })).resolves.toMatchObject({ description: "x" });
+    await expect(providers.update(acme, undefined, "weather", { pkce: true })).rejects.toMatchObject({ code: "provider_wrong_type" });
+  });
+
   test("changes that come at once are all made, one after another", async () => {
     await house.providers.create(acme, apiKey("weather"));
     const changes = Array.from({ length: 3 }, (_, at) => house.providers.update(acme, undefined, "weather", { agents: [`label:n${at}`] }));

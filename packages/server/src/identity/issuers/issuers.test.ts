@@ -134,6 +134,58 @@ eachStore("trusted issuers", (fresh) => {
     await expect(issuers.verify("acme", id, token)).rejects.toMatchObject({ details: { reason: "audience" } });
   });
 
+  test("may be found elsewhere from now on: another issuer's tokens hold then, and no key of the former signs for it", async () => {
+    const { issuers, events } = await open();
+    const [former, next] = [await upstream(), await upstream()];
+    const claims = { aud: "a", sub: "alice", exp: 4_000_000_000 };
+    const { id } = await issuers.create(acme, { name: "idp", discoveryUrl: former.url, audiences: ["a"], description: "d" });
+    await expect(issuers.verify("acme", id, await former.sign(claims))).resolves.toMatchObject({ subject: "alice" });
+    const changed = await issuers.update(acme, "idp", { discoveryUrl: next.url, description: "" });
+    expect(changed).toMatchObject({ id, issuer: next.url, discoveryUrl: `${next.url}/.well-known/openid-configuration` });
+    expect(changed.description).toBeUndefined();
+    expect(await issuers.get("acme", id)).toEqual(changed);
+    await expect(issuers.verify("acme", id, await next.sign(claims))).resolves.toMatchObject({ iss: next.url });
+    for (const forged of [await former.sign(claims), await former.sign({ ...claims, iss: next.url })])
+      await expect(issuers.verify("acme", id, forged)).rejects.toMatchObject({ code: "user_token_invalid" });
+    expect((await events())[0]).toEqual({ action: "issuer.updated", target: id });
+  });
+
+  test("are not found where another one is, nor where nothing answers, and keep no login client of the former", async () => {
+    const { issuers } = await open();
+    const [one, two, three] = [await upstream(), await upstream(), await upstream()];
+    const login = { clientId: "legate", clientSecret: "canary" };
+    await issuers.create(acme, { name: "one", discoveryUrl: one.url, audiences: ["a"], login });
+    await issuers.create(acme, { name: "two", discoveryUrl: two.url, audiences: ["a"] });
+    await expect(issuers.update(acme, "one", { discoveryUrl: two.url, login: null })).rejects.toMatchObject({
+      code: "issuer_exists",
+      details: { issuer: two.url },
+    });
+    await expect(issuers.update(acme, "two", { discoveryUrl: "http://127.0.0.1:1" })).rejects.toMatchObject({ code: "issuer_unavailable" });
+    const refused = (path: string) => ({ code: "invalid_request", details: { issues: [expect.objectContaining({ path })] } });
+    await expect(issuers.update(acme, "one", { discoveryUrl: three.url })).rejects.toMatchObject(refused("login"));
+    await expect(
+      issuers.update(acme, "one", { discoveryUrl: three.url, login: { clientId: "legate", clientAuth: "client_secret_basic" } }),
+    ).rejects.toMatchObject(refused("login.clientSecret"));
+    await expect(issuers.get("acme", "one")).resolves.toMatchObject({ issuer: one.url, login: { clientId: "legate" } });
+    await expect(issuers.update(acme, "one", { discoveryUrl: one.url })).resolves.toMatchObject({ login: { clientId: "legate" } });
+    await expect(issuers.update(acme, "one", { discoveryUrl: three.url, login })).resolves.toMatchObject({ issuer: three.url });
+  });
+
+  test("are counted, and one without an audience believes nobody", async () => {
+    const { issuers } = await open();
+    const idp = await upstream();
+    const { id } = await issuers.create(acme, { name: "idp", discoveryUrl: idp.url, audiences: [] });
+    await expect(issuers.create(acme, { name: "again", discoveryUrl: idp.url, audiences: [] })).rejects.toMatchObject({
+      code: "issuer_exists",
+    });
+    expect([await issuers.count("acme"), await issuers.count("globex")]).toEqual([1, 0]);
+    const token = await idp.sign({ aud: "a", sub: "alice", exp: 4_000_000_000 });
+    await expect(issuers.verify("acme", id, token)).rejects.toMatchObject({ details: { reason: "audience" } });
+    const gone = await Promise.allSettled([issuers.remove(acme, "idp"), issuers.remove(acme, "idp")]);
+    expect(gone.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
+    await expect(issuers.count("acme")).resolves.toBe(0);
+  });
+
   test("removed and made again keep the subject claim of their users, so that nobody comes into another's name", async () => {
     const { issuers, users } = await open();
     const idp = await upstream();
