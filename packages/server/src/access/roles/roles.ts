@@ -9,7 +9,7 @@ import type { Arns } from "./arn.ts";
 import { type IssueTemporary, makeAssume } from "./assume.ts";
 import { makeKnownRoles } from "./known-roles.ts";
 import { parsePolicy } from "./policy-document.ts";
-import { isRoleName, mostRoles, newRoleId, type Role, type RoleCloud, type RoleFields } from "./role.ts";
+import { implicitRoleId, isRoleName, mostRoles, newRoleId, type Role, type RoleCloud, type RoleFields } from "./role.ts";
 import { makeRolePolicies } from "./role-policies.ts";
 import { rolePoliciesTable } from "./role-policies-table.ts";
 import { rolesTable } from "./roles-table.ts";
@@ -135,6 +135,8 @@ export const makeRoles = (needs: Needs) => {
     assume: makeAssume({ ...needs, known }),
     /** What a session of a role may do: what temporary keys ask. */
     rightsOf: known.rightsOf,
+    /** The id of the role of this ARN, also of one that no row has. */
+    idOf: async (tenant: string, arn: string): Promise<string> => (await known.find(tenant, arn)).role?.id ?? implicitRoleId(tenant, arn),
     /** How ARNs are written in a tenant. @throws Refusal tenant_unknown */
     arnsOf: known.arnsOf,
 

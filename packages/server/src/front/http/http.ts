@@ -223,6 +223,7 @@ export const makeHttp = async (
         requestId: request.id,
         method: request.method,
         route: request.is404 ? undefined : request.routeOptions.url,
+        ...(request.operation !== undefined && { operation: request.operation }),
         status: reply.statusCode,
         ms: Math.round(reply.elapsedTime * 10) / 10,
         address: addressOf(request),
