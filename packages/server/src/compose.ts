@@ -341,6 +341,7 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       grants,
       authorizationRequests,
       projects,
+      policies,
       clock,
       region: settings.region ?? "cn-beijing",
       /** The admin key, where this start made it: the only time it can be shown. */

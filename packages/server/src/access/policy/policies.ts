@@ -15,6 +15,9 @@ export interface PolicyFields {
   readonly cedar: string;
 }
 
+/** What is left out stays. */
+export type PolicyChange = { readonly [F in keyof PolicyFields]?: PolicyFields[F] | undefined };
+
 export type Policies = ReturnType<typeof makePolicies>;
 
 const unknownPolicy = (set: string, name: string): Refusal =>
@@ -78,8 +81,8 @@ export const makePolicies = (needs: Needs) => {
       return counters.read(db.read, tenant, `policies/${id}`);
     },
 
-    /** What is left out stays. @throws Refusal policy_invalid, policy_set_unknown, policy_unknown */
-    update: async (who: Principal, setName: string, name: string, fields: Partial<PolicyFields>): Promise<Policy> => {
+    /** @throws Refusal policy_invalid, policy_set_unknown, policy_unknown */
+    update: async (who: Principal, setName: string, name: string, fields: PolicyChange): Promise<Policy> => {
       if (fields.cedar !== undefined) readStatement(cedar, fields.cedar);
       return db.write(async (tx) => {
         const { tenant } = who;

@@ -21,7 +21,7 @@ type Fault = Extract<ReturnType<Engine["policySetTextToParts"]>, { type: "failur
 
 const placeAfter = (before: string): Pick<Issue, "line" | "column"> => {
   const lines = before.split("\n");
-  return { line: lines.length, column: [...(lines.at(-1) ?? "")].length + 1 };
+  return { line: lines.length, column: Array.from(lines.at(-1) ?? "").length + 1 };
 };
 
 const whole = (message: string): Issue => ({ line: 1, column: 1, message });
@@ -33,7 +33,7 @@ const issueOf = (text: string, { message, help, sourceLocations }: Fault): Issue
   const before = Buffer.from(text)
     .subarray(0, place?.start ?? 0)
     .toString();
-  return { ...placeAfter(before), message: [...told].slice(0, longestMessage).join("") };
+  return { ...placeAfter(before), message: Array.from(told).slice(0, longestMessage).join("") };
 };
 
 /** @returns what keeps the text from being tried at all */

@@ -54,7 +54,10 @@ const entityUnknown: Readonly<Record<Interface, string>> = {
   sts: "EntityNotExist",
 };
 
-const unknown = (thing: string) => (about: About) => `${entityUnknown[about.interface]}.${thing}`;
+const thingOf = ({ naming }: About, { code }: Refusal, usual: string): string => naming.things?.[code] ?? usual;
+
+const unknown = (thing: string) => (about: About, refusal: Refusal) =>
+  `${entityUnknown[about.interface]}.${thingOf(about, refusal, thing)}`;
 
 const providerOf = ({ naming }: About): string => naming.provider ?? "OAuth2CredentialProvider";
 
@@ -78,7 +81,9 @@ export const errors: Record<Code, Said> = {
       ? `InvalidParameter.${naming.fields?.["provider"] ?? "ResourceCredentialProviderName"}`
       : "InvalidParameter.OAuth2Flow",
   ),
-  policy_invalid: say(400, ({ naming }) => `InvalidParameter.${naming.policy ?? "Policy"}`),
+  policy_invalid: say(400, ({ interface: of, naming }) =>
+    of === "ram" ? "MalformedPolicyDocument" : `InvalidParameter.${naming.policy ?? "Policy"}`,
+  ),
   role_required: say(400, "MissingRoleArn"),
   action_unsupported: say(400, "UnsupportedOperation"),
 
@@ -104,7 +109,7 @@ export const errors: Record<Code, Said> = {
   agent_unknown: say(404, unknown("WorkloadIdentity")),
   user_unknown: say(404, unknown("User")),
   issuer_unknown: say(404, unknown("IdentityProvider")),
-  provider_unknown: say(404, (about) => unknown(providerOf(about))(about)),
+  provider_unknown: say(404, (about, refusal) => unknown(providerOf(about))(about, refusal)),
   session_unknown: say(404, unknown("AuthorizationSession")),
   role_unknown: say(404, unknown("Role")),
   vault_unknown: say(404, unknown("TokenVault")),
@@ -120,14 +125,20 @@ export const errors: Record<Code, Said> = {
   role_exists: say(409, "EntityAlreadyExists.Role"),
   vault_exists: say(409, "EntityAlreadyExists.TokenVault"),
   policy_set_exists: say(409, "EntityAlreadyExists.PolicySet"),
-  policy_exists: say(409, "EntityAlreadyExists.Policy"),
+  policy_exists: say(409, (about, refusal) => `EntityAlreadyExists.${thingOf(about, refusal, "Policy")}`),
   agent_revoked: say(409, "InvalidStatus.WorkloadIdentity"),
   user_revoked: say(409, "InvalidStatus.User"),
   issuer_in_use: say(409, inUse("IdentityProvider")),
   role_in_use: say(409, inUse("Role")),
   vault_in_use: say(409, inUse("TokenVault")),
-  policy_set_in_use: say(409, inUse("PolicySet")),
-  too_many: say(409, "QuotaExceeded"),
+  policy_set_in_use: say(409, ({ naming }) =>
+    naming.things?.policy_set_in_use === undefined
+      ? `DeleteConflict.${naming.conflict ?? "PolicySet"}`
+      : `EntityAlreadyExists.${naming.things.policy_set_in_use}`,
+  ),
+  too_many: say(409, (about, refusal) =>
+    about.interface === "ram" ? `LimitExceeded.${thingOf(about, refusal, "Role")}` : "QuotaExceeded",
+  ),
   session_used: say(409, "AuthorizationSessionUsed"),
   authorization_pending: say(409, "AuthorizationPending"),
   authorization_expired: say(409, "AuthorizationExpired"),

@@ -1,3 +1,4 @@
+import type { Code } from "@legate/contract";
 import { z } from "zod";
 import type { Arns } from "../../access/roles/index.ts";
 import type { OperatorRole, Principal } from "../../ground/kernel/index.ts";
@@ -44,6 +45,8 @@ export type Caller = OperatorRole | "agent" | "temporary" | "anyone";
 export interface Naming {
   /** Which kind of provider is meant; OAuth 2 unless it says so. */
   readonly provider?: "OAuth2CredentialProvider" | "APIKeyCredentialProvider";
+  /** What a reason is about where it is not what that usually is. */
+  readonly things?: Readonly<Partial<Record<Code, string>>>;
   /** What cannot be deleted because something else holds it; the thing itself unless it says so. */
   readonly conflict?: string;
   /** The parameter that holds a policy. */
