@@ -75,7 +75,8 @@ const neighbours: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** The modules of the SDK that need Node. */
-const onNode = /(^|\/)(context|local-name)[^/]*\.ts$|^coze\/(ca-bundle|identity-key|skill-files)\.ts$/;
+const onNode =
+  /(^|\/)(context|local-name)[^/]*\.ts$|^coze\/(ca-bundle|identity-key|skill-files)\.ts$|^alibaba\/(tunnel|workload-file|credentials\/files)\.ts$/;
 
 export const laws: readonly Law[] = [
   each("floors import downward only", ofServer, (source) =>
@@ -195,7 +196,7 @@ export const laws: readonly Law[] = [
     (source) =>
       source.room === "config" ||
       (source.package === "server" && ["main.ts", "maintenance/main.ts"].includes(source.inside)) ||
-      (source.package === "sdk" && /^(coze\/)?environment\.ts$/.test(source.inside))
+      (source.package === "sdk" && /^((alibaba|coze)\/)?environment\.ts$/.test(source.inside))
         ? []
         : [
             ...says(

@@ -1,6 +1,6 @@
 import { type CallbackPage, pageHeaders, pageHtml, plainHeaders } from "./callback-page.ts";
 import { environmentClient, type LegateClient } from "./client.ts";
-import { LegateApiError } from "./errors.ts";
+import { AuthorizationDeniedError, AuthorizationExpiredError, LegateApiError } from "./errors.ts";
 
 /** The part of Node's `IncomingMessage` (and Express's and Fastify's raw request) that is read. */
 export interface NodeRequest {
@@ -23,6 +23,15 @@ export interface CallbackSession {
   readonly userToken?: string | undefined;
 }
 
+/** A client that completes consents in words of its own. */
+export interface ConsentClient {
+  confirmUserAuth(of: {
+    readonly sessionUri: string;
+    readonly userId?: string | undefined;
+    readonly userToken?: string | undefined;
+  }): Promise<unknown>;
+}
+
 /** How a callback ended. */
 export type CallbackOutcome = "completed" | "denied" | "refused" | "failed";
 
@@ -34,7 +43,7 @@ export interface CallbackOptions<R extends Request | NodeRequest> {
   readonly redirectTo?: string | ((outcome: CallbackOutcome, request: R) => string | undefined) | undefined;
   /** Told what went wrong, for the application's logs. */
   readonly onError?: ((error: unknown) => void) | undefined;
-  readonly client?: LegateClient | undefined;
+  readonly client?: LegateClient | ConsentClient | undefined;
 }
 
 type FetchHandler<R> = (request: R) => Promise<Response>;
@@ -83,11 +92,12 @@ const failure = (error: unknown): Ending => {
     outcome: "failed",
     page: { status, title: "This cannot be completed", text, requestId },
   });
-  if (code === "authorization_denied") return { ...denied, page: { ...denied.page, requestId } };
-  if (code === "authorization_expired") return told(410, "It took too long. Please begin again in the application.");
-  if (code === "session_user_mismatch") return told(403, "This was begun by another user.");
-  if (code === "session_used") return told(409, "This has already been completed.");
-  if (code === "session_unknown") return told(404, "There is nothing here to complete.");
+  if (error instanceof AuthorizationDeniedError) return { ...denied, page: { ...denied.page, requestId } };
+  if (error instanceof AuthorizationExpiredError) return told(410, "It took too long. Please begin again in the application.");
+  // Each in the words of the native wire, then of Alibaba Cloud's.
+  if (code === "session_user_mismatch" || code === "Forbidden.UserIdentifier") return told(403, "This was begun by another user.");
+  if (code === "session_used" || code === "AuthorizationSessionUsed") return told(409, "This has already been completed.");
+  if (code === "session_unknown" || code === "EntityNotExists.AuthorizationSession") return told(404, "There is nothing here to complete.");
   return told(502, "The credential service refused. Please try again from the application.");
 };
 
@@ -132,6 +142,10 @@ export const callbackHandler = <R extends Request | NodeRequest>(options: Callba
     const user = session.userToken !== undefined ? { userToken: session.userToken } : { userId: session.userId };
     if (!Object.values(user)[0]) return refused(401, "You are not logged in to the application in this browser.");
     const client = options.client ?? environmentClient();
+    if ("confirmUserAuth" in client) {
+      await client.confirmUserAuth({ sessionUri, ...user });
+      return completed;
+    }
     const asUser = !client.hasKey && session.userToken !== undefined ? { bearer: session.userToken } : {};
     await client.authorizations.complete({ sessionUri, ...user }, asUser);
     return completed;

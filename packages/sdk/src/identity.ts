@@ -22,6 +22,15 @@ const payloadOf = (jwt: string): Readonly<Record<string, unknown>> | undefined =
   }
 };
 
+/** For how many more milliseconds a token says that it holds; undefined where it does not say. */
+export const lifeOf = (token: string, now: number): number | undefined => {
+  const expiry = payloadOf(token)?.exp;
+  return typeof expiry === "number" && Number.isFinite(expiry) ? expiry * 1000 - now : undefined;
+};
+
+/** Whether a text has the form of a JWT. */
+export const isJwt = (text: string): boolean => payloadOf(text) !== undefined;
+
 /** The user that the context names. A value that is there but useless is refused: never is the next one taken instead. */
 const contextUser = (values: AgentContextValues): Exclude<Identity, { kind: "token" }> => {
   if (values.userToken !== undefined) {

@@ -2,13 +2,16 @@ import type { Operation } from "@legate/contract";
 import { LegateApiError, LegateConnectionError } from "./errors.ts";
 
 /** Waits longer than this are the caller's to decide. */
-const longestRetryAfterMs = 30_000;
+export const longestRetryAfterMs = 30_000;
 const transient = new Set([429, 502, 503, 504]);
 const safePosts = new Set(["createWorkloadToken", "getApiKey", "getOauth2Token", "readVariables"]);
 const neverSent = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "UND_ERR_CONNECT_TIMEOUT"]);
 
 /** Whether doing it twice does no more than doing it once. */
 export const safeToRepeat = (operation: Operation): boolean => operation.method === "GET" || safePosts.has(operation.id);
+
+/** Whether a request never reached the server: such a one may be sent again, whatever it was. */
+export const isUnsent = (error: unknown): boolean => error instanceof LegateConnectionError && neverSent.has(error.reason);
 
 /** Whether the same request may succeed a little later. */
 export const isTransient = (error: unknown): boolean =>
@@ -23,9 +26,7 @@ export const backoffMs = (attempt: number, random: () => number): number => {
 /** How many milliseconds to wait before the next attempt, or undefined when there must be none. */
 export const retryDelay = (operation: Operation, error: unknown, attempt: number, random: () => number): number | undefined => {
   if (!isTransient(error)) return undefined;
-  // What never reached the server may be sent again, whatever it was.
-  const unsent = error instanceof LegateConnectionError && neverSent.has(error.reason);
-  if (!unsent && !safeToRepeat(operation)) return undefined;
+  if (!isUnsent(error) && !safeToRepeat(operation)) return undefined;
   const backoff = backoffMs(attempt, random);
   if (!(error instanceof LegateApiError) || error.retryAfter === undefined) return backoff;
   const asked = error.retryAfter * 1000;

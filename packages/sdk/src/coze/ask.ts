@@ -1,7 +1,7 @@
 import { linkedSignal, orAbort } from "../pause.ts";
 import { failureReason, retryAfterSeconds } from "../retry.ts";
 import type { Step } from "./log.ts";
-import { outlineOf, quotable } from "./secrecy.ts";
+import { outlineOf, quotable } from "../secrecy.ts";
 import type { Reach } from "./settings.ts";
 
 /** One request. Each of this subpath's is safe to repeat: it fetches, and changes nothing. */

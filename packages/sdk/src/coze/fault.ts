@@ -1,6 +1,6 @@
 import { type Answer, NoAnswer } from "./ask.ts";
 import type { ErrorFacts, WorkloadIdentityError } from "./errors.ts";
-import { quotable } from "./secrecy.ts";
+import { quotable } from "../secrecy.ts";
 import { shown } from "./shown.ts";
 
 type Kind = new (message: string, facts: ErrorFacts) => WorkloadIdentityError;

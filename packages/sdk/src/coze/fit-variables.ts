@@ -1,5 +1,5 @@
 import { VariableError } from "./errors.ts";
-import { shortened } from "./secrecy.ts";
+import { shortened } from "../secrecy.ts";
 
 /**
  * Names by which an environment steers the process and its children, or says whom this client trusts with its secret. Any case counts: Windows knows no

@@ -2,7 +2,7 @@ import { inspect } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type CozeReply, FakeCoze } from "../testing/fake-coze.ts";
 import { Client, type ClientOptions, type LogEvent, ProjectEnvVar, ProjectEnvVars } from "./index.ts";
-import { outlineOf, quotable, withoutSecrets } from "./secrecy.ts";
+import { outlineOf, quotable, withoutSecrets } from "../secrecy.ts";
 
 /** Everything that a person or a program could see of a value without asking for a secret. */
 const allOf = (value: unknown): string => {

@@ -1,0 +1,172 @@
+import { ExpiringCache } from "../cache.ts";
+import { requestKey } from "../cache-key.ts";
+import { LegateApiError } from "../errors.ts";
+import { Flights } from "../flights.ts";
+import { type Identity, identityOf, lifeOf } from "../identity.ts";
+import type { Bearer, Limits, Service, StsQuestion, TokenQuestion } from "../service.ts";
+import type { StsCredential } from "../wire.ts";
+import type { SigningKey } from "./acs3.ts";
+import type { Actions, AnswerOf, ParamsOf } from "./action.ts";
+import { signingKey } from "./credentials/credential.ts";
+import { dataPlane, type ResourceOAuth2TokenParams } from "./data-plane.ts";
+import { consentEnd, isKeyRefused, isPassing, isTokenRefused } from "./faults.ts";
+import type { RequestOptions } from "./rpc.ts";
+import type { IdentitySettings } from "./settings.ts";
+import type { LocalWorkload } from "./workload.ts";
+
+type Data = typeof dataPlane;
+
+/** Asks the data plane one action. */
+export type AskData = <N extends keyof Data>(
+  name: N,
+  params: ParamsOf<Data[N]>,
+  key: SigningKey | undefined,
+  options?: RequestOptions,
+) => Promise<AnswerOf<Data[N]>>;
+
+export const makeAskData =
+  ({ rpc, endpoints }: IdentitySettings): AskData =>
+  (name, params, key, options) => {
+    const action = (dataPlane satisfies Actions)[name];
+    return rpc({ plane: "data", name, action, params: params as object, endpoint: endpoints.data, key }, options) as Promise<
+      AnswerOf<Data[typeof name]>
+    >;
+  };
+
+/** Asks for the keys of the workload's role; only the workload access token proves who asks. */
+export const assumeRole = async (
+  ask: AskData,
+  token: string,
+  { durationSeconds, policy, sessionName }: StsQuestion,
+  options: RequestOptions,
+): Promise<StsCredential> => {
+  const params = {
+    WorkloadAccessToken: token,
+    RoleSessionName: sessionName ?? `AgentIdentitySessionRole-${crypto.randomUUID()}`,
+    DurationSeconds: durationSeconds ?? 3_600,
+    Policy: policy,
+  };
+  const { Credentials } = await ask("AssumeRoleForWorkloadIdentity", params, undefined, options);
+  return {
+    accessKeyId: Credentials.AccessKeyId,
+    accessKeySecret: Credentials.AccessKeySecret,
+    securityToken: Credentials.SecurityToken,
+    expiration: Credentials.Expiration,
+  };
+};
+
+/** Alibaba Cloud's wire, behind a broker. */
+export const makeAlibabaService = (settings: IdentitySettings, workload: LocalWorkload): Service => {
+  const { clock, useSts } = settings;
+  const ask = makeAskData(settings);
+  const flights = new Flights();
+  const keys = new ExpiringCache<SigningKey>({ entries: settings.cache.entries, clock });
+  const ownKey = async (signal: AbortSignal | undefined) => signingKey(await settings.credentials.getCredential(signal));
+
+  const roleKey = async (bearer: Bearer, at: string, signal: AbortSignal): Promise<SigningKey> => {
+    const fresh = keys.fresh(at);
+    if (fresh) return fresh;
+    try {
+      return await flights.join(at, signal, async (shared) => {
+        const { sessionDuration, policy } = settings.sts;
+        const lent = await assumeRole(ask, bearer.token, { durationSeconds: sessionDuration, policy }, { signal: shared });
+        const key = signingKey(lent, "The role's credentials");
+        keys.set(at, key, Date.parse(lent.expiration) - clock());
+        return key;
+      });
+    } catch (error) {
+      const old = isPassing(error) ? keys.usable(at) : undefined;
+      if (!old) throw error;
+      return old;
+    }
+  };
+
+  /** Signs with the role's keys, or the caller's own. Keys that were lent and are refused are given up, and others borrowed, once. */
+  const signed = async <T>(bearer: Bearer, signal: AbortSignal, use: (key: SigningKey) => Promise<T>): Promise<T> => {
+    if (!useSts) return use(await ownKey(signal));
+    const at = await requestKey(bearer.key, ["role", settings.sts.sessionDuration ?? null, settings.sts.policy ?? null]);
+    const key = await roleKey(bearer, at, signal);
+    try {
+      return await use(key);
+    } catch (error) {
+      if (!isKeyRefused(error)) throw error;
+      keys.drop(at, key);
+    }
+    return use(await roleKey(bearer, at, signal));
+  };
+
+  const paramsOf = (question: TokenQuestion, { token }: Bearer): ResourceOAuth2TokenParams => ({
+    ResourceCredentialProviderName: question.provider,
+    WorkloadAccessToken: token,
+    TokenVaultName: question.vault,
+    OAuth2Flow: question.flow,
+    Scopes: question.scopes,
+    Audience: question.audience ?? question.resource,
+    ResourceOAuth2ReturnURL: question.returnUrl,
+    CustomState: question.customState,
+    CustomParameters: question.customParameters,
+    ForceAuthentication: question.flow === "M2M" ? undefined : (question.forceAuthentication ?? false),
+    SessionURI: question.sessionUri,
+  });
+
+  const mint = async (who: Exclude<Identity, { kind: "token" }>, name: string, { signal }: Limits): Promise<string> => {
+    const WorkloadIdentityName = name;
+    const key = await ownKey(signal);
+    const answer =
+      who.kind === "user-token"
+        ? await ask("GetWorkloadAccessTokenForJWT", { WorkloadIdentityName, UserToken: who.userToken }, key, { signal })
+        : who.kind === "user-id"
+          ? await ask("GetWorkloadAccessTokenForUserId", { WorkloadIdentityName, UserId: who.userId }, key, { signal })
+          : await ask("GetWorkloadAccessToken", { WorkloadIdentityName }, key, { signal });
+    return answer.WorkloadAccessToken;
+  };
+
+  return {
+    place: settings.endpoints.data,
+    isRefused: isTokenRefused,
+    isPassing,
+    identity: (values) => identityOf(values, settings.workloadAccessToken, false),
+
+    asker: async (who, agent, signal) => {
+      // What a given token is spent with is the role's key, or the caller's own.
+      const needed = who.kind !== "token" || !useSts;
+      const key = needed ? await ownKey(signal) : undefined;
+      return {
+        credential: key && JSON.stringify([key.accessKeyId, key.accessKeySecret]),
+        agent: who.kind === "token" ? undefined : (agent ?? (await flights.join("workload", signal, workload.name))),
+      };
+    },
+
+    workloadToken: async (who, { agent = "" }, limits) => {
+      let token: string;
+      try {
+        token = await mint(who, agent, limits);
+      } catch (error) {
+        if (!(await workload.revive(agent, error, { signal: limits.signal }))) throw error;
+        token = await mint(who, agent, limits);
+      }
+      return { secret: token, lifeMs: lifeOf(token, clock()) ?? settings.cache.workloadTokenMs };
+    },
+
+    accessToken: async (question, bearer, limits) => {
+      const answer = await signed(bearer, limits.signal, (key) => ask("GetResourceOAuth2Token", paramsOf(question, bearer), key, limits));
+      const { AccessToken: token, ExpiresIn: seconds = 0, AuthorizationURL: url, SessionURI: sessionUri } = answer;
+      if (token) return { secret: token, lifeMs: seconds * 1000 };
+      const facts = { status: 200, requestId: undefined, retryAfter: undefined, details: {} };
+      const end = consentEnd(answer.SessionStatus, facts);
+      if (end) throw end;
+      if (url && sessionUri) return { url, sessionUri };
+      // A poll's answer need not repeat what is known.
+      if (question.sessionUri !== undefined) return { url: url ?? "", sessionUri: question.sessionUri };
+      const message = "The answer to GetResourceOAuth2Token holds neither a token nor where the user must go.";
+      throw new LegateApiError(message, { ...facts, code: "unexpected_answer" });
+    },
+
+    apiKey: async ({ provider, vault }, bearer, limits) => {
+      const params = { ResourceCredentialProviderName: provider, WorkloadAccessToken: bearer.token, TokenVaultName: vault };
+      return (await signed(bearer, limits.signal, (key) => ask("GetResourceAPIKey", params, key, limits))).APIKey;
+    },
+
+    stsCredential: (question, bearer, limits) => assumeRole(ask, bearer.token, question, limits),
+  };
+};

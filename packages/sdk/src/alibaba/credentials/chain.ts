@@ -1,0 +1,96 @@
+import { requestKey } from "../../cache-key.ts";
+import { ConfigurationError, LegateError } from "../../errors.ts";
+import type { SigningKey } from "../acs3.ts";
+import { variable, type Variables } from "../environment.ts";
+import type { Rpc } from "../rpc.ts";
+import { cliProfile } from "./cli-profile.ts";
+import { type CredentialSource, signingKey } from "./credential.ts";
+import { credentialsIni } from "./credentials-ini.ts";
+import { makeLeases } from "./leases.ts";
+import { oidcRole } from "./role.ts";
+import { ecsRole, lentByUri } from "./services.ts";
+import type { Step, Tools } from "./source.ts";
+
+const environment: Step = async ({ variables }) => {
+  const accessKeyId = variable(variables, "ALIBABA_CLOUD_ACCESS_KEY_ID");
+  const accessKeySecret = variable(variables, "ALIBABA_CLOUD_ACCESS_KEY_SECRET");
+  if (accessKeyId === undefined && accessKeySecret === undefined) return undefined;
+  const securityToken = variable(variables, "ALIBABA_CLOUD_SECURITY_TOKEN");
+  return signingKey({ accessKeyId, accessKeySecret, securityToken }, "The environment's credentials");
+};
+
+const oidc: Step = async (tools) => {
+  const [tokenFile, roleArn, providerArn] = (
+    ["ALIBABA_CLOUD_OIDC_TOKEN_FILE", "ALIBABA_CLOUD_ROLE_ARN", "ALIBABA_CLOUD_OIDC_PROVIDER_ARN"] as const
+  ).map((name) => variable(tools.variables, name));
+  if (tokenFile === undefined || roleArn === undefined || providerArn === undefined) return undefined;
+  return oidcRole(tools, { tokenFile, roleArn, providerArn });
+};
+
+const ecsMetadata: Step = async (tools) =>
+  variable(tools.variables, "ALIBABA_CLOUD_ECS_METADATA_DISABLED")?.toLowerCase() === "true"
+    ? undefined
+    : ecsRole(tools, variable(tools.variables, "ALIBABA_CLOUD_ECS_METADATA"));
+
+const credentialsUri: Step = async (tools) => {
+  const uri = variable(tools.variables, "ALIBABA_CLOUD_CREDENTIALS_URI");
+  return uri === undefined ? undefined : lentByUri(tools, uri);
+};
+
+/** The documented order. */
+const steps = { environment, oidc, cliProfile, credentialsIni, ecsMetadata, credentialsUri } as const;
+/** A place where the default credentials are looked for. */
+export type ChainStep = keyof typeof steps;
+
+/** What the chain works with. */
+export interface ChainNeeds extends Pick<Tools, "read" | "fetch" | "direct" | "rpc" | "clock"> {
+  readonly variables: () => Variables;
+  readonly home: (variables: Variables) => string;
+  /** Places that are left out. */
+  readonly without: readonly ChainStep[];
+  readonly rpc: Rpc;
+}
+
+const relevant = (variables: Variables): unknown =>
+  Object.entries(variables)
+    .filter(([name]) => /^(ALIBABA_CLOUD_|HOME$|USERPROFILE$)/.test(name))
+    .toSorted(([a], [b]) => (a < b ? -1 : 1));
+
+/**
+ * The credentials that the place where this runs has, looked for in the documented order at each call. The place that had some is asked first from then on,
+ * and alone: while the environment stays as it is, a place that fails does not turn the process into somebody else.
+ */
+export const makeChain = (needs: ChainNeeds): CredentialSource => {
+  const leases = makeLeases(needs.clock);
+  let found: { readonly step: ChainStep; readonly environment: string } | undefined;
+  return {
+    getCredential: async (signal) => {
+      const variables = needs.variables();
+      const { read, fetch, direct, rpc, clock } = needs;
+      const tools: Tools = { variables, home: needs.home(variables), read, fetch, direct, rpc, leases, clock, signal };
+      const fingerprint = await requestKey("environment", relevant(variables));
+      if (found?.environment === fingerprint) {
+        const key = await steps[found.step](tools);
+        if (key) return key;
+      }
+      const reasons: string[] = [];
+      for (const [name, step] of Object.entries(steps) as [ChainStep, Step][]) {
+        if (needs.without.includes(name)) continue;
+        let key: SigningKey | undefined;
+        try {
+          key = await step(tools);
+        } catch (error) {
+          if (signal?.aborted || !(error instanceof LegateError)) throw error;
+          reasons.push(`${name}: ${error.message}`);
+        }
+        if (!key) continue;
+        found = { step: name, environment: fingerprint };
+        return key;
+      }
+      const why = reasons.length === 0 ? "" : ` What was set up and failed: ${reasons.join(" ")}`;
+      throw new ConfigurationError(
+        `No credentials: give \`credentials\`, or set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET.${why}`,
+      );
+    },
+  };
+};
