@@ -9,6 +9,7 @@ export default defineConfig({
       { find: /^@legate\/contract$/, replacement: source("./packages/contract/src/index.ts") },
       { find: /^@legate\/server$/, replacement: source("./packages/server/src/index.ts") },
       { find: /^@legate\/sdk$/, replacement: source("./packages/sdk/src/index.ts") },
+      { find: /^@legate\/sdk\/(alibaba|coze)$/, replacement: source("./packages/sdk/src/$1/index.ts") },
     ],
   },
   test: {

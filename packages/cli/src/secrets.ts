@@ -1,0 +1,126 @@
+import { closeSync, fsyncSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { isOn, type Option, textOf, type Typed } from "./command.ts";
+import { CommandFailure, misused } from "./failure.ts";
+import type { Output } from "./output/index.ts";
+import type { Source, World } from "./world.ts";
+
+/** Of what is read from a file or standard input, in bytes. */
+const most = 1024 * 1024;
+
+/** All of standard input. @throws CommandFailure */
+export const readAll = async (stdin: Source): Promise<string> => {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of stdin as AsyncIterable<Buffer | string>) {
+    const bytes = typeof chunk === "string" ? Buffer.from(chunk) : chunk;
+    length += bytes.length;
+    if (length > most) throw misused(`Standard input holds more than ${most} bytes.`);
+    chunks.push(bytes);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+};
+
+/** What a file holds; `-` is standard input. @throws CommandFailure */
+export const readInput = async (world: World, path: string): Promise<string> => {
+  if (path === "-") return readAll(world.stdin);
+  try {
+    const bytes = readFileSync(path);
+    if (bytes.length > most) throw misused(`${path} holds more than ${most} bytes.`);
+    return bytes.toString("utf8");
+  } catch (error) {
+    if (error instanceof CommandFailure) throw error;
+    throw misused(`${path} cannot be read (${String((error as { code?: unknown }).code ?? "error")}).`);
+  }
+};
+
+/** Two ways to give a secret that the list of processes does not show. */
+export const secretOptions = (flag: string, what: string): readonly Option[] => [
+  {
+    flag: `${flag}-file`,
+    value: "path",
+    file: true,
+    description: `${what}, from a file; \`-\` is standard input. One line end at its end is left out.`,
+  },
+  { flag: `${flag}-env`, value: "name", description: `${what}, from this environment variable.` },
+];
+
+/**
+ * A secret as it was given: by file, by environment, or, where `ask` is told and a person sits at the terminal, by typing it unseen.
+ * @throws CommandFailure
+ */
+export const secretFrom = async (world: World, typed: Typed, flag: string, ask?: string): Promise<string | undefined> => {
+  const file = textOf(typed, `${flag}-file`);
+  const name = textOf(typed, `${flag}-env`);
+  if (file !== undefined && name !== undefined) throw misused(`Give --${flag}-file or --${flag}-env, not both.`);
+  if (name !== undefined) {
+    const value = world.env.variables[name];
+    if (value === undefined || value === "") throw misused(`The environment variable ${name} is not set.`);
+    return value;
+  }
+  const typing = async (message: string): Promise<string> => {
+    const typedText = await world.ask(message, { hidden: true });
+    if (typedText === undefined) throw new CommandFailure("interrupted", "Nothing was typed.");
+    return typedText;
+  };
+  if (file !== undefined) {
+    if (file === "-" && world.stdin.isTTY === true) return typing(ask ?? flag);
+    return (await readInput(world, file)).replace(/\r?\n$/, "");
+  }
+  return ask !== undefined && world.stdin.isTTY === true && world.stderr.isTTY === true ? typing(ask) : undefined;
+};
+
+/** Where a secret goes that the server shows once. */
+export const shownOptions: readonly Option[] = [
+  { flag: "show", description: "Write the secret to standard output." },
+  { flag: "secret-file", value: "path", file: true, description: "Write the secret to this new file, which only you can read." },
+];
+
+/** A place for a secret that is about to be made, found before it is made so that it is not lost. */
+export interface Place {
+  /** Puts it there. @returns what of the answer may be shown */
+  readonly keep: (answer: Readonly<Record<string, unknown>>, secret: string) => Promise<void>;
+  /** Leaves nothing behind where nothing was made. */
+  readonly leave: () => void;
+}
+
+/** @throws CommandFailure where nobody says where the secret goes, or that is no place for one */
+export const placeFor = (typed: Typed, out: Output): Place => {
+  const path = textOf(typed, "secret-file");
+  const show = isOn(typed, "show");
+  if (path === undefined && !show) throw misused("The secret is shown this once: say --show for standard output, or --secret-file PATH.");
+  let file: number | undefined;
+  if (path !== undefined) {
+    try {
+      file = openSync(path, "wx", 0o600);
+    } catch (error) {
+      const code = String((error as { code?: unknown }).code ?? "error");
+      throw misused(code === "EEXIST" ? `${path} is there already; it is not written over.` : `${path} cannot be written (${code}).`);
+    }
+  }
+  const close = () => {
+    if (file !== undefined) closeSync(file);
+    file = undefined;
+  };
+  return {
+    keep: async (answer, name) => {
+      const { [name]: secret, ...rest } = answer;
+      const text = typeof secret === "string" ? secret : JSON.stringify(secret);
+      if (file !== undefined) {
+        writeSync(file, `${text}\n`);
+        fsyncSync(file);
+        close();
+      }
+      out.warn(`This is the only time the secret is ${show ? "shown" : "given"}. Keep it where no one else reads it.`);
+      if (out.json) return out.document(show ? answer : rest);
+      if (!show) return out.thing(rest);
+      // Standard output holds the secret alone, so that it can be piped.
+      for (const [field, value] of Object.entries(rest)) if (value !== undefined) out.note(`${field}: ${String(value)}`);
+      return out.raw(`${text}\n`);
+    },
+    leave: () => {
+      if (file === undefined || path === undefined) return;
+      close();
+      rmSync(path, { force: true });
+    },
+  };
+};
