@@ -22,8 +22,8 @@ export interface DispatchRooms {
 /** How many problems of one request its message names. */
 const mostProblems = 5;
 
-/** A name that may be repeated to whoever sent it: letters, as all parameters have, so that no secret in the wrong place is. */
-const nameable = /^[A-Za-z.]{1,64}$/;
+/** A name that may be repeated to whoever sent it: of a parameter there is, or letters alone, so that no secret in the wrong place is. */
+const isNameable = (name: string, { params }: Operation): boolean => Object.hasOwn(params.shape, name) || /^[A-Za-z]{1,64}$/.test(name);
 
 interface Problem {
   readonly parameter?: string;
@@ -41,26 +41,26 @@ const invalid = (problems: readonly Problem[]): Refusal =>
     { issues: problems },
   );
 
-const problemsOf = (error: z.ZodError, fields: Readonly<Record<string, string>>): readonly Problem[] =>
+const problemsOf = (error: z.ZodError, fields: Readonly<Record<string, string>>, operation: Operation): readonly Problem[] =>
   error.issues.flatMap((issue): readonly Problem[] => {
     if (issue.code === "unrecognized_keys" && issue.path.length === 0)
       return issue.keys.map((key) =>
-        nameable.test(key)
+        isNameable(key, operation)
           ? { parameter: key, message: `This action has no parameter ${key}.` }
           : { message: "This action has no parameter of a name that was sent." },
       );
     const [parameter = "", ...inside] = issue.path.map(String);
     if (inside.length === 0 && fields[parameter] === undefined)
       return [{ parameter, missing: true, message: `The parameter ${parameter} is missing.` }];
-    const where = inside.filter((key) => nameable.test(key) || /^\d+$/.test(key)).join(".");
+    const where = inside.filter((key) => isNameable(key, operation) || /^\d+$/.test(key)).join(".");
     return [{ parameter, message: `The parameter ${parameter} is not as it should be: ${where && `${where}: `}${issue.message}.` }];
   });
 
 /** What stands once. @throws Refusal invalid_request */
-const once = (fields: Fields, into: Record<string, string>): void => {
+const once = (fields: Fields, into: Record<string, string>, operation: Operation): void => {
   for (const [name, value] of Object.entries(fields)) {
     if (typeof value !== "string" || into[name] !== undefined) {
-      const named = nameable.test(name);
+      const named = isNameable(name, operation);
       throw invalid([{ ...(named && { parameter: name }), message: `The parameter${named ? ` ${name}` : ""} stands more than once.` }]);
     }
     into[name] = value;
@@ -81,12 +81,15 @@ const originalPath = (request: FastifyRequest): string => request.originalUrl.sp
 const bodyOf = ({ body }: FastifyRequest): Buffer => (Buffer.isBuffer(body) ? body : Buffer.alloc(0));
 
 /** The parameters in the query that belong to no action; another format than JSON is not spoken. @throws Refusal invalid_request */
-const queryFields = (request: FastifyRequest): { readonly common: Readonly<Record<string, string>>; readonly own: Fields } => {
+const queryFields = (
+  request: FastifyRequest,
+  operation: Operation,
+): { readonly common: Readonly<Record<string, string>>; readonly own: Fields } => {
   const common = Object.create(null) as Record<string, string>;
   const own = Object.create(null) as Fields;
   const all = request.query as Fields;
   for (const name of Object.keys(all)) {
-    if (commonParameters.has(name)) once({ [name]: all[name] ?? "" }, common);
+    if (commonParameters.has(name)) once({ [name]: all[name] ?? "" }, common, operation);
     else own[name] = all[name] ?? "";
   }
   if (common["Format"] !== undefined && common["Format"].toLowerCase() !== "json")
@@ -187,10 +190,10 @@ export const makeDispatch = (rooms: DispatchRooms, operations: readonly Operatio
       if (who.method !== "none") abouts.set(request, { ...about, account });
 
       const fields = Object.create(null) as Record<string, string>;
-      once(queryFields(request).own, fields);
-      once(formFields(request), fields);
+      once(queryFields(request, operation).own, fields, operation);
+      once(formFields(request), fields, operation);
       const params = operation.params.safeParse(fields);
-      if (!params.success) throw invalid(problemsOf(params.error, fields));
+      if (!params.success) throw invalid(problemsOf(params.error, fields, operation));
       const answer = await operation.act({ who, params: params.data, arns: arnsIn({ region, account }), account, source });
       return { RequestId: request.id, ...answer };
     },

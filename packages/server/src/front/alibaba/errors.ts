@@ -18,7 +18,7 @@ type Status = 400 | 401 | 403 | 404 | 405 | 409 | 413 | 415 | 429 | 500 | 503;
 
 /** What this wire says for a reason: the HTTP status and `Code`. */
 interface Said {
-  readonly status: Status | ((refusal: Refusal) => Status);
+  readonly status: Status | ((about: About, refusal: Refusal) => Status);
   readonly code: string | ((about: About, refusal: Refusal) => string);
 }
 
@@ -54,6 +54,22 @@ const entityUnknown: Readonly<Record<Interface, string>> = {
   sts: "EntityNotExist",
 };
 
+const invalidParameter = (parameter: string) => `InvalidParameter.${parameter}`;
+const policyInvalid: Readonly<Record<Interface, (parameter: string) => string>> = {
+  agentidentity: invalidParameter,
+  agentidentitydata: invalidParameter,
+  ram: () => "MalformedPolicyDocument",
+  sts: invalidParameter,
+};
+
+const quota = () => "QuotaExceeded";
+const tooMany: Readonly<Record<Interface, (thing: string) => string>> = {
+  agentidentity: quota,
+  agentidentitydata: quota,
+  ram: (thing) => `LimitExceeded.${thing}`,
+  sts: quota,
+};
+
 const thingOf = ({ naming }: About, { code }: Refusal, usual: string): string => naming.things?.[code] ?? usual;
 
 const unknown = (thing: string) => (about: About, refusal: Refusal) =>
@@ -66,12 +82,15 @@ const inUse =
   ({ naming }) =>
     `DeleteConflict.${naming.conflict ?? thing}`;
 
+/** Whether the caller says where an issuer is: then it is at fault where none is there. */
+const namesAddress = ({ naming }: About): boolean => naming.fields?.["discoveryUrl"] !== undefined;
+
 /** What only other wires refuse. */
 const fault = say(500, "InternalError");
 
 /** What this wire says for each reason: the codes that its clients know (wire: known error codes), and beside them such as they would guess. */
 export const errors: Record<Code, Said> = {
-  invalid_request: say((refusal) => (isToken(refusal) ? 401 : 400), faulty),
+  invalid_request: say((_, refusal) => (isToken(refusal) ? 401 : 400), faulty),
   return_url_required: say(400, "MissingParameter.ResourceOAuth2ReturnURL"),
   return_url_not_allowed: say(400, "Missmatch.ResourceOAuth2ReturnURL"),
   user_required: say(400, "InvalidParameter.OAuth2Flow"),
@@ -81,9 +100,7 @@ export const errors: Record<Code, Said> = {
       ? `InvalidParameter.${naming.fields?.["provider"] ?? "ResourceCredentialProviderName"}`
       : "InvalidParameter.OAuth2Flow",
   ),
-  policy_invalid: say(400, ({ interface: of, naming }) =>
-    of === "ram" ? "MalformedPolicyDocument" : `InvalidParameter.${naming.policy ?? "Policy"}`,
-  ),
+  policy_invalid: say(400, ({ interface: of, naming }) => policyInvalid[of](naming.policy ?? "Policy")),
   role_required: say(400, "MissingRoleArn"),
   action_unsupported: say(400, "UnsupportedOperation"),
 
@@ -136,9 +153,7 @@ export const errors: Record<Code, Said> = {
       ? `DeleteConflict.${naming.conflict ?? "PolicySet"}`
       : `EntityAlreadyExists.${naming.things.policy_set_in_use}`,
   ),
-  too_many: say(409, (about, refusal) =>
-    about.interface === "ram" ? `LimitExceeded.${thingOf(about, refusal, "Role")}` : "QuotaExceeded",
-  ),
+  too_many: say(409, (about, refusal) => tooMany[about.interface](thingOf(about, refusal, "Role"))),
   session_used: say(409, "AuthorizationSessionUsed"),
   authorization_pending: say(409, "AuthorizationPending"),
   authorization_expired: say(409, "AuthorizationExpired"),
@@ -149,7 +164,10 @@ export const errors: Record<Code, Said> = {
   unsupported_media_type: say(415, "UnsupportedMediaType"),
   rate_limited: say(429, "Throttling.User"),
 
-  issuer_unavailable: say(503, "InvalidOAuthDiscoveryURL"),
+  issuer_unavailable: say(
+    (about) => (namesAddress(about) ? 400 : 503),
+    (about) => (namesAddress(about) ? "InvalidOAuthDiscoveryURL" : "ServiceUnavailable.IdentityProvider"),
+  ),
   provider_unavailable: say(503, "ServiceUnavailable.CredentialProvider"),
   unavailable: say(503, "ServiceUnavailable"),
   internal: fault,
@@ -197,7 +215,7 @@ const messageOf = ({ message }: Refusal, code: string, { account, region }: Abou
 export const saidOf = (refusal: Refusal, about: About): { readonly status: Status; readonly code: string; readonly message: string } => {
   const said = errors[refusal.code];
   const code = textOf(said.code, about, refusal);
-  const status = typeof said.status === "number" ? said.status : said.status(refusal);
+  const status = typeof said.status === "number" ? said.status : said.status(about, refusal);
   return { status, code, message: withoutKeys(messageOf(refusal, code, about)) };
 };
 

@@ -258,6 +258,7 @@ eachStore("the data plane of the Alibaba Cloud wire", (fresh) => {
       expect(answered(await wire.call("GetCallerIdentity", { version: "2015-04-01", key: by }))).toMatchObject({
         AccountId: account,
         IdentityType: "AssumedRoleUser",
+        PrincipalId: expect.stringMatching(new RegExp(`^rol_[0-9a-f]{32}:${session.RoleSessionName}$`)) as string,
         Arn: `acs:sts::${account}:assumed-role/scout/${session.RoleSessionName}`,
       });
       expect(answered(await wire.call("GetCallerIdentity", { version: "2015-04-01", key: scout }))).toMatchObject({ Arn: arnOf("scout") });
