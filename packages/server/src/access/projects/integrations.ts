@@ -28,6 +28,8 @@ export const unknownIntegration = (project: string, name: string): Refusal =>
 /** @throws Refusal provider_wrong_type, invalid_request */
 const checkServes = ({ name, type, flows }: Provider, scopes: readonly string[] | undefined): void => {
   if (type === "api_key" && scopes) throw invalid("An API key has no scopes.", "scopes", "belongs to a provider of type oauth2");
+  if (type === "sts")
+    throw new Refusal("provider_wrong_type", `The credential provider ${name} gives credentials of more than one part.`, { type });
   if (type === "oauth2" && flows && !flows.includes("M2M"))
     throw new Refusal("provider_wrong_type", `The credential provider ${name} does not serve the flow M2M.`, { flow: "M2M", flows });
 };
