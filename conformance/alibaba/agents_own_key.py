@@ -54,11 +54,11 @@ class Tenants(Judged):
         way = f"{URL}/t/{tenant}"
         client = IdentityClient(REGION, data_api_endpoint=way, control_api_endpoint=way)
         # The key of this process is the default tenant's.
-        self.refused(404, "InvalidAccessKeyId.NotFound", lambda: client.get_workload_access_token("bound"))
+        self.refused(401, "InvalidAccessKeyId.NotFound", lambda: client.get_workload_access_token("bound"))
         key = fetch(f"{URL}/v1/access-keys", {"rights": {"agent": "bound"}}, told)
         own = signing(AccessKeyId=key["accessKeyId"], AccessKeySecret=key["accessKeySecret"], way=way)
         wat = self.answered(call(own, "get_workload_access_token", workload_identity_name="bound"))["WorkloadAccessToken"]
-        assumed = self.answered(call(client.data_client, "assume_role_for_workload_identity", workload_access_token=wat, role_session_name="s"))
+        assumed = self.answered(call(client.data_client, "assume_role_for_workload_identity", workload_access_token=wat, role_session_name="session"))
         pair = {name: assumed["Credentials"][name] for name in ("AccessKeyId", "AccessKeySecret", "SecurityToken")}
         asked = {"resource_credential_provider_name": "k", "workload_access_token": wat}
         self.assertEqual(self.answered(call(signing(**pair, way=way), "get_resource_apikey", **asked))["APIKey"], "the tenant's")

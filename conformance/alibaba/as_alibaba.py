@@ -29,7 +29,7 @@ def refused(act):
 
 
 def assume(wat):
-    return asyncio.run(client.assume_role_for_workload_identity(workload_token=wat, role_session_name="s"))
+    return asyncio.run(client.assume_role_for_workload_identity(workload_token=wat, role_session_name="session"))
 
 
 if expected == "may":

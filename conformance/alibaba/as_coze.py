@@ -26,6 +26,6 @@ else:
     try:
         urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10)
     except urllib.error.HTTPError as error:
-        assert error.code == 401, error
+        assert error.code == 403, error
     else:
         raise AssertionError("It was not refused.")

@@ -137,7 +137,7 @@ class Commands(Judged):
         code, said, _ = run("create-role", "--role-name", name)
         self.assertEqual(code, 1)
         self.assertIn("EntityAlreadyExists.Policy", said)
-        self.assertEqual(self.actions()[-3:], ["CreateRole", "CreatePolicy", "DeleteRole"])
+        self.assertEqual(self.actions(), ["CreateRole", "GetCallerIdentity", "CreatePolicy", "DeleteRole"])
         self.assertIsNone(self.has_role(name))
         self.assertIsNotNone(self.has_policy(policy))
 

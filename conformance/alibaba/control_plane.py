@@ -99,8 +99,10 @@ class WorkloadIdentities(ControlPlane):
     def test_with_nothing_but_a_name_and_only_once(self):
         name = name_of("workload")
         made = self.control("create_workload_identity", workload_identity_name=name)["WorkloadIdentity"]
-        for key in ("RoleArn", "IdentityProviderName", "SessionBindingEnabled"):
+        for key in ("RoleArn", "IdentityProviderName"):
             self.assertNotIn(key, made)
+        self.assertIs(made["SessionBindingEnabled"], True)
+        self.assertNotIn("binding", ask("GET", f"/v1/agents/{name}"))
         self.refused(
             409,
             "EntityAlreadyExists.WorkloadIdentity",

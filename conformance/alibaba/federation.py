@@ -58,6 +58,21 @@ class Federation(Judged):
         """A fresh browser, to the application's door; answers what it was given there."""
         return query_of(Browser(user).walk(link, until=BACK, **how))
 
+    def begin(self):
+        """What the generated client is answered when a consent begins, and how it polls."""
+        wat = self.client.get_workload_access_token(self.workload, user_id="alice")
+        asked = {
+            "resource_credential_provider_name": self.provider,
+            "workload_access_token": wat,
+            "scopes": ["openid", "read"],
+            "resource_oauth2_return_url": BACK,
+            "custom_state": STATE,
+        }
+        client = self.spender(wat)
+        begun = self.answered(call(client, "get_resource_oauth2_token", **asked))
+        poll = {**asked, "session_uri": begun["SessionURI"]}
+        return begun, lambda: self.answered(call(client, "get_resource_oauth2_token", **poll))
+
     def assert_nothing_stored(self):
         self.assertEqual([one for one in connections(self.workload) if one["state"] == "active"], [])
 
@@ -120,7 +135,7 @@ class Bound(Federation):
         AgentIdentityContext.set_user_token(proof)
         back = self.walk(self.link())
         # A user known by an id is another user.
-        self.refused(403, "NoPermission.UserIdentifier", lambda: self.client.confirm_user_auth(back["session_uri"], user_id="alice"))
+        self.refused(403, "Forbidden.UserIdentifier", lambda: self.client.confirm_user_auth(back["session_uri"], user_id="alice"))
         self.assert_nothing_stored()
         back = self.walk(self.link())
         self.client.confirm_user_auth(back["session_uri"], user_token=proof)
@@ -168,7 +183,7 @@ class Bound(Federation):
     def test_another_user_completing_is_refused_and_nothing_is_stored(self):
         self.agent()
         session = self.walk(self.link())["session_uri"]
-        self.refused(403, "NoPermission.UserIdentifier", lambda: self.client.confirm_user_auth(session, user_id="mallory"))
+        self.refused(403, "Forbidden.UserIdentifier", lambda: self.client.confirm_user_auth(session, user_id="mallory"))
         self.assert_nothing_stored()
         # And the consent is over.
         with self.assertRaises(Exception):
@@ -181,24 +196,18 @@ class Bound(Federation):
         session = self.walk(self.link())["session_uri"]
         self.client.confirm_user_auth(session, user_id="alice")
         token = self.tool()()
-        self.refused(409, "InvalidStatus.SessionURI", lambda: self.client.confirm_user_auth(session, user_id="alice"))
+        self.refused(409, "AuthorizationSessionUsed", lambda: self.client.confirm_user_auth(session, user_id="alice"))
         self.assertEqual(self.tool()(), token)
 
     def test_the_agent_cannot_complete_what_it_began(self):
         """The session that the browser carries back is another than the one the agent was told."""
         self.agent()
-        wat = self.client.get_workload_access_token(self.workload, user_id="alice")
-        asked = {
-            "resource_credential_provider_name": self.provider,
-            "workload_access_token": wat,
-            "scopes": ["openid", "read"],
-            "resource_oauth2_return_url": BACK,
-        }
-        body = self.answered(call(self.spender(wat), "get_resource_oauth2_token", **asked))
-        self.walk(body["AuthorizationURL"])
+        begun, poll = self.begin()
+        self.walk(begun["AuthorizationURL"])
         with self.assertRaises(Exception):
-            self.client.confirm_user_auth(body["SessionURI"], user_id="alice")
+            self.client.confirm_user_auth(begun["SessionURI"], user_id="alice")
         self.assert_nothing_stored()
+        self.assertNotIn("AccessToken", poll())
 
     def test_a_link_that_was_forwarded_ends_in_the_browser_that_opened_it(self):
         self.agent()
@@ -215,11 +224,23 @@ class Bound(Federation):
         self.client.confirm_user_auth(back["session_uri"], user_id="alice")
         self.assertEqual(owner_of(self.tool()())["user"], "alice")
 
+    def test_each_poll_tells_how_it_stands(self):
+        self.agent()
+        begun, poll = self.begin()
+        self.assertEqual((begun["SessionStatus"], set(begun)), ("IN_PROGRESS", {"RequestId", "AuthorizationURL", "SessionURI", "SessionStatus"}))
+        told = poll()
+        self.assertEqual((told["SessionStatus"], told["SessionURI"]), ("IN_PROGRESS", begun["SessionURI"]))
+        back = self.walk(begun["AuthorizationURL"])
+        self.assertEqual(poll()["SessionStatus"], "IN_PROGRESS")
+        self.client.confirm_user_auth(back["session_uri"], user_id="alice")
+        self.assertEqual(owner_of(poll()["AccessToken"])["user"], "alice")
+
     def test_a_person_who_says_no(self):
         self.agent()
-        link = self.link()
-        back = self.walk(link, says="deny")
+        begun, poll = self.begin()
+        back = self.walk(begun["AuthorizationURL"], says="deny")
         self.assertEqual((back["error"], back["state"]), ("access_denied", STATE))
+        self.refused(403, "Forbidden.AuthorizationDenied", poll)
         with self.assertRaises(Exception):
             self.client.confirm_user_auth(back["session_uri"], user_id="alice")
         self.assert_nothing_stored()

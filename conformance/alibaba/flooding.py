@@ -2,19 +2,20 @@
 
 from alibabacloud_tea_openapi.exceptions import AlibabaCloudException, ThrottlingException
 
-from scene import Judged
+from scene import Judged, call, signing
 
 
 class Flooding(Judged):
-    def test_a_flood_of_wrong_tokens_is_told_to_slow_down(self):
+    def test_a_flood_of_wrong_keys_is_told_to_slow_down(self):
+        guessing = signing("ak_" + "0" * 32, "a guess")
         errors = []
-        for _ in range(300):
+        for _ in range(200):
             with self.assertRaises(AlibabaCloudException) as caught:
-                self.data("assume_role_for_workload_identity", workload_access_token="a guess", role_session_name="s")
+                call(guessing, "get_workload_access_token", workload_identity_name="bound")
             errors.append(caught.exception)
             if isinstance(caught.exception, ThrottlingException):
                 break
-        self.assertEqual((errors[0].status_code, errors[0].code), (401, "InvalidParameter.WorkloadAccessToken"))
+        self.assertEqual((errors[0].status_code, errors[0].code), (401, "InvalidAccessKeyId.NotFound"))
         last = errors[-1]
         self.assertIsInstance(last, ThrottlingException)
         self.assertEqual((last.status_code, last.code), (429, "Throttling.User"))

@@ -33,8 +33,8 @@ const startDesk = async (provider) => {
     else if (request.url === "/clients") {
       provider.addClient(JSON.parse(text));
       answer({});
-    } else if (request.url === "/clients/taken-back") {
-      provider.revokeGrants();
+    } else if (request.url.startsWith("/out-of-order/")) {
+      provider.breakTokens(Number(request.url.slice("/out-of-order/".length)) || undefined);
       answer({});
     } else response.writeHead(404).end();
   }).listen(0, "127.0.0.1");

@@ -6,9 +6,14 @@ import unittest
 from datetime import datetime, timezone
 
 from agent_identity_python_sdk.model import STSCredential
+from alibabacloud_agentidentitydata20251127.models import (
+    AssumeRoleForWorkloadIdentityRequest,
+    GetResourceAPIKeyRequest,
+    GetWorkloadAccessTokenForUserIdRequest,
+)
 from alibabacloud_tea_openapi.exceptions import AlibabaCloudException
 
-from scene import USES_STS, Judged, ask, call, claims_of, log_in, name_of, owner_of, role_arn, scene, workload_arn
+from scene import USES_STS, Judged, arn, ask, call, claims_of, log_in, name_of, owner_of, role_arn, scene, signing, workload_arn
 
 
 def seconds_until(moment):
@@ -21,9 +26,8 @@ class Methods(Judged):
         return asyncio.run(self.client.get_sts_credential_client(wat, user_id, user_token))
 
     def api_key(self, provider, wat, **given):
-        return asyncio.run(
-            self.client.get_api_key(credential_provider_name=provider, agent_identity_token=wat, **{"credential": self.credential(wat), **given})
-        )
+        given = given or {"credential": self.credential(wat)}
+        return asyncio.run(self.client.get_api_key(credential_provider_name=provider, agent_identity_token=wat, **given))
 
     def token(self, provider, wat, **given):
         given = {"credential": self.credential(wat), "poll_for_token": False, **given}
@@ -86,24 +90,24 @@ class Methods(Judged):
         self.assertEqual(context["WorkloadIdentityArn"], workload_arn(name))
         self.assertEqual(context["UserContext"]["JwtClaims"]["Subject"], "alice")
         asserted = self.client.get_workload_access_token(name, user_id="carol")
-        body = self.data("assume_role_for_workload_identity", workload_access_token=asserted, role_session_name="s")
+        body = self.data("assume_role_for_workload_identity", workload_access_token=asserted, role_session_name="session")
         self.assertEqual(body["WorkloadContextInfo"]["UserContext"], {"UserId": "carol"})
 
     def test_a_role_is_assumed_for_fifteen_minutes_to_twelve_hours(self):
         wat = self.client.get_workload_access_token(self.make_workload())
         for seconds in (900, 43200):
-            body = self.data("assume_role_for_workload_identity", workload_access_token=wat, role_session_name="s", duration_seconds=seconds)
+            body = self.data("assume_role_for_workload_identity", workload_access_token=wat, role_session_name="session", duration_seconds=seconds)
             self.assertAlmostEqual(seconds_until(body["Credentials"]["Expiration"]), seconds, delta=60)
         for seconds in (0, 899, 43201):
             with self.assertRaises(AlibabaCloudException) as caught:
-                self.data("assume_role_for_workload_identity", workload_access_token=wat, role_session_name="s", duration_seconds=seconds)
+                self.data("assume_role_for_workload_identity", workload_access_token=wat, role_session_name="session", duration_seconds=seconds)
             self.assertEqual((caught.exception.status_code, caught.exception.code), (400, "InvalidParameter.DurationSeconds"))
 
     def test_a_session_policy_narrows_and_never_widens(self):
         provider, other = self.make_api_key("one"), self.make_api_key("two")
         wat = self.client.get_workload_access_token(self.make_workload())
         allow = {"Effect": "Allow", "Action": "agentidentitydata:GetResourceAPIKey", "Resource": ["*"]}
-        only = {**allow, "Resource": ["*workloadidentity/*", f"*apikeycredentialprovider/{provider}"]}
+        only = {**allow, "Resource": [workload_arn("*"), arn(f"tokenvault/default/apikeycredentialprovider/{provider}")]}
 
         def spend(policy, name):
             client = self.spender(wat, policy=json.dumps({"Version": "1", "Statement": policy}))
@@ -150,6 +154,21 @@ class Methods(Judged):
         body = self.answered(call(client, "get_resource_oauth2_token", **asked))
         self.assertAlmostEqual(body["ExpiresIn"], 600, delta=30)
         self.assertEqual(set(body), {"RequestId", "AccessToken", "ExpiresIn"})
+
+    def test_the_generated_client_asks_without_blocking_too(self):
+        name, key = self.make_workload(), self.make_api_key("the key")
+
+        async def main():
+            client = self.client.data_client
+            asked = GetWorkloadAccessTokenForUserIdRequest(workload_identity_name=name, user_id="alice")
+            wat = self.answered(await client.get_workload_access_token_for_user_id_async(asked))["WorkloadAccessToken"]
+            asked = AssumeRoleForWorkloadIdentityRequest(workload_access_token=wat, role_session_name="session")
+            pair = self.answered(await client.assume_role_for_workload_identity_async(asked))["Credentials"]
+            del pair["Expiration"]
+            asked = GetResourceAPIKeyRequest(resource_credential_provider_name=key, workload_access_token=wat)
+            return await asyncio.gather(*(signing(**pair).get_resource_apikey_async(asked) for _ in range(5)))
+
+        self.assertEqual([self.answered(response)["APIKey"] for response in asyncio.run(main())], ["the key"] * 5)
 
     @unittest.skipUnless(USES_STS, "the other way signs with the caller's own key")
     def test_with_sts_and_no_credential_nothing_is_asked(self):

@@ -154,7 +154,7 @@ class Judged(unittest.TestCase):
             act()
         error = caught.exception
         self.assertEqual((error.status_code, error.code), (status, code), error.message)
-        self.assertRegex(error.request_id or "", r"^[0-9a-zA-Z-]{16,}$")
+        self.assertRegex(error.request_id or "", "^req_[0-9a-f]{32}$")
         self.assertIn(error.request_id, error.message)
         return error
 

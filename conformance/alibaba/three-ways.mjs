@@ -62,7 +62,7 @@ export const threeWays = async ({ server, python, folder, work, env, behindProxy
   ok(await asCoze("may"), "Coze's client uses it");
 
   await server.ask("POST", `/v1/agents/${agent.id}/suspend`, {});
-  deepEqual(await asNative(), [403, 401], "suspended, our own wire refuses it");
+  deepEqual(await asNative(), [403, 403], "suspended, our own wire refuses it");
   ok(await asAlibaba("may-not"), "suspended, Alibaba Cloud's client is refused");
   ok(await asCoze("may-not"), "suspended, Coze's client is refused");
 
