@@ -81,7 +81,7 @@ eachStore("what signs a request", (fresh) => {
   });
 
   test("is not known any more once its key, its agent, its user, its admin or its tenant is gone", async () => {
-    const { keyOf, temporary, sign, ask, accessKeys, operators, tenants, agents, close } = await open();
+    const { keyOf, temporary, sign, ask, accessKeys, operators, tenants, agents, db, close } = await open();
     const gone = (key: Awaited<ReturnType<typeof keyOf>>) => refusalOf(ask(sign(key)));
     const deleted = await keyOf("admin");
     await ask(sign(deleted));
@@ -104,6 +104,12 @@ eachStore("what signs a request", (fresh) => {
       if (end === "demote") await operators.update(admin, id, { role: "admin" });
       expect(await gone(key), end).toBe("access_key_unknown");
     }
+
+    // Also where nobody erased the key.
+    const { id } = await operators.create(admin, { name: "by hand", role: "admin" });
+    const left = await accessKeys.create({ ...admin, caller: { kind: "operator", id, role: "admin" } }, {});
+    await db.write((tx) => tx.updateTable("operators").set({ role: "auditor" }).where("id", "=", id).execute());
+    expect(await gone({ accessKeyId: left.accessKeyId, secret: left.accessKeySecret })).toBe("access_key_unknown");
 
     await tenants.create(admin, "acme");
     const { items } = await operators.list("acme", { limit: 1 });
