@@ -52,7 +52,15 @@ describe.concurrent("the bench runs from end to end, and every request succeeds"
       expect(told).toMatch(new RegExp(`\\| ${what} \\| 4 \\| [\\d,]+ \\| \\d+% \\|`));
   });
 
+  test("of the Alibaba Cloud wire, by each kind of key", async () => {
+    const told = await bench(["--alibaba"], { LEGATE_BENCH_CONNECTIONS: "4" });
+    for (const what of ["ceiling", "native read", "GetResourceOAuth2Token, agent's key", "GetResourceOAuth2Token, temporary key"])
+      expect(told).toMatch(new RegExp(`\\| ${what} \\| 4 \\| [\\d,]+ \\| \\d+% \\|`));
+  });
+
   test("says how it is used when it is asked for something else", async () => {
-    await expect(bench(["--fast"])).rejects.toThrow(/npm run bench \[-- --large \| --soak \[minutes\] \| --profile \| --oauth\]/);
+    await expect(bench(["--fast"])).rejects.toThrow(
+      /npm run bench \[-- --large \| --soak \[minutes\] \| --profile \| --oauth \| --alibaba\]/,
+    );
   });
 });

@@ -1,3 +1,4 @@
+import { alibaba } from "./alibaba.ts";
 import { compare } from "./compare.ts";
 import { large } from "./large.ts";
 import { oauth } from "./oauth.ts";
@@ -5,7 +6,7 @@ import { readOptions } from "./options.ts";
 import { profile } from "./profile.ts";
 import { soak } from "./soak.ts";
 
-const programs = { compare, large, soak, profile, oauth } as const;
+const programs = { compare, large, soak, profile, oauth, alibaba } as const;
 
 try {
   const options = readOptions(process.argv.slice(2), process.env);

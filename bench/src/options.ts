@@ -1,7 +1,7 @@
 /** What this run was told, by its arguments and its environment. */
 export interface Options {
   /** What is measured: each store against the ceiling unless a flag says otherwise. */
-  readonly what: "compare" | "large" | "soak" | "profile" | "oauth";
+  readonly what: "compare" | "large" | "soak" | "profile" | "oauth" | "alibaba";
   /** Of a soak. */
   readonly minutes: number;
   /** Numbers of connections, one after another. */
@@ -16,7 +16,7 @@ export interface Options {
   readonly keycloak: string | undefined;
 }
 
-const usage = "npm run bench [-- --large | --soak [minutes] | --profile | --oauth]";
+const usage = "npm run bench [-- --large | --soak [minutes] | --profile | --oauth | --alibaba]";
 
 const positive = (text: string, name: string): number => {
   const value = Number(text);
@@ -33,7 +33,8 @@ const whole = (text: string, name: string): number => {
 /** @throws Error that says what is wrong with an argument or a variable */
 export const readOptions = (args: readonly string[], env: Readonly<Record<string, string | undefined>>): Options => {
   const [flag, value, ...more] = args;
-  const what = flag === undefined ? "compare" : (["large", "soak", "profile", "oauth"] as const).find((name) => flag === `--${name}`);
+  const what =
+    flag === undefined ? "compare" : (["large", "soak", "profile", "oauth", "alibaba"] as const).find((name) => flag === `--${name}`);
   if (what === undefined || more.length > 0 || (value !== undefined && what !== "soak")) throw new Error(`Usage: ${usage}`);
   const read = (name: string, otherwise: string) => env[name]?.trim() || otherwise;
   const numbers = (name: string, otherwise: string) =>
