@@ -46,6 +46,8 @@ eachStore("a revocation", (fresh) => {
       agentKeys: ids("agent_keys"),
       clientSecrets: ids("client_secrets"),
       clientKeys: ids("client_keys"),
+      accessKeys: ids("access_keys").filter((id) => id.startsWith("ak_")),
+      temporaryKeys: ids("access_keys").filter((id) => id.startsWith("tk_")),
       connections: await pick("connections", ["active"]),
       authorizations: await pick("authorization_sessions", ["pending", "authorized", "exchanging"]),
       // What ended with somebody whom it names does not say so in its row.
@@ -105,7 +107,8 @@ eachStore("a revocation", (fresh) => {
       expect(before.grants?.count ?? 0).toBe(alive.grants.length);
       expect(alive.grants).toEqual(expect.arrayContaining(before.grants?.some.map((each) => each.id) ?? []));
       expect(alive.grants.length > 0).toBe(noun !== "credential-providers");
-      for (const keys of ["agentKeys", "clientSecrets", "clientKeys"] as const) expect(before[keys]?.count ?? 0).toBe(alive[keys].length);
+      for (const keys of ["agentKeys", "clientSecrets", "clientKeys", "accessKeys", "temporaryKeys"] as const)
+        expect(before[keys]?.count ?? 0).toBe(alive[keys].length);
       expect(alive.connections).toEqual(expect.arrayContaining(before.connections?.some.map((each) => each.id) ?? []));
       expect(before.connections?.some).toHaveLength(Math.min(20, alive.connections.length));
       expect(before.workloadTokens).toBe(noun === "credential-providers" ? "unaffected" : "minted_before");
@@ -137,7 +140,9 @@ eachStore("a revocation", (fresh) => {
         const rows = await world.db.read.selectFrom(table).select("id").where("agent_id", "=", id).execute();
         expect(rows).toHaveLength(keeps ? alive[keys].length : 0);
       }
-      if (!keeps) expect((await closureOf(world.db, id)).map(({ table }) => table)).not.toContain("connections");
+      if (!keeps)
+        for (const table of ["connections", "access_keys"])
+          expect((await closureOf(world.db, id)).map((thing) => thing.table)).not.toContain(table);
       const secrets = await world.db.read.selectFrom("authorization_visits").select(["session_id", "sealed_secrets"]).execute();
       const ended = new Set(closure.map((thing) => thing.id));
       expect(secrets.filter((row) => ended.has(row.session_id) && row.sealed_secrets !== "")).toEqual([]);

@@ -27,6 +27,12 @@ const columns: Readonly<Record<string, "dies" | "stands">> = {
   "access_keys.operator_id": "dies",
   "access_keys.agent_id": "dies",
   "access_keys.user_id": "dies",
+  // Without its role it still says who it is, and may do nothing.
+  "access_keys.role_id": "stands",
+  "role_policy_attachments.role_id": "dies",
+  "policies.set_id": "dies",
+  // A set that decides at a gateway cannot be deleted.
+  "gateway_policies.set_id": "stands",
   "connections.agent_id": "dies",
   "connections.user_id": "dies",
   "connections.provider_id": "dies",

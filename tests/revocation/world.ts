@@ -1,4 +1,5 @@
 import { openBrowser } from "../../packages/server/src/testing/cookie-jar.ts";
+import { signRequest } from "../../packages/server/src/testing/acs3.ts";
 import { refusalOf } from "../../packages/server/src/testing/refused.ts";
 import { clientPair } from "../../packages/server/src/access/clients/clients-for-tests.ts";
 import {
@@ -36,12 +37,14 @@ const door = (ask: () => Promise<unknown>) => async (): Promise<string> => (awai
 export const openWorld = async (store: StoreAddress, upstream: TestProvider, issuer: TestIssuer) => {
   const wire = await openWire(store);
   const { house } = wire;
-  const { agents, users, issuers, providers, clients, workloadTokens, connections, sessions, vault, authn, db } = house;
+  const { accessKeys, roles, agents, users, issuers, providers, clients, workloadTokens, connections, sessions, vault, authn, db } = house;
   const openers: Opener[] = [];
 
   await issuers.create(admin, { name: "corp", discoveryUrl: issuer.url, audiences: ["legate"] });
   const [scout, clerk, bystander] = (await Promise.all(
-    ["scout", "clerk", "bystander"].map((name) => agents.create(admin, { name, issuer: "corp", allowedReturnUrls: [backUrl] })),
+    ["scout", "clerk", "bystander"].map((name) =>
+      agents.create(admin, { name, issuer: "corp", allowedReturnUrls: [backUrl], roleArn: `role-of-${name}` }),
+    ),
   )) as [Agent, Agent, Agent];
   const [git, hub] = await Promise.all(
     ["git", "hub"].map(async (name) => {
@@ -85,6 +88,11 @@ export const openWorld = async (store: StoreAddress, upstream: TestProvider, iss
       requestId: "req_door",
       address: undefined,
     });
+  const proveSigned = (key: { accessKeyId: string; accessKeySecret: string; securityToken?: string }) =>
+    authn.proveSigned({
+      ...signRequest({ ...key, secret: key.accessKeySecret, action: "GetCallerIdentity", version: "2015-04-01" }),
+      requestId: "req_door",
+    });
   const secretOf = new Map<string, string>();
   const people: User[] = [];
   for (const name of ["alice", "bob"]) {
@@ -107,6 +115,8 @@ export const openWorld = async (store: StoreAddress, upstream: TestProvider, iss
         tries: door(() => proveClient({ clientId, clientSecret })),
       });
     }
+    const accessKey = await accessKeys.create(admin, { rights: { agent: agent.id } });
+    openers.push({ what: `an access key of ${agent.name}`, of: [agent.id], tries: door(() => proveSigned(accessKey)) });
     const pair = clientPair();
     await agents.createClientKey(admin, agent.id, { jwk: pair.jwk });
     openers.push({
@@ -120,6 +130,8 @@ export const openWorld = async (store: StoreAddress, upstream: TestProvider, iss
       const ask = { agent: agent.id, userToken };
       const { token } = await workloadTokens.issue(admin, ask);
       const what = `${agent.name}${user ? ` for ${user.subject}` : ""}`;
+      const assumed = await roles.assume(await prove(token), { sessionName: "session" });
+      openers.push({ what: `a temporary key of ${what}`, of, tries: door(() => proveSigned(assumed)) });
       openers.push({ what: `the token of ${what}`, of, tries: door(() => prove(token)) });
       openers.push({ what: `minting for ${what}`, of: user ? [...of, "issuer"] : of, tries: door(() => workloadTokens.issue(admin, ask)) });
       const who = { ...actingFor(agent, user ?? ({} as User)) };
