@@ -20,4 +20,5 @@ export { flow, newProvider, provider, providerChange, providerKind } from "./pro
 export { newResource, resource, resourceChange } from "./resources.ts";
 export { newRole, role, roleChange, roleCloud, roleName } from "./roles.ts";
 export { tenant, tenantName } from "./tenants.ts";
+export { tokenVault } from "./token-vaults.ts";
 export { user } from "./users.ts";

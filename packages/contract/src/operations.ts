@@ -13,6 +13,7 @@ import * as providers from "./providers.ts";
 import * as resources from "./resources.ts";
 import * as roles from "./roles.ts";
 import * as tenants from "./tenants.ts";
+import * as tokenVaults from "./token-vaults.ts";
 import * as users from "./users.ts";
 import * as who from "./whoami.ts";
 
@@ -69,6 +70,9 @@ export const operations = {
   deleteProvider: providers.deleteProvider,
   suspendProvider: providers.suspendProvider,
   resumeProvider: providers.resumeProvider,
+  listTokenVaults: tokenVaults.listTokenVaults,
+  getTokenVault: tokenVaults.getTokenVault,
+  deleteTokenVault: tokenVaults.deleteTokenVault,
   createWorkloadToken: credentials.createWorkloadToken,
   getApiKey: credentials.getApiKey,
   getOauth2Token: credentials.getOauth2Token,

@@ -21,7 +21,7 @@ describe("the client", () => {
     const methods = [client.agents, client.keys, client.users, client.issuers, client.providers, client.workloadTokens]
       .concat([client.credentials, client.authorizations, client.connections, client.auditEvents] as never)
       .concat([client.clientSecrets, client.clientKeys, client.accessKeys, client.clients, client.resources, client.grants] as never)
-      .concat([client.projects, client.variables, client.integrations, client.roles] as never)
+      .concat([client.projects, client.variables, client.integrations, client.roles, client.tokenVaults] as never)
       .concat([client.tenants, client.operators, client.signingKeys, client.dataKeys, client.masterKey, client.peppers] as never)
       .concat([{ whoami: client.whoami }] as never)
       .flatMap((noun) => Object.entries(noun).filter(([name]) => name !== "pages" && name !== "all"));

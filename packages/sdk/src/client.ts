@@ -35,6 +35,7 @@ export class LegateClient {
   readonly users: Nouns["users"];
   readonly issuers: Nouns["issuers"];
   readonly providers: Nouns["providers"];
+  readonly tokenVaults: Nouns["tokenVaults"];
   readonly workloadTokens: Nouns["workloadTokens"];
   readonly credentials: Nouns["credentials"];
   readonly authorizations: Nouns["authorizations"];
@@ -72,6 +73,7 @@ export class LegateClient {
     this.users = nouns.users;
     this.issuers = nouns.issuers;
     this.providers = nouns.providers;
+    this.tokenVaults = nouns.tokenVaults;
     this.workloadTokens = nouns.workloadTokens;
     this.credentials = nouns.credentials;
     this.authorizations = nouns.authorizations;

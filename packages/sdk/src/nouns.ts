@@ -194,6 +194,14 @@ export const makeNouns = (call: Call) => ({
       call(operations.getProviderImpact, { ...options, params: { name }, query }),
     ...list((query: QueryOf<Ops["listProviders"]>, options) => call(operations.listProviders, { ...options, query })),
   },
+  /** Where credential providers stand; a provider makes the one that it names. */
+  tokenVaults: {
+    get: (name: string, options?: CallOptions) => call(operations.getTokenVault, { ...options, params: { name } }),
+    delete: async (name: string, options?: CallOptions): Promise<void> => {
+      await call(operations.deleteTokenVault, { ...options, params: { name } });
+    },
+    ...list((query: QueryOf<Ops["listTokenVaults"]>, options) => call(operations.listTokenVaults, { ...options, query })),
+  },
   projects: {
     /** Makes it, or changes what is named of it. */
     put: (project: string, body: BodyOf<Ops["putProject"]> = {}, options?: CallOptions) =>

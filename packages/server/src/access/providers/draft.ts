@@ -124,7 +124,10 @@ export const requireWhole = (provider: Provider, hasSecret: boolean, egress: Pic
     throw invalid("discoveryUrl", "an issuer URL has no query");
   const method = methodOf(provider.clientAuth, kind.clientAuth, undefined);
   // RFC 9700 2.1.1: without a secret, only PKCE keeps whoever catches a code from using it.
-  if (method === "none" && !sendsPkce(provider)) throw invalid("pkce", "a client without a secret needs PKCE");
+  if (method === "none" && !sendsPkce(provider))
+    throw provider.pkce === undefined
+      ? invalid("clientSecret", `kind ${provider.kind} knows no PKCE, and needs it`)
+      : invalid("pkce", "a client without a secret needs it");
   if (!hasSecret && method !== "none" && method !== "private_key_jwt")
     throw invalid(
       "clientSecret",

@@ -285,7 +285,7 @@ eachStore("a provider with ways of its own", (fresh) => {
       await expect(kept(provider, response)).rejects.toMatchObject({ error: "invalid_authorization_response" });
     await expect(registered("dingtalk", { name: "public", clientSecret: undefined, clientAuth: "none" })).rejects.toMatchObject({
       code: "invalid_request",
-      details: { issues: [{ path: "pkce" }] },
+      details: { issues: [{ path: "clientSecret" }] },
     });
   });
 

@@ -162,7 +162,14 @@ export const refusedByRooms: Partial<Record<OperationId, readonly Case[]>> = {
     { what: "an API key for a provider of roles", body: { name: "w2", type: "sts", apiKey: "x" }, expect: bad, at: "apiKey" },
     { what: "an API key for an OAuth 2 provider", body: { ...oauth2, apiKey: "x" }, expect: bad, at: "apiKey" },
     { what: "no address of an authorization server", body: { name: "w2", type: "oauth2", clientId: "us", clientSecret: "x" }, expect: bad },
+    {
+      what: "PKCE switched off without a secret",
+      body: { ...oauth2, name: "w2", clientSecret: undefined, clientAuth: "none", pkce: false },
+      expect: bad,
+      at: "pkce",
+    },
   ],
+  deleteTokenVault: [{ what: "the one that every tenant has", path: "/v1/token-vaults/default", expect: [409, "vault_in_use"] }],
   updateProvider: [
     { what: "an agent that does not exist", body: { agents: ["nobody"] }, expect: [404, "agent_unknown"] },
     { what: "a role for a provider that holds an API key", body: { roleArn: "reader" }, expect: [400, "provider_wrong_type"] },

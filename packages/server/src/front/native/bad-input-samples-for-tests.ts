@@ -28,6 +28,7 @@ export const publicJwk = {
   y: "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
   kid: "1",
 };
+const vault = { params: { name: "team" }, missing: "vault_unknown" } as const;
 const victim = { params: { name: "victim" } };
 const role = { params: { name: "reader" }, missing: "role_unknown" } as const;
 export const trusting = {
@@ -131,6 +132,9 @@ export const samples: Record<OperationId, Sample> = {
   deleteProvider: provider,
   suspendProvider: { ...provider, ...victim },
   resumeProvider: { ...provider, ...victim },
+  listTokenVaults: {},
+  getTokenVault: vault,
+  deleteTokenVault: vault,
   createWorkloadToken: { body: { agent: "probe" } },
   getApiKey: { body: { provider: "weather" } },
   getStsCredential: { body: { durationSeconds: 900, sessionName: "nightly" } },

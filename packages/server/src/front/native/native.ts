@@ -3,7 +3,7 @@ import type { FastifyInstance } from "fastify";
 import type { Projects } from "../../access/projects/index.ts";
 import type { Clients } from "../../access/clients/index.ts";
 import type { Grants } from "../../access/grants/index.ts";
-import type { Providers } from "../../access/providers/index.ts";
+import type { Providers, Vaults } from "../../access/providers/index.ts";
 import type { Roles } from "../../access/roles/index.ts";
 import type { Connections, Sessions, Vault } from "../../access/vault/index.ts";
 import type { Audit, Chain } from "../../ground/audit/index.ts";
@@ -40,6 +40,7 @@ import { serveResources } from "./resources.ts";
 import { serveRoles } from "./roles.ts";
 import { type Prove, prefix, serveOn } from "./serve.ts";
 import { serveTenants } from "./tenants.ts";
+import { serveTokenVaults } from "./token-vaults.ts";
 import { serveUsers } from "./users.ts";
 import { serveWhoami } from "./whoami.ts";
 import { serveWorkloadTokens } from "./workload-tokens.ts";
@@ -69,6 +70,7 @@ export interface NativeRooms {
   readonly peppers: Peppers;
   readonly tenants: Tenants;
   readonly operators: Operators;
+  readonly tokenVaults: Vaults;
   readonly region: string;
   readonly clock: Clock;
 }
@@ -111,6 +113,7 @@ export const serveNative = async (app: FastifyInstance, rooms: NativeRooms): Pro
       serveUsers(serve, rooms.users);
       serveIssuers(serve, rooms.issuers);
       serveProviders(serve, rooms);
+      serveTokenVaults(serve, rooms);
       serveClients(serve, rooms);
       serveResources(serve, rooms);
       serveProjects(serve, rooms);
