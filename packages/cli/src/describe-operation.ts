@@ -2,6 +2,7 @@ import { nothing, type Operation } from "@legate/contract";
 import { LegateApiError, type Asked, type LegateClient } from "@legate/sdk";
 import { type Argument, type Command, type Context, dryRun, isOn, type Option, textOf, type Typed } from "./command.ts";
 import { misused } from "./failure.ts";
+import { cellOf } from "./output/index.ts";
 import { documentIn, type Field, fieldsOf, fill, flagAt, optionsFor, redacted } from "./fields.ts";
 import { placeFor, readInput, secretFrom, shownOptions } from "./secrets.ts";
 
@@ -15,7 +16,9 @@ export interface Noun {
   readonly one: string;
   /** Fields that a list shows, what names a thing first; one that ends in `~` may be cut on a narrow terminal. */
   readonly columns: readonly string[];
-  /** Words for the arguments of its examples, by their names. */
+  /** What parts of its paths are called, where not after the noun itself: `{ name: "agent" }`. */
+  readonly calls?: Readonly<Record<string, string>>;
+  /** What stands for parts of paths and bodies in examples. */
   readonly samples: Readonly<Record<string, string>>;
   readonly verbs: Readonly<Record<string, Verb>>;
 }
@@ -48,10 +51,10 @@ const ask = (client: LegateClient, operation: Operation, parts: { params?: Item;
 export const shownRequest = (endpoint: string, operation: Operation, parts: { params: Item; query: Item; body?: unknown }): Item => {
   const path = operation.path.replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(parts.params[name])));
   const search = new URLSearchParams();
-  for (const [name, value] of Object.entries(parts.query)) if (value !== undefined) search.set(name, String(value));
+  for (const [name, value] of Object.entries(parts.query)) if (value !== undefined) search.set(name, cellOf(value));
   return {
     method: operation.method,
-    url: `${endpoint}${path}${search.size > 0 ? `?${search}` : ""}`,
+    url: `${endpoint}${path}${search.size > 0 ? `?${search.toString()}` : ""}`,
     ...(operation.body !== nothing && { body: redacted(parts.body) }),
   };
 };
@@ -59,26 +62,41 @@ export const shownRequest = (endpoint: string, operation: Operation, parts: { pa
 /** Tells what would be asked. */
 export const tellDryRun = async ({ out }: Context, requests: readonly Item[]): Promise<void> => {
   if (out.json) return out.document({ dryRun: true, requests });
-  for (const { method, url, body } of requests)
-    await out.raw(`${String(method)} ${String(url)}\n${body === undefined ? "" : `${JSON.stringify(body, undefined, 2)}\n`}`);
+  for (const { method, url, ...rest } of requests) {
+    const sent = "body" in rest ? rest["body"] : rest;
+    const shown = Object.keys(rest).length === 0 ? "" : `${JSON.stringify(sent, undefined, 2)}\n`;
+    await out.raw(`${String(method)} ${String(url)}\n${shown}`);
+  }
   out.note("Nothing was sent.");
 };
 
+/** A word of a command, and the part of the path or body that it gives. */
+interface Word extends Argument {
+  readonly gives: string;
+}
+
 /** The words a verb takes: those of its path, then those of its body. */
-const argumentsOf = (noun: Noun, { operation, words = [], file }: Verb): readonly Argument[] => {
-  const described = (schema: { readonly description?: string | undefined } | undefined) => schema?.description;
-  const params = Object.entries(operation.params.shape).map(([name, schema]): Argument => {
-    const word = name === "name" && noun.samples[name] === undefined ? noun.one : name;
-    return { name: word, description: described(schema as { description?: string }) ?? `The ${word}'s name or id.` };
+const wordsOf = (noun: Noun, { operation, words = [], file }: Verb): readonly Word[] => {
+  const params = Object.keys(operation.params.shape).map((gives): Word => {
+    const name = noun.calls?.[gives] ?? (gives === "name" ? noun.one : gives);
+    return {
+      gives,
+      name: name.replaceAll(" ", "-"),
+      description: gives === "id" ? `The id of the ${noun.one}.` : `The ${name}: its name or id.`,
+    };
   });
-  const body = words.map((name): Argument => ({ name, description: `The ${name} of the ${noun.one}.` }));
-  return [...params, ...body, ...(file === undefined ? [] : [{ name: "file", description: "The file; `-` is standard input." }])];
+  const body = words.map((name): Word => ({ gives: name, name, description: `The ${name} of the ${noun.one}.` }));
+  return [
+    ...params,
+    ...body,
+    ...(file === undefined ? [] : [{ gives: file, name: "file", description: "The file; `-` is standard input." }]),
+  ];
 };
 
 /** What is not there is not to be deleted. */
-const isGone = (error: unknown): boolean => error instanceof LegateApiError && error.status === 404 && /_unknown$/.test(error.code);
-const isTaken = (error: unknown): boolean => error instanceof LegateApiError && error.status === 409 && /_exists$/.test(error.code);
-const isRevoked = (error: unknown): boolean => error instanceof LegateApiError && error.status === 409 && /_revoked$/.test(error.code);
+const isGone = (error: unknown): boolean => error instanceof LegateApiError && error.status === 404 && error.code.endsWith("_unknown");
+const isTaken = (error: unknown): boolean => error instanceof LegateApiError && error.status === 409 && error.code.endsWith("_exists");
+const isRevoked = (error: unknown): boolean => error instanceof LegateApiError && error.status === 409 && error.code.endsWith("_revoked");
 
 const listOptions = (query: Operation["query"]): readonly Option[] => [
   ...optionsFor(fieldsOf(query, ["limit", "cursor"]), false),
@@ -145,11 +163,11 @@ const differing = (body: Item, there: Item): readonly string[] =>
 export const describeOperation = (noun: Noun, verb: string, given: Verb): Command => {
   const { operation, words = [], shows, asks, file, fixed = {} } = given;
   const path = [...noun.path, verb];
-  const args = argumentsOf(noun, given);
+  const args = wordsOf(noun, given);
   const paramNames = Object.keys(operation.params.shape);
   const paramsOf = (typed: Typed): Item => Object.fromEntries(paramNames.map((name, at) => [name, typed.words[args[at]?.name ?? ""]]));
   const summary = operation.summary;
-  const sample = ({ name }: Argument): string => noun.samples[name] ?? noun.samples["name"] ?? name;
+  const sample = ({ gives, name }: Word): string => noun.samples[gives] ?? name;
   const line = ["legate", ...path, ...args.map(sample), ...(given.example === undefined ? [] : [given.example])].join(" ");
   const examples = [shows === undefined ? line : `${line} --secret-file ./${noun.one.replaceAll(" ", "-")}.secret`];
 
@@ -263,7 +281,7 @@ export const describeOperation = (noun: Noun, verb: string, given: Verb): Comman
     { params, body }: { params: Item; body: Item },
   ): Promise<void> => {
     if (operation.method === "DELETE" && isOn(typed, "if-exists") && isGone(error)) {
-      out.note(`There is no such ${noun.one}.`);
+      out.note("There is none.");
       return out.thing({ ...params, deleted: false });
     }
     if (isRevoked(error) && verb === "revoke" && get) {
@@ -275,7 +293,7 @@ export const describeOperation = (noun: Noun, verb: string, given: Verb): Comman
       // The name may be free, and something else of it taken.
       if (!there) throw error;
       const others = differing(body, there);
-      out.note(`There is a ${noun.one} of this name already.`);
+      out.note("There is one of this name already.");
       if (others.length > 0) out.warn(`It has other values of ${others.join(", ")}.`);
       return out.thing(there);
     }

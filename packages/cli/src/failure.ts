@@ -48,6 +48,18 @@ const byStatus: Readonly<Record<number, Ending>> = {
   503: "busy",
 };
 
+/** Codes of Alibaba Cloud's wire whose status says something else. */
+const byCode: readonly (readonly [RegExp, Ending])[] = [
+  [
+    /^(InvalidAccessKeyId|IncompleteSignature|InvalidSecurityToken|MissingSecurityToken|SignatureDoesNotMatch|SignatureNonceUsed)\b/,
+    "unauthenticated",
+  ],
+  [/^(NoPermission|Forbidden)\b/, "forbidden"],
+  [/^EntityNotExists?\b/, "not_found"],
+  [/^(EntityAlreadyExists?|DeleteConflict)\b/, "conflict"],
+  [/^Throttling\b/, "busy"],
+];
+
 /** Why a command failed, for people and for programs. Never a stack, never a secret. */
 export interface Failure {
   readonly ending: Ending;
@@ -61,7 +73,10 @@ export interface Failure {
 const endingOf = (error: unknown): Ending => {
   if (error instanceof CommandFailure) return error.ending;
   if (error instanceof LegateConnectionError) return "unreachable";
-  if (error instanceof LegateApiError) return error.code === "unexpected_answer" ? "unreachable" : (byStatus[error.status] ?? "failed");
+  if (error instanceof LegateApiError) {
+    if (error.code === "unexpected_answer") return "unreachable";
+    return byCode.find(([pattern]) => pattern.test(error.code))?.[1] ?? byStatus[error.status] ?? "failed";
+  }
   if (error instanceof ConfigurationError) return "usage";
   if (error instanceof Error && error.name === "AbortError") return "interrupted";
   return "failed";

@@ -152,8 +152,8 @@ export const optionsFor = (fields: readonly Field[], mayClear: boolean): readonl
       return [
         {
           flag,
-          value: choices ? choices.join("|") : valueNames[kind],
-          description: repeats ? `${description} May be repeated.` : description,
+          value: choices ? "choice" : valueNames[kind],
+          description: `${description}${repeats ? " May be repeated." : ""}${repeats && choices ? ` One of ${choices.join(", ")}.` : ""}`,
           ...(choices && { choices }),
           ...(repeats && { repeats }),
           ...(kind === "document" && { file: true }),

@@ -18,7 +18,7 @@ const world: World = {
   fetch: (input, init) => globalThis.fetch(input, init),
   clock: Date.now,
   randomHex: (bytes) => randomBytes(bytes).toString("hex"),
-  sleep: async (ms, signal) => void (await wait(ms, undefined, signal && { signal })),
+  sleep: (ms, signal) => wait(ms, undefined, signal && { signal }),
   // Loaded only where a person types.
   ask: async (message, { hidden = false, initial } = {}) => {
     const { isCancel, password, text } = await import("@clack/prompts");

@@ -1,11 +1,17 @@
 import { closeSync, fsyncSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { isOn, type Option, textOf, type Typed } from "./command.ts";
 import { CommandFailure, misused } from "./failure.ts";
-import type { Output } from "./output/index.ts";
+import { cellOf, type Output } from "./output/index.ts";
 import type { Source, World } from "./world.ts";
 
 /** Of what is read from a file or standard input, in bytes. */
 const most = 1024 * 1024;
+
+/** What the system calls an error. */
+export const systemCode = (error: unknown): string => {
+  const { code } = error as { code?: unknown };
+  return typeof code === "string" ? code : "error";
+};
 
 /** All of standard input. @throws CommandFailure */
 export const readAll = async (stdin: Source): Promise<string> => {
@@ -29,7 +35,7 @@ export const readInput = async (world: World, path: string): Promise<string> => 
     return bytes.toString("utf8");
   } catch (error) {
     if (error instanceof CommandFailure) throw error;
-    throw misused(`${path} cannot be read (${String((error as { code?: unknown }).code ?? "error")}).`);
+    throw misused(`${path} cannot be read (${systemCode(error)}).`);
   }
 };
 
@@ -93,7 +99,7 @@ export const placeFor = (typed: Typed, out: Output): Place => {
     try {
       file = openSync(path, "wx", 0o600);
     } catch (error) {
-      const code = String((error as { code?: unknown }).code ?? "error");
+      const code = systemCode(error);
       throw misused(code === "EEXIST" ? `${path} is there already; it is not written over.` : `${path} cannot be written (${code}).`);
     }
   }
@@ -114,7 +120,7 @@ export const placeFor = (typed: Typed, out: Output): Place => {
       if (out.json) return out.document(show ? answer : rest);
       if (!show) return out.thing(rest);
       // Standard output holds the secret alone, so that it can be piped.
-      for (const [field, value] of Object.entries(rest)) if (value !== undefined) out.note(`${field}: ${String(value)}`);
+      for (const [field, value] of Object.entries(rest)) if (value !== undefined) out.note(`${field}: ${cellOf(value)}`);
       return out.raw(`${text}\n`);
     },
     leave: () => {

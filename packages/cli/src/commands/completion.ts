@@ -111,7 +111,7 @@ const described = (word: string, summary: string): string => quoted(`${word.repl
 const zsh = (places: ReadonlyMap<string, Place>): string => `#compdef legate
 # Completion of legate for zsh: eval "$(legate completion zsh)"
 _legate() {
-  local path="" word prev="\${words[CURRENT-1]}"
+  local line="" word prev="\${words[CURRENT-1]}"
   local -i at=2
   local -a offered
   while (( at < CURRENT )); do
@@ -121,24 +121,24 @@ _legate() {
       ${valued(places).join("|")}) (( at++ )) ;;
       -*) ;;
       *)
-        case "$path $word" in
+        case "$line $word" in
 ${[...places.keys()]
   .filter((key) => key !== "")
-  .map((key) => `          ${quoted(` ${key}`)}) path=${quoted(` ${key}`)} ;;`)
+  .map((key) => `          ${quoted(` ${key}`)}) line=${quoted(` ${key}`)} ;;`)
   .join("\n")}
         esac
         ;;
     esac
     (( at++ ))
   done
-  case "$path $prev" in
+  case "$line $prev" in
 ${[...chosen(places)].map(([key, choices]) => `    ${quoted(` ${key}`)}) compadd -- ${choices.map(quoted).join(" ")}; return ;;`).join("\n")}
   esac
   case "$prev" in
     ${paths(places).join("|")}) _files; return ;;
     ${valued(places).join("|")}) return ;;
   esac
-  case "$path" in
+  case "$line" in
 ${[...places]
   .map(([key, { words, options }]) => {
     const all = [

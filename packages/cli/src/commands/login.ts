@@ -51,7 +51,7 @@ const login: Command = {
     "The key is an operator's or an agent's. It is tried before it is stored, in a file that only you can read, below $XDG_CONFIG_HOME/legate\n(%APPDATA%\\legate on Windows). Each profile holds one server and one key; the one stored last is used where none is named.",
   options: [
     ...secretOptions("key", "The key"),
-    { flag: "no-verify", description: "Store the key without asking the server whose it is." },
+    { flag: "unverified", description: "Store the key without asking the server whose it is." },
     dryRun,
   ],
   examples: [
@@ -77,7 +77,7 @@ const login: Command = {
       clock: world.clock,
       sleep: world.sleep,
     });
-    const who = typed.options["no-verify"] === true ? undefined : await client.whoami();
+    const who = isOn(typed, "unverified") ? undefined : await client.whoami();
     await changeProfiles(world.env.configFile, guestsOf(context), (before) => ({
       current: profile,
       profiles: { ...before.profiles, [profile]: { endpoint, key } },

@@ -30,7 +30,8 @@ export const nouns: readonly Noun[] = [
     summary: "API keys: how an agent proves itself here",
     one: "key",
     columns: ["id", "hint", "description~", "createdAt", "lastUsedAt"],
-    samples: { key: "mail-reader", name: "mail-reader", id: "key_0b7c" },
+    calls: { name: "agent" },
+    samples: { name: "mail-reader", id: "key_0b7c" },
     verbs: {
       list: { operation: op.listAgentKeys },
       create: { operation: op.createAgentKey, shows: "apiKey" },
@@ -42,6 +43,7 @@ export const nouns: readonly Noun[] = [
     summary: "Client secrets: with one an agent is an OAuth client",
     one: "client secret",
     columns: ["id", "hint", "description~", "createdAt", "lastUsedAt"],
+    calls: { name: "agent" },
     samples: { name: "mail-reader", id: "sec_0b7c" },
     verbs: {
       list: { operation: op.listClientSecrets },
@@ -54,6 +56,7 @@ export const nouns: readonly Noun[] = [
     summary: "Client keys: public keys by whose private halves an agent is an OAuth client",
     one: "client key",
     columns: ["id", "kid", "description~", "createdAt", "lastUsedAt"],
+    calls: { name: "agent" },
     samples: { name: "mail-reader", id: "ckey_0b7c" },
     verbs: {
       list: { operation: op.listClientKeys },
@@ -221,7 +224,8 @@ export const nouns: readonly Noun[] = [
     summary: "Variables of a project: values go in, and only agents read them",
     one: "variable",
     columns: ["name", "lane", "version", "updatedAt"],
-    samples: { project: "shop", key: "DATABASE_URL", file: ".env" },
+    calls: { key: "name" },
+    samples: { project: "shop", key: "DATABASE_URL", text: ".env" },
     verbs: {
       list: { operation: op.listVariables },
       get: { operation: op.getVariable },

@@ -3,6 +3,7 @@ import { setProjectEnv } from "@legate/sdk/coze";
 import { type Command, type Context, isOn, textOf, textsOf, type Typed } from "../command.ts";
 import { writeDotenv } from "../dotenv.ts";
 import { CommandFailure, exitCodes, failureOf, misused } from "../failure.ts";
+import { systemCode } from "../secrets.ts";
 import { actingOptions, workloadToken } from "./token.ts";
 
 const laneOption = { flag: "lane", value: "name", description: "The lane whose variables are read; the default set unless said." } as const;
@@ -45,7 +46,7 @@ const exportCommand: Command = {
     try {
       file = openSync(path, "wx", 0o600);
     } catch (error) {
-      throw misused(`${path} is there already, or cannot be written (${String((error as { code?: unknown }).code)}).`);
+      throw misused(`${path} is there already, or cannot be written (${systemCode(error)}).`);
     }
     writeSync(file, writeDotenv(read.variables));
     fsyncSync(file);

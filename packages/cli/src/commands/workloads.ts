@@ -2,14 +2,14 @@ import { type Command, type Context, dryRun, isOn, textOf, type Typed } from "..
 import { tellDryRun } from "../describe-operation.ts";
 import { misused } from "../failure.ts";
 import { namesFor, permissionPolicy, type PolicyDocument, type Realm, trustPolicy, workloadArn } from "../roles/documents.ts";
-import type { Home, RoleWanted } from "../roles/home.ts";
+import type { Home } from "../roles/home.ts";
 import { homeOf, homeOptions } from "../roles/homes.ts";
 import { makeAll } from "../roles/steps.ts";
 
 interface RoleMade {
   readonly roleName: string;
   readonly roleArn: string;
-  readonly policyName?: string | undefined;
+  readonly policyName?: string;
   readonly trustPolicy: PolicyDocument;
   readonly permissionPolicy: PolicyDocument;
 }
@@ -21,22 +21,23 @@ const planRole = (context: Context, home: Home, realm: Realm, typed: Typed, role
   const names = namesFor(roleName, workload, context.world.randomHex);
   const trust = trustPolicy(realm, workload);
   const permission = permissionPolicy(realm, workload, isOn(typed, "gateway"));
-  const wanted: RoleWanted = {
+  const { steps, arn, policyName } = home.planRole(realm, {
     name: names.role,
     description: names.roleDescription,
     policy: names.policy,
     policyDescription: names.policyDescription,
     trust,
     permission,
-  };
-  const made: RoleMade = {
+    mayExist: isOn(typed, "if-not-exists"),
+  });
+  const made = (): RoleMade => ({
     roleName: names.role,
-    roleArn: home.roleArn(realm, names.role),
-    policyName: home.policyName(names.policy),
+    roleArn: arn(),
+    ...(policyName !== undefined && { policyName }),
     trustPolicy: trust,
     permissionPolicy: permission,
-  };
-  return { names, wanted, made, steps: home.roleSteps(wanted, isOn(typed, "if-not-exists")) };
+  });
+  return { steps, arn, made };
 };
 
 /** The role with its policies, whole: nothing of them is cut, whatever the terminal. */
@@ -87,7 +88,7 @@ const createRole: Command = {
           plan.steps.map(({ request }) => request),
         );
       await makeAll(plan.steps, out, signal);
-      return out.json ? out.document(plan.made) : out.raw(roleText(plan.made));
+      return out.json ? out.document(plan.made()) : out.raw(roleText(plan.made()));
     }),
 };
 
@@ -137,17 +138,14 @@ const createWorkloadIdentity: Command = {
       }
       const given = textOf(typed, "associated-role-arn");
       const plan = given === undefined ? planRole(context, home, realm, typed, undefined, name) : undefined;
-      const roleArn = given ?? plan?.made.roleArn ?? "";
+      const roleArn = () => given ?? plan?.arn() ?? "";
       const returnUrls = (textOf(typed, "allowed-resource-oauth2-return-urls") ?? "")
         .split(",")
         .map((url) => url.trim())
         .filter((url) => url !== "");
       const { workloadDescription: description } = namesFor(undefined, name, context.world.randomHex);
-      const workload = home.workloadStep(
-        { name, description, identityProvider: textOf(typed, "identity-provider-name"), returnUrls },
-        roleArn,
-        mayExist,
-      );
+      const wanted = { name, description, identityProvider: textOf(typed, "identity-provider-name"), returnUrls, mayExist };
+      const workload = home.workloadStep(wanted, roleArn);
       const steps = [...(plan?.steps ?? []), workload];
       if (isOn(typed, "dry-run"))
         return tellDryRun(
@@ -155,7 +153,7 @@ const createWorkloadIdentity: Command = {
           steps.map(({ request }) => request),
         );
       await makeAll(steps, out, signal);
-      return tell(plan?.made, roleArn);
+      return tell(plan?.made(), roleArn());
     }),
 };
 

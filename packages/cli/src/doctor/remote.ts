@@ -1,5 +1,5 @@
 import { LegateApiError, type LegateClient } from "@legate/sdk";
-import { printable } from "../output/index.ts";
+import { cellOf } from "../output/index.ts";
 import { broken, fine, type Finding, skipped, warning } from "./finding.ts";
 
 type Fetch = typeof globalThis.fetch;
@@ -71,7 +71,7 @@ export const checkStore = async (ask: Ask, base: string): Promise<Finding> => {
   try {
     const { status, json } = await ask(`${base}/readyz`);
     if (status === 200) return fine(check, "The store answers.");
-    const said = printable(String(json?.["status"] ?? status)).slice(0, 100);
+    const said = cellOf(json?.["status"] ?? status).slice(0, 100);
     return broken(
       check,
       `The server cannot serve: ${said}.`,
