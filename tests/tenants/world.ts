@@ -46,7 +46,8 @@ export const furnish = async (many: ManyTenants, tenant: string, issuer: TestIss
     audiences: ["us"],
     login: { clientId: "us", clientAuth: "none" },
   });
-  const { id: agent = "" } = await make("agents", { name: "probe", binding: "none", issuer: "corp" });
+  const { id: agent = "" } = await make("agents", { name: "probe", binding: "none", issuer: "corp", roleArn: "reader" });
+  const { id: role = "" } = await make("roles", { name: "reader" });
   await make("agents", { name: "victim" });
   await make("agents", { name: "other" });
   const { id: keyId = "", apiKey = "" } = await make("agents/probe/keys", {});
@@ -118,6 +119,7 @@ export const furnish = async (many: ManyTenants, tenant: string, issuer: TestIss
       "access-keys": accessKeyId,
       clients: client,
       resources: resource,
+      roles: role,
       users: user.id,
       issuers: issuerId,
       "credential-providers": provider,
