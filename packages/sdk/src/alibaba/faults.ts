@@ -40,9 +40,12 @@ export const faultOf = (message: string, facts: ApiErrorFacts): LegateApiError =
 
 const passing = new Set([429, 500, 502, 503, 504]);
 
+/** A certificate that is not trusted will not be so in a moment either. */
+const untrusted = /CERT|SELF_SIGNED|^UNABLE_TO|^ERR_TLS/;
+
 /** Whether the same request may succeed a little later. The cloud throttles with any status. */
 export const isPassing = (error: unknown): boolean =>
-  error instanceof LegateConnectionError ||
+  (error instanceof LegateConnectionError && !untrusted.test(error.reason)) ||
   (error instanceof LegateApiError && (passing.has(error.status) || /^(Throttling|ServiceUnavailable)/.test(error.code)));
 
 /** Whether the workload token was refused, not the key that signed. */

@@ -75,18 +75,18 @@ const tunnelTo = (url: URL, proxy: URL, signal: AbortSignal | undefined): Promis
         return;
       }
       const host = hostOf(url);
+      const named = /[a-z]/i.test(host) && !host.includes(":");
       // An address is no name: RFC 6066 3.
-      const secure = startTls({
-        socket,
-        host,
-        ...(/[a-z]/i.test(host) && !host.includes(":") && { servername: host }),
-        ALPNProtocols: ["http/1.1"],
+      const secure = startTls({ socket, host, ...(named && { servername: host }), ALPNProtocols: ["http/1.1"] });
+      const abort = () => secure.destroy(new Error("The request was ended."));
+      signal?.addEventListener("abort", abort, { once: true });
+      secure.once("close", () => {
+        signal?.removeEventListener("abort", abort);
+        socket.destroy();
       });
-      secure.once("secureConnect", () => {
-        secure.removeListener("error", reject);
-        resolve(secure);
-      });
-      secure.once("error", reject);
+      secure.once("secureConnect", () => resolve(secure));
+      // It stays: an error that nobody hears ends the process.
+      secure.on("error", reject);
     });
     asked.end();
   });
@@ -100,11 +100,12 @@ const through = async (url: URL, init: RequestInit, proxy: URL): Promise<Respons
     host: url.host,
     ...(body !== undefined && { "content-length": String(Buffer.byteLength(body)) }),
   };
-  const common: RequestOptions = { method: init.method ?? "GET", agent: false, ...(signal && { signal }) };
+  const common: RequestOptions = { method: init.method ?? "GET", ...(signal && { signal }) };
   if (url.protocol === "http:") {
     // RFC 9112 3.2.2: a proxy is asked for the whole address.
     const options = {
       ...common,
+      agent: false,
       ...addressOf(proxy),
       path: url.origin + url.pathname + url.search,
       headers: { ...headers, ...credentialsOf(proxy) },
