@@ -43,7 +43,7 @@ const remembered = 20_000;
 /** How stale `lastUsedAt` may be: a key in constant use is not written at every request. */
 const touchEvery = 60_000;
 /** How far a client's clock may be off, either way. */
-export const clockWindow = 15 * 60_000;
+const clockWindow = 15 * 60_000;
 
 const unknown = (): Refusal => new Refusal("access_key_unknown", "There is no such access key, or it has expired or was deleted.");
 const mismatch = (): Refusal =>
