@@ -48,7 +48,7 @@ export const assumeRole = (rooms: AssumeRoleRooms): Operation => {
       DurationSeconds: whole(900, 43_200).default(3_600),
       Policy: text(2_048).optional(),
     }),
-    naming: { policy: "Policy", fields: { sessionName: "RoleSessionName", seconds: "DurationSeconds", policy: "Policy" } },
+    naming: { policy: "Policy", fields: { sessionName: "RoleSessionName", durationSeconds: "DurationSeconds", policy: "Policy" } },
     act: async ({ who, source, params }) => {
       const holder = await spend({ who, source }, params.WorkloadAccessToken);
       const { RoleSessionName: sessionName, DurationSeconds: seconds, Policy: policy } = params;
