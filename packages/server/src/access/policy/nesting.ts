@@ -7,27 +7,25 @@ export const deepestExpression = 64;
 /** The parsed form writes each level of an expression as two objects, and has four around them. */
 const deepestForm = 2 * deepestExpression + 4;
 
-/** Just past the string or comment that begins at `start`, or the end of the text. */
-const pastText = (text: string, start: number): number => {
-  const comment = text[start] === "/";
-  for (let at = start + 1; at < text.length; at += 1) {
-    const char = text[at];
-    if (comment ? char === "\n" : char === '"') return at + 1;
-    if (!comment && char === "\\") at += 1;
-  }
-  return text.length;
-};
+/** Strings and comments, in which nothing counts, and what does. */
+const marks = /"(?:[^"\\]|\\.)*"?|\/\/[^\n]*|[()[\]{};]|,(?=\s*,)|\bif\b/gsu;
 
-/** Where brackets nest too deep in a Cedar text, if they do. It reads the text once, before the engine's parser, which calls itself at each bracket. */
-export const tooDeepAt = (text: string): number | undefined => {
-  let open = 0;
-  for (let at = 0; at < text.length; at += 1) {
-    const char = text.charAt(at);
-    if (char === '"' || (char === "/" && text[at + 1] === "/")) at = pastText(text, at) - 1;
-    else if ("([{".includes(char)) {
-      open += 1;
-      if (open > deepestBrackets) return at;
-    } else if (")]}".includes(char)) open -= 1;
+/**
+ * What in a Cedar text would cost the engine's parser its stack, or seconds: it calls itself at each bracket and each `if`, and goes on after each
+ * bracket, comma or semicolon that is out of place to tell of the next. The text is read once, and no statement needs any of it.
+ */
+export const overload = (text: string): { readonly at: number; readonly message: string } | undefined => {
+  let [open, ends, ifs] = [0, 0, 0];
+  for (const { 0: mark, index: at } of text.matchAll(marks)) {
+    if ("([{".includes(mark)) open += 1;
+    else if (")]}".includes(mark)) open -= 1;
+    else if (mark === ";") ends += 1;
+    else if (mark === "if") ifs += 1;
+    else if (mark === ",") return { at, message: "unexpected ,: nothing stands between it and the next" };
+    if (open > deepestBrackets) return { at, message: `brackets nest deeper than ${deepestBrackets}` };
+    if (open < 0) return { at, message: `unexpected ${mark}: nothing is open that it could close` };
+    if (ends > 1) return { at, message: "holds more than one statement: a policy is one" };
+    if (ifs > deepestExpression) return { at, message: `has more than ${deepestExpression} if` };
   }
   return undefined;
 };

@@ -40,7 +40,8 @@ describe("a statement", () => {
         .join(" || "),
     ),
     `permit(principal, action in [${Array.from({ length: 600 }, (_, at) => `Action::"tool${at}"`).join(", ")}], resource);`,
-    `${plain} // ${"(".repeat(1_000)}`,
+    `${plain} // ${"(;)};if ".repeat(1_000)}`,
+    when(`${'context.a == "(;)};if //" && '.repeat(40)}true`),
   ])("of Cedar is read (%#)", (text) => {
     expect(readStatement(cedar, text)).toMatchObject({ effect: text.includes("forbid(") ? "forbid" : "permit" });
   });
@@ -51,12 +52,9 @@ describe("a statement", () => {
   });
 
   test.each([
-    ["", "holds 0 statements: a policy is one"],
-    ["// nothing but this", "holds 0 statements: a policy is one"],
-    [plain + plain, "holds 2 statements: a policy is one"],
-    [`${plain}\n// one more\n${plain.repeat(9)}`, "holds 10 statements: a policy is one"],
+    ["", "holds no statement: a policy is one"],
+    ["// nothing but this; nor this;", "holds no statement: a policy is one"],
     ["permit(principal == ?principal, action, resource);", "is a template: ?principal and ?resource have no meaning here"],
-    [`${plain} permit(principal in ?principal, action, resource);`, "is a template: ?principal and ?resource have no meaning here"],
     [`// ${"x".repeat(longestStatement)}`, "is longer than 32768 bytes"],
     [`// ${"界".repeat(12_000)}`, "is longer than 32768 bytes"],
     [`${plain}//${"(".repeat(100_000)}`, "is longer than 32768 bytes"],
@@ -73,6 +71,11 @@ describe("a statement", () => {
     [`// 例え🙂\npermit(principal, action, resource)\nwhen { "é🙂" == };`, 3, 16, "unexpected token `}`"],
     ['@id("one")@id("two") permit(principal, action, resource);', 1, 11, "duplicate annotation"],
     [when("eval(context.a)"), 1, 44, "`eval` is not a valid function"],
+    [plain + plain, 1, 72, "holds more than one statement"],
+    [`${plain}\n// one; more;\n${plain.repeat(9)}`, 3, 36, "holds more than one statement"],
+    [`${plain} permit(principal in ?principal, action, resource);`, 1, 87, "holds more than one statement"],
+    [`${plain};`, 1, 37, "holds more than one statement"],
+    [`${plain}\n}`, 2, 1, "unexpected }"],
     ["SELECT * FROM agents;", 1, 8, "unexpected token"],
     ['permit(principal, action, resource) when { context.a == "unclosed };', 1, 57, "invalid token"],
   ])("with a fault says where it is (%#)", (text, line, column, message) => {
@@ -104,7 +107,6 @@ describe("a statement that nests", () => {
     sums: (levels) => when(`${Array(levels).fill("1").join("+")} > 0`),
     attributes: (levels) => when(`context${".a".repeat(levels)}`),
     indexes: (levels) => when(`context${'["a"]'.repeat(levels)}`),
-    conditions: (levels) => when(`${"if true then true else ".repeat(levels)}true`),
   };
 
   test.each(Object.keys(bracketed))("%s deeper than the engine bears is refused where it goes too deep", (kind) => {
@@ -149,6 +151,21 @@ describe("a statement that nests", () => {
       expect(answer).toMatchObject({ type: "success" });
     }
   });
+});
+
+test.each([
+  [";", "holds more than one statement"],
+  [")", "unexpected )"],
+  [", ", "unexpected ,"],
+  ["when { } }", "unexpected }"],
+  ["if then ", "has more than 64 if"],
+  [" if true then true else", "has more than 64 if"],
+])("what would keep the parser busy for long never comes to it: %s", (piece, message) => {
+  const unasked = () => {
+    throw new Error("asked");
+  };
+  for (const text of [piece.repeat(1_000), `permit(principal, action, resource) when { ${piece.repeat(1_000)}`])
+    expect(() => readStatement(unasked, text)).toThrow(expect.objectContaining({ message: expect.stringContaining(message) as string }));
 });
 
 describe("an engine that gave up", () => {

@@ -1,7 +1,7 @@
 import type { PolicyJson } from "@cedar-policy/cedar-wasm/nodejs";
 import { Refusal } from "../../ground/kernel/index.ts";
 import type { Cedar, Engine } from "./cedar.ts";
-import { deepestBrackets, deepestExpression, isTooDeep, tooDeepAt } from "./nesting.ts";
+import { deepestExpression, isTooDeep, overload } from "./nesting.ts";
 
 /** What is wrong with a statement, and where: line and column begin at 1, and a column is a character. */
 export interface Issue {
@@ -40,9 +40,8 @@ const issueOf = (text: string, { message, help, sourceLocations }: Fault): Issue
 const untried = (text: string): Issue | undefined => {
   if (Buffer.byteLength(text) > longestStatement) return whole(`is longer than ${longestStatement} bytes`);
   if (!text.isWellFormed() || text.includes("\0")) return whole("is not well-formed text");
-  const deep = tooDeepAt(text);
-  if (deep === undefined) return undefined;
-  return { ...placeAfter(text.slice(0, deep)), message: `brackets nest deeper than ${deepestBrackets}` };
+  const found = overload(text);
+  return found && { ...placeAfter(text.slice(0, found.at)), message: found.message };
 };
 
 /** @returns the statement's form, or what is wrong with it */
@@ -50,7 +49,7 @@ const tried = (engine: Engine, text: string): PolicyJson | readonly Issue[] => {
   const parts = engine.policySetTextToParts(text);
   if (parts.type === "failure") return parts.errors.map((fault) => issueOf(text, fault));
   if (parts.policy_templates.length > 0) return [whole("is a template: ?principal and ?resource have no meaning here")];
-  if (parts.policies.length !== 1) return [whole(`holds ${parts.policies.length} statements: a policy is one`)];
+  if (parts.policies.length !== 1) return [whole("holds no statement: a policy is one")];
   const form = engine.policyToJson(text);
   if (form.type === "failure") return form.errors.map((fault) => issueOf(text, fault));
   return isTooDeep(form.json) ? [whole(tooDeep)] : form.json;
