@@ -48,5 +48,10 @@ export const makePython = async (requirements) => {
     renameSync(making, folder);
   }
   // A virtual environment's scripts name the folder it was made in; its interpreter does not.
-  return { run: (args, options) => run(join(folder, "bin/python"), args, options) };
+  const program = join(folder, "bin/python");
+  return {
+    run: (args, options) => run(program, args, options),
+    /** Starts a program that ends when its standard input does. */
+    start: (args, { env = {} } = {}) => spawn(program, args, { stdio: ["pipe", "inherit", "inherit"], env: { ...process.env, ...env } }),
+  };
 };
