@@ -21,6 +21,7 @@ const passes = [
   await step("architecture", tool("vitest"), ["run", "tests/architecture"], { LEGATE_TEST_DATABASE_URL: "none" }),
   await step("dead code and undeclared dependencies", tool("knip"), []),
   await step("generated documents", process.execPath, [join(root, "packages/server/dist/reference/main.js"), "--check"]),
+  await step("reference of the command line", process.execPath, [join(root, "packages/cli/dist/reference/main.js"), "--check"]),
   lockNamesNoHost(),
 ];
 

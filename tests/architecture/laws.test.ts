@@ -149,6 +149,7 @@ const planted: readonly (readonly [law: string, path: string, text: string])[] =
   ["process.env is read", server("compose.ts"), "const { env } = process;"],
   ["process.env is read", agents, 'import { env } from "node:process";'],
   ["process.env is read", sdk, "const x = process.env.LEGATE_URL;"],
+  ["process.env is read", "packages/cli/src/commands/planted.ts", "const x = process.env.LEGATE_URL;"],
   ["process.env is read", "packages/sdk/src/coze/planted.ts", "const x = process.env.COZE_SERVER_ENV;"],
   ["clock and randomness are guests", agents, "const at = Date.now();"],
   ["clock and randomness are guests", agents, "const clock = Date.now;"],

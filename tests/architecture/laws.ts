@@ -70,6 +70,7 @@ const neighbours: Readonly<Record<string, readonly string[]>> = {
   contract: [],
   server: ["contract"],
   sdk: ["contract"],
+  cli: ["contract", "sdk"],
   examples: ["sdk", "server"],
   bench: ["server"],
 };
@@ -191,12 +192,13 @@ export const laws: readonly Law[] = [
   ),
 
   each(
-    "process.env is read in config/ alone, which main.ts hands it to; each door of the SDK has its one environment module",
+    "process.env is read in config/ alone, which main.ts hands it to; each door of the SDK, and the command line, has its one environment module",
     running,
     (source) =>
       source.room === "config" ||
       (source.package === "server" && ["main.ts", "maintenance/main.ts"].includes(source.inside)) ||
-      (source.package === "sdk" && /^((alibaba|coze)\/)?environment\.ts$/.test(source.inside))
+      (source.package === "sdk" && /^((alibaba|coze)\/)?environment\.ts$/.test(source.inside)) ||
+      (source.package === "cli" && source.inside === "environment.ts")
         ? []
         : [
             ...says(

@@ -115,6 +115,18 @@ export const nouns: readonly Noun[] = [
     },
   },
   {
+    path: ["vaults"],
+    summary: "Token vaults: where credential providers stand",
+    one: "vault",
+    columns: ["name", "description~", "createdAt"],
+    samples: { name: "team-a" },
+    verbs: {
+      list: { operation: op.listTokenVaults },
+      get: { operation: op.getTokenVault },
+      delete: { operation: op.deleteTokenVault, example: "--if-exists" },
+    },
+  },
+  {
     path: ["connections"],
     summary: "Connections: what the vault holds for an agent and a user",
     one: "connection",

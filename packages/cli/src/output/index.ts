@@ -1,4 +1,4 @@
 /** How answers, failures and progress are told to people and programs. */
 export { makeOutput, type Output, type Progress } from "./output.ts";
 export { cellOf, printable } from "./printable.ts";
-export { type Column, tabbed } from "./table.ts";
+export type { Column } from "./table.ts";

@@ -205,7 +205,7 @@ describe("a name that is no setting", () => {
   });
 
   test("is left alone where it belongs to tests, the SDK or somebody else", () => {
-    const ofTheSdk = ["LEGATE_URL", "LEGATE_AGENT", "LEGATE_AGENT_KEY", "LEGATE_OPERATOR_KEY", "LEGATE_WORKLOAD_TOKEN"];
+    const ofTheSdk = ["LEGATE_URL", "LEGATE_AGENT", "LEGATE_AGENT_KEY", "LEGATE_OPERATOR_KEY", "LEGATE_WORKLOAD_TOKEN", "LEGATE_PROFILE"];
     const others = [...ofTheSdk, "LEGATE_TEST_DATABASE_URL", "LEGATES", "PATH"];
     expect(readConfig(Object.fromEntries(others.map((name) => [name, "x"]))).warnings).toEqual([]);
   });

@@ -2,8 +2,8 @@ import { settings } from "./settings.ts";
 
 const known: readonly string[] = Object.values(settings).map(({ name }) => name);
 
-/** Settings of the SDK, which often shares an environment with the server in development. */
-const ofTheSdk = ["LEGATE_URL", "LEGATE_AGENT", "LEGATE_AGENT_KEY", "LEGATE_OPERATOR_KEY", "LEGATE_WORKLOAD_TOKEN"];
+/** Settings of the SDK and of the command line, which often share an environment with the server in development. */
+const ofTheSdk = ["LEGATE_URL", "LEGATE_AGENT", "LEGATE_AGENT_KEY", "LEGATE_OPERATOR_KEY", "LEGATE_WORKLOAD_TOKEN", "LEGATE_PROFILE"];
 
 /** How many letters must be added, taken away, changed or swapped to turn one text into the other. */
 const distance = (from: string, to: string): number => {
