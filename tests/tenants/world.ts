@@ -96,6 +96,12 @@ export const furnish = async (many: ManyTenants, tenant: string, issuer: TestIss
   await put("", { agents: ["probe"] });
   await put(`/variables/${variable}`, { value: `value-of-${marker}` });
   for (const name of ["maps", integration]) await put(`/integrations/${name}`, { credential: `credential-of-${marker}` });
+  // A vault's name is its id too; a provider makes its vault, and leaves it.
+  const vault = `vault-of-${tenant}`;
+  for (const name of ["team", vault]) {
+    await make("credential-providers", { name: "gone", vault: name, type: "api_key", apiKey: marker });
+    await many.had({ method: "DELETE", url: `/v1/credential-providers/gone?vault=${name}`, key });
+  }
   const begun = await make<World["begun"]>("credentials/oauth2", { provider: "calendar" }, token);
   const first = async (list: string): Promise<string> =>
     (await many.had<{ items: { id: string }[] }>({ url: `/v1/${list}`, key })).items[0]?.id ?? "";
@@ -129,6 +135,7 @@ export const furnish = async (many: ManyTenants, tenant: string, issuer: TestIss
       projects: project,
       variables: variable,
       integrations: integration,
+      "token-vaults": vault,
       "signing-keys": await first("signing-keys"),
       tenants: tenant,
     },

@@ -1,7 +1,7 @@
 import { agentName, webUrl } from "@legate/contract";
 import { z } from "zod";
 import type { Arns, Roles } from "../../../access/roles/index.ts";
-import type { Db, Handle } from "../../../ground/db/index.ts";
+import type { Db } from "../../../ground/db/index.ts";
 import { type Principal, Refusal } from "../../../ground/kernel/index.ts";
 import type { Agent, AgentFields, Agents } from "../../../identity/agents/index.ts";
 import type { Issuers } from "../../../identity/issuers/index.ts";
@@ -80,8 +80,8 @@ export const workloadIdentities = (rooms: WorkloadIdentityRooms): readonly Opera
 
   /** A role named like the agent, which may take it on and with it do what the vendor's own command line lets it do. */
   const makeRole =
-    (who: Principal, arns: Arns) =>
-    async (tx: Handle, { name: role }: Agent): Promise<void> => {
+    (who: Principal, arns: Arns): Parameters<Agents["create"]>[2] =>
+    async (tx, { name: role }) => {
       await roles.createWithin(
         tx,
         who,
