@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { operations } from "@legate/contract";
 import { chromium } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { systemRandom } from "../../ground/kernel/index.ts";
@@ -50,7 +51,7 @@ describe("the reference", () => {
       });
       page.on("pageerror", (error) => complaints.push(error.message));
       await page.goto(`${address}/docs`);
-      await page.getByText("Make a tenant").first().waitFor();
+      await page.getByText(operations.whoami.summary).first().waitFor();
       await page.waitForTimeout(1_500);
       expect(asked.filter((url) => !url.startsWith(address) && !url.startsWith("data:"))).toEqual([]);
       expect(complaints).toEqual([]);
