@@ -26,6 +26,16 @@ class OwnKey(Judged):
         self.refused(403, "NoPermission", lambda: self.control("list_workload_identities"))
         self.assertEqual(ask("GET", "/v1/agents/bound")["status"], "active")
 
+    def test_it_spends_no_other_agents_token(self):
+        other, key = name_of("other"), name_of("key")
+        ask("POST", "/v1/agents", {"name": other})
+        ask("POST", "/v1/credential-providers", {"name": key, "type": "api_key", "apiKey": "a key"})
+        wat = ask("POST", "/v1/workload-tokens", {"agent": other, "userId": "alice"})["token"]
+        asked = {"resource_credential_provider_name": key, "workload_access_token": wat}
+        self.refused(401, "InvalidParameter.WorkloadAccessToken", lambda: call(self.client.data_client, "get_resource_apikey", **asked))
+        own = {**asked, "workload_access_token": self.client.get_workload_access_token("bound", user_id="alice")}
+        self.assertEqual(self.answered(call(self.client.data_client, "get_resource_apikey", **own))["APIKey"], "a key")
+
 
 class Tenants(Judged):
     """The original signs the path `/`, whatever its endpoint's path is."""

@@ -154,6 +154,13 @@ export const browse = async ({ server, account, provider, login, runApplication 
     equal(await headingOf(mallory), "This was not begun here.");
     equal(await stored(), 1);
 
+    // Another user completes it: he names a chat of his own, so that the application lets it through, and Legate does not.
+    const forged = new URL(mallory.url());
+    forged.searchParams.set("state", (await begin(mallory)).chat.split("/").at(-1) ?? "");
+    equal((await mallory.goto(forged.href))?.status(), 400);
+    match(await headingOf(mallory), /It was refused: .*begun for another user/s);
+    equal(await stored(), 1);
+
     // The callback is forwarded: it ends where it was begun.
     const carol = await person("carol");
     const begun = await begin(carol);

@@ -7,6 +7,7 @@ import { delimiter, join } from "node:path";
 import { selfSigned } from "../../packages/server/dist/testing/certificate.js";
 import { startProvider } from "../../packages/server/dist/testing/provider.js";
 import { browse, noChromium } from "./browse.mjs";
+import { countOurs } from "./ours.mjs";
 import { startWays } from "./proxy.mjs";
 import { threeWays } from "./three-ways.mjs";
 
@@ -173,6 +174,10 @@ export default async function* judges({ server, python, folder }) {
     const isAsked = (module) => asked?.includes(module) ?? true;
 
     for (const run of runs.filter(([module]) => isAsked(module))) yield suite(run);
+    if (isAsked("ours"))
+      yield judged("our own client makes one request at most once it is warm, where the original makes two", () =>
+        countOurs({ server, account, provider, ways, key: keys.admin, desk }),
+      );
     if (isAsked("three-ways"))
       yield judged("one agent, three ways: made by the command line, listed by our own wire, used by Coze's client; suspended once", () =>
         threeWays({ server, python, folder, work, env, behindProxy }),
