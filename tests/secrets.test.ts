@@ -8,6 +8,7 @@ import pg from "pg";
 import { afterAll, describe, expect, test } from "vitest";
 import { clientPair } from "../packages/server/src/access/clients/clients-for-tests.ts";
 import type { StoreAddress } from "../packages/server/src/ground/db/index.ts";
+import { signRequest } from "../packages/server/src/testing/acs3.ts";
 import { startTestIssuer } from "../packages/server/src/testing/openid.ts";
 import { startProvider } from "../packages/server/src/testing/provider.ts";
 import { eachStore } from "../packages/server/src/testing/stores.ts";
@@ -385,6 +386,60 @@ eachStore("no secret is in any log, error, audit row, metric, span, page or stor
       if (known !== cozeAccess) expect((await call("GET", "/coze/secret/env", { token: known })).status).toBe(401);
     }
 
+    // Signed requests, with a lasting key and a temporary one, and secrets in each place where none belongs.
+    const lasting = await call("POST", "/v1/access-keys", { token: admin, json: { rights: { agent: "scout" } }, shows: ["access key"] });
+    expect((await call("PATCH", "/v1/agents/scout", { token: admin, json: { roleArn: "reader" } })).status).toBe(200);
+    const short = await call("POST", "/v1/credentials/sts", { token: alone, json: {}, shows: ["access key", "security token"] });
+    expect([lasting.status, short.status], short.said).toEqual([201, 200]);
+    const keyIn = ({ json: made }: typeof short) => ({
+      accessKeyId: String(made["accessKeyId"]),
+      secret: watch("access key", String(made["accessKeySecret"])),
+      ...(made["securityToken"] !== undefined && { securityToken: watch("security token", String(made["securityToken"])) }),
+    });
+    const accessKeys = [keyIn(lasting), keyIn(short)] as const;
+    const signed = (
+      key: Parameters<typeof signRequest>[0],
+      headers: Readonly<Record<string, string>> = {},
+      shown: readonly string[] = [],
+    ) => {
+      const { query, body, ...made } = signRequest({
+        version: "2025-11-27",
+        action: "GetResourceAPIKey",
+        ...key,
+        headers: { host: new URL(server.url).host },
+      });
+      const { host: _, ...sent } = { ...made.headers, ...headers };
+      return call("POST", `/?${query}`, { headers: sent, body: String(body), shows: shown });
+    };
+    // The first read of the key was above, the next are below.
+    let served = 3;
+    const apiKeyOf = { ResourceCredentialProviderName: "weather", WorkloadAccessToken: alone };
+    for (const key of accessKeys) {
+      const answer = await signed({ ...key, body: apiKeyOf }, {}, ["kept api key"]);
+      expect([answer.status, answer.json["APIKey"]], answer.said).toEqual([200, kept]);
+      for (const known of [key.secret, key.securityToken ?? clientSecret, alone, admin]) {
+        for (const wrong of [
+          { accessKeyId: known },
+          { secret: known },
+          { securityToken: known },
+          { action: known },
+          { version: known },
+          { nonce: known },
+          { query: { [known.slice(0, 60)]: known } },
+          { body: { ...apiKeyOf, WorkloadAccessToken: known } },
+          { body: { ...apiKeyOf, ResourceCredentialProviderName: known } },
+          { body: { ...apiKeyOf, [known.slice(0, 60)]: known } },
+          { body: known },
+        ]) {
+          const refused = await signed({ ...key, body: apiKeyOf, ...wrong }, {}, ["kept api key"]);
+          expect([200, 400, 401, 403, 404], refused.said).toContain(refused.status);
+          if (refused.status === 200) served += 1;
+        }
+        for (const name of ["authorization", "x-acs-date", "x-acs-content-sha256", "x-acs-other"])
+          expect((await signed({ ...key, body: apiKeyOf }, { [name]: known })).status).toBe(401);
+      }
+    }
+
     // A provider that misbehaves, at every grant that is left: an agent's own, a refresh, a code.
     const its = watch("token that came wrongly", secret("wrong"));
     const seventh = async (n: number) => {
@@ -534,8 +589,10 @@ eachStore("no secret is in any log, error, audit row, metric, span, page or stor
       "stored after its end": canaries.foundIn(await dump(store)),
     };
     expect(places).toEqual(Object.fromEntries(Object.keys(places).map((place) => [place, []])));
-    // Each key was shown by the one answer that made it, the stored one by the one that asked for it.
-    for (const shown of [...Object.values(keys), kept]) expect(wire.showing(JSON.stringify(shown))).toBe(1);
+    // Each key was shown by the one answer that made it, the stored one by those that were asked for it and gave it.
+    const pairs = accessKeys.flatMap(({ secret: its, securityToken = its }) => [...new Set([its, securityToken])]);
+    for (const shown of [...Object.values(keys), ...pairs]) expect(wire.showing(JSON.stringify(shown))).toBe(1);
+    expect(wire.showing(JSON.stringify(kept))).toBe(served);
   });
 });
 
