@@ -19,7 +19,7 @@ const login = { client: "sample-app", redirect: "http://127.0.0.1:9/signed-in" }
 
 /** Where suites register clients at the provider, and find as many issuers as they like: `/issuers/{anything}` is one. */
 const startDesk = async (provider) => {
-  const server = createServer(async (request, response) => {
+  const serve = async (request, response) => {
     const answer = (body) => {
       response.writeHead(200, { "content-type": "application/json" });
       response.end(JSON.stringify(body));
@@ -38,6 +38,9 @@ const startDesk = async (provider) => {
       provider.breakTokens(Number(request.url.slice("/out-of-order/".length)) || undefined);
       answer({});
     } else response.writeHead(404).end();
+  };
+  const server = createServer((request, response) => {
+    serve(request, response).catch((error) => response.writeHead(500).end(String(error)));
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
   return {
