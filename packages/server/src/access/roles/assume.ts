@@ -142,6 +142,11 @@ export const makeAssume = ({ audit, egress, clock, random, agents, tokens, stand
       }
       if (!(thrown instanceof CloudUnavailable)) throw thrown;
       const { reason } = thrown;
+      // Nobody knows what was done with the token there, so that it was shown is on record.
+      await audit.refused(who, "role.refused", {
+        target: role.id,
+        details: { reason: "provider_unavailable", role: role.arn, cause: reason },
+      });
       throw new Refusal("provider_unavailable", "The cloud cannot be reached, or answered nonsense. Try again.", { reason });
     }
   };

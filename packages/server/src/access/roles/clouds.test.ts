@@ -214,6 +214,7 @@ eachStore("a role of a cloud", (fresh) => {
     }
     sts.bend();
     expect(await everything()).not.toMatch(/CANARY|eyJ/);
+    expect((await events("role.refused"))[0]).toMatchObject({ outcome: "refused", details: { reason: "provider_unavailable" } });
     expect(await events("role.assumed")).toEqual([]);
     expect(await house.db.read.selectFrom("access_keys").selectAll().execute()).toEqual([]);
     await expect(roles.assume(who, {})).resolves.toBeDefined();
