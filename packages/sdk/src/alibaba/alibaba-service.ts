@@ -7,7 +7,7 @@ import type { Bearer, Limits, Service, StsQuestion, TokenQuestion } from "../ser
 import type { StsCredential } from "../wire.ts";
 import type { SigningKey } from "./acs3.ts";
 import type { Actions, AnswerOf, ParamsOf } from "./action.ts";
-import { signingKey } from "./credentials/credential.ts";
+import { keyFrom, signingKey } from "./credentials/credential.ts";
 import { dataPlane, type ResourceOAuth2TokenParams } from "./data-plane.ts";
 import { consentEnd, isKeyRefused, isPassing, isTokenRefused } from "./faults.ts";
 import type { RequestOptions } from "./rpc.ts";
@@ -61,7 +61,7 @@ export const makeAlibabaService = (settings: IdentitySettings, workload: LocalWo
   const ask = makeAskData(settings);
   const flights = new Flights();
   const keys = new ExpiringCache<SigningKey>({ entries: settings.cache.entries, clock });
-  const ownKey = async (signal: AbortSignal | undefined) => signingKey(await settings.credentials.getCredential(signal));
+  const ownKey = (signal: AbortSignal | undefined) => keyFrom(settings.credentials, signal);
 
   const roleKey = async (bearer: Bearer, at: string, signal: AbortSignal): Promise<SigningKey> => {
     const fresh = keys.fresh(at);

@@ -1,5 +1,5 @@
 import { inspect } from "node:util";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { FakeAlibaba, refusal } from "../testing/fake-alibaba.ts";
 import { unsignedJwt } from "../testing/fake-legate.ts";
 import {
@@ -12,6 +12,7 @@ import {
   requiresStsToken,
   requiresWorkloadAccessToken,
   type StsCredential,
+  withApiKey,
 } from "./index.ts";
 
 let fake: FakeAlibaba;
@@ -25,7 +26,10 @@ beforeEach(async () => {
   fake.clock = () => time.now;
   client = clientWith();
 });
-afterEach(() => fake.stop());
+afterEach(() => {
+  vi.unstubAllEnvs();
+  return fake.stop();
+});
 
 describe("the client", () => {
   it("makes a workload identity, under a name of its own or a made-up one", async () => {
@@ -207,6 +211,31 @@ describe("the decorators", () => {
   });
 });
 
+describe("the caller's credentials", () => {
+  it("are waited for as long as the caller does", async () => {
+    const hanging = clientWith({ credentials: () => new Promise(() => undefined) });
+    await expect(hanging.getWorkloadAccessToken({ signal: AbortSignal.timeout(20) })).rejects.toMatchObject({ name: "TimeoutError" });
+    await expect(withApiKey({ client: hanging, provider: "p", signal: AbortSignal.timeout(20) }, () => 0)()).rejects.toMatchObject({
+      name: "TimeoutError",
+    });
+  });
+
+  it("are asked for anew each time, of a source of any kind", async () => {
+    let count = 0;
+    const source = {
+      getCredential: async () => {
+        count += 1;
+        return { ...fake.options.credentials, securityToken: "" };
+      },
+    };
+    const rotating = clientWith({ credentials: source });
+    await rotating.getWorkloadAccessToken();
+    await rotating.getWorkloadAccessToken();
+    expect(count).toBe(2);
+    await expect(clientWith({ credentials: () => ({}) }).getWorkloadAccessToken()).rejects.toThrow(/lack an access key id/);
+  });
+});
+
 describe("the callback", () => {
   const handler = () =>
     callbackHandler({
@@ -223,6 +252,19 @@ describe("the callback", () => {
     expect(fake.seen).toEqual([]);
     expect((await back("sid=alice", "state-of-alice")).status).toBe(200);
     expect(fake.asked("CompleteResourceTokenAuth")).toEqual([{ SessionURI: "urn:s", UserIdentifier: '{"UserId":"alice"}' }]);
+  });
+
+  it("confirms by what the environment says, where there is no client", async () => {
+    for (const [name, value] of Object.entries({
+      AGENT_IDENTITY_ENDPOINT: fake.url,
+      ALIBABA_CLOUD_ACCESS_KEY_ID: "ak_1",
+      ALIBABA_CLOUD_ACCESS_KEY_SECRET: "secret-of-ak_1",
+    }))
+      vi.stubEnv(name, value);
+    fake.clock = Date.now;
+    const own = callbackHandler({ sessionOf: (_: Request) => ({ customState: "s", userId: "alice" }) });
+    expect((await own(new Request("https://app/back?session_uri=urn:s&state=s"))).status).toBe(200);
+    expect(fake.count("CompleteResourceTokenAuth")).toBe(1);
   });
 
   it.each([

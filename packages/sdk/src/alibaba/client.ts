@@ -5,7 +5,7 @@ import { isJwt } from "../identity.ts";
 import type { PollOptions } from "../poll.ts";
 import type { StsCredential } from "../wire.ts";
 import { assumeRole, makeAlibabaService, makeAskData } from "./alibaba-service.ts";
-import { type Credentials, signingKey, sourceOf } from "./credentials/credential.ts";
+import { type Credentials, sourceOf } from "./credentials/credential.ts";
 import { identityEnvironment } from "./environment.ts";
 import { type Interfaces, makeInterfaces } from "./interfaces.ts";
 import type { RequestOptions } from "./rpc.ts";
@@ -269,9 +269,7 @@ export class IdentityClient {
   /** Nothing of what is signed with another key is kept. */
   #brokerWith(credential: Credentials | undefined): Broker {
     if (credential === undefined) return this.#broker;
-    const source = sourceOf(credential);
-    const credentials = { getCredential: async (signal?: AbortSignal) => signingKey(await source.getCredential(signal), "`credential`") };
-    const settings: IdentitySettings = { ...this.#settings, credentials, useSts: false };
+    const settings: IdentitySettings = { ...this.#settings, credentials: sourceOf(credential), useSts: false };
     return makeBroker(settings, makeAlibabaService(settings, makeLocalWorkload(settings)));
   }
 

@@ -56,7 +56,7 @@ export const dataPlane = {
       SessionStatus: maybe(text),
       SessionURI: maybe(text),
     }),
-    { secrets: ["WorkloadAccessToken"] },
+    { secrets: ["WorkloadAccessToken", "CustomState"] },
   ),
   CompleteResourceTokenAuth: writing<{
     readonly SessionURI: string;

@@ -1,6 +1,6 @@
 /** What an agent on Alibaba Cloud Agent Identity needs in TypeScript, in place of the Python package `agent-identity-python-sdk`: against the cloud or Legate. */
 export type { OnAuthUrl } from "../broker.ts";
-export { type CallbackHandler, type CallbackOptions, type CallbackSession, callbackHandler } from "../callback.ts";
+export type { CallbackHandler, CallbackOptions, CallbackSession } from "../callback.ts";
 export { AgentContext, type AgentContextValues } from "../context.ts";
 export type { CredentialDecorator } from "../decorators.ts";
 export {
@@ -20,6 +20,7 @@ export type { PollOptions } from "../poll.ts";
 export type { StsCredential } from "../wire.ts";
 export type { Actions, AnswerOf, ParamsOf } from "./action.ts";
 export { type SigningKey, signedHeaders, type Unsigned } from "./acs3.ts";
+export { callbackHandler } from "./callback.ts";
 export {
   type AssumeRoleOptions,
   type CreateWorkloadIdentityOptions,

@@ -1,6 +1,6 @@
 import type { Actions, AnswerOf, ParamsOf, Plane } from "./action.ts";
 import { registry } from "./control-plane.ts";
-import { signingKey } from "./credentials/credential.ts";
+import { keyFrom } from "./credentials/credential.ts";
 import { dataPlane } from "./data-plane.ts";
 import { policies } from "./policy-plane.ts";
 import { ram, sts } from "./ram-plane.ts";
@@ -17,7 +17,7 @@ const interfaceOf = <T extends Actions>(settings: IdentitySettings, plane: Plane
   request: async (name, params, options) => {
     const action = actions[name];
     if (!Object.hasOwn(actions, name) || !action) throw new TypeError(`There is no action ${String(name)} here.`);
-    const key = action.anonymous ? undefined : signingKey(await settings.credentials.getCredential(options?.signal));
+    const key = action.anonymous ? undefined : await keyFrom(settings.credentials, options?.signal);
     return settings.rpc({ plane, name: String(name), action, params: params as object, endpoint: settings.endpoints[plane], key }, options);
   },
 });

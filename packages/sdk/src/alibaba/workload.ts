@@ -1,6 +1,6 @@
 import { LegateApiError } from "../errors.ts";
 import { registry } from "./control-plane.ts";
-import { signingKey } from "./credentials/credential.ts";
+import { keyFrom } from "./credentials/credential.ts";
 import type { RequestOptions } from "./rpc.ts";
 import type { IdentitySettings } from "./settings.ts";
 import { keptInFile, namedInFile } from "./workload-file.ts";
@@ -27,7 +27,7 @@ export const makeLocalWorkload = (
   let revived = false;
 
   const create = async (name: string, options: RequestOptions) => {
-    const key = signingKey(await settings.credentials.getCredential(options.signal));
+    const key = await keyFrom(settings.credentials, options.signal);
     const params = { ...register, WorkloadIdentityName: name };
     const asked = { plane: "control", name: "CreateWorkloadIdentity", action: registry.CreateWorkloadIdentity, params } as const;
     await settings.rpc({ ...asked, endpoint: settings.endpoints.control, key }, options).catch((error: unknown) => {

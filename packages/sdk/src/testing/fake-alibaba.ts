@@ -78,7 +78,9 @@ const percent = (text: string): string =>
 export class FakeAlibaba {
   readonly seen: AlibabaSeen[] = [];
   /** Secrets by access key id; what is deleted here is refused. */
-  readonly keys = new Map<string, { readonly secret: string; readonly securityToken?: string }>([["ak_1", { secret: "secret-of-ak_1" }]]);
+  readonly keys = new Map<string, { readonly secret: string; readonly securityToken?: string; readonly of?: string }>([
+    ["ak_1", { secret: "secret-of-ak_1" }],
+  ]);
   readonly workloads = new Map<string, { readonly role: boolean }>([["mail", { role: true }]]);
   /** Workload tokens by what they stand for; what is deleted here is refused. */
   readonly workloadTokens = new Map<string, { readonly workload: string; readonly user: string }>();
@@ -267,7 +269,7 @@ export class FakeAlibaba {
       if (!this.workloads.get(workload)?.role) return refusal(400, "MissingRoleArn");
       const id = `tk_${this.#minted}`;
       const securityToken = `st-${this.#minted}-secret`;
-      this.keys.set(id, { secret: `aks-${this.#minted}-secret`, securityToken });
+      this.keys.set(id, { secret: `aks-${this.#minted}-secret`, securityToken, of: `${workload}/${user}` });
       const seconds = Math.min(Number(params.DurationSeconds ?? 3_600), this.roleKeyLife);
       const Expiration = `${new Date(this.clock() + seconds * 1000).toISOString().slice(0, 19)}Z`;
       return {
@@ -275,6 +277,9 @@ export class FakeAlibaba {
       };
     }
     const by = signer?.startsWith("tk_") ? "role" : "caller";
+    // The role's keys are good for the user they were lent for, and no other.
+    const of = this.keys.get(signer ?? "")?.of;
+    if (of !== undefined && of !== `${workload}/${user}`) return refusal(403, "NoPermission");
     const what = [params.ResourceCredentialProviderName, params.TokenVaultName ?? "-", params.OAuth2Flow ?? "-", params.Scopes ?? "-"];
     if (action === "GetResourceAPIKey") return { body: { APIKey: ["key", workload, user, by, ...what.slice(0, 2)].join("/") } };
     if (this.consent === "pending" || (this.consent === "granted" && params.SessionURI === undefined)) {

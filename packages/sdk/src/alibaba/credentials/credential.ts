@@ -1,4 +1,5 @@
 import { ConfigurationError } from "../../errors.ts";
+import { orAbort } from "../../pause.ts";
 import type { SigningKey } from "../acs3.ts";
 
 /** A key pair, lasting or temporary, as any source may give it. */
@@ -26,6 +27,10 @@ export const signingKey = ({ accessKeyId, accessKeySecret, securityToken }: Cred
   if (!inHeader.test(securityToken)) throw new ConfigurationError(`${from} have a security token that no request can carry.`);
   return { accessKeyId, accessKeySecret, securityToken };
 };
+
+/** What a source gives at this moment, waited for as long as the caller does. */
+export const keyFrom = async (source: CredentialSource, signal: AbortSignal | undefined, name?: string): Promise<SigningKey> =>
+  signingKey(await orAbort(source.getCredential(signal), signal), name);
 
 /** Any of the ways to give credentials, as one. */
 export const sourceOf = (credentials: Credentials): CredentialSource => {
