@@ -1,9 +1,8 @@
-import type { Db, Handle } from "../db/index.ts";
+import { type Db, type Handle, makeGathering } from "../db/index.ts";
 import type { Clock, Page, PageAsk, Principal, Random } from "../kernel/index.ts";
 import { pageFrom, placeOf } from "../kernel/index.ts";
 import { auditTable, type Written } from "./audit-table.ts";
 import { type AuditEvent, type AuditFilter, auditEventIds } from "./audit-event.ts";
-import { makeNotes } from "./notes.ts";
 import { makeRefusals } from "./refusals.ts";
 import { makeSearch, type Reach } from "./search.ts";
 
@@ -54,12 +53,15 @@ export const makeAudit = ({ db, clock, random, reach }: Needs) => {
   });
   const record = (tx: Handle, who: Principal, action: string, about: About = {}): Promise<void> =>
     auditTable.insert(tx, [written(who, action, about)]);
-  const notes = makeNotes(db);
+  const note = makeGathering<Written, void>(db, async (tx, rows) => {
+    await auditTable.insert(tx, rows);
+    return [];
+  });
   const refusals = makeRefusals({
     clock,
     write: async (rows) => {
       const refused = rows.map(({ who, action, about }) => written(who, action, { ...about, outcome: "refused" }));
-      await (refused[0] && refused.length === 1 ? notes.add(refused[0]) : db.write((tx) => auditTable.insert(tx, refused)));
+      await (refused[0] && refused.length === 1 ? note(refused[0]) : db.write((tx) => auditTable.insert(tx, refused)));
     },
   });
 
@@ -71,7 +73,7 @@ export const makeAudit = ({ db, clock, random, reach }: Needs) => {
      * Writes the row of an action that writes nothing else, and answers when it is on disk: rows of many callers share a transaction.
      * @throws Refusal unavailable when the store cannot be written
      */
-    note: (who: Principal, action: string, about: About = {}): Promise<void> => notes.add(written(who, action, about)),
+    note: (who: Principal, action: string, about: About = {}): Promise<void> => note(written(who, action, about)),
 
     /**
      * Writes that somebody was turned away, in a transaction of its own. The same again within a minute is only counted, and a later row tells how

@@ -25,6 +25,19 @@ eachStore("what may be used once", (fresh) => {
     await db.close();
   });
 
+  test("of many that come at once each is used once, in whatever order and with whatever else they come", async () => {
+    const { replay, db, soon, kept } = await open();
+    await replay.useNow("acme", "jti", "n-0", soon());
+    const uses = Array.from({ length: 600 }, (_, at) => `n-${(at * 7) % 200}`);
+    const first = await Promise.all(uses.map((id, at) => replay.useNow(at % 2 === 0 ? "acme" : "globex", "jti", id, soon())));
+    const won = uses.flatMap((id, at) => (first[at] ? `${at % 2}/${id}` : []));
+    expect(new Set(won).size).toBe(won.length);
+    expect(won).not.toContain("0/n-0");
+    expect(won.length + 1).toBe(await kept());
+    expect(await kept()).toBe(new Set(uses.map((id, at) => `${at % 2}/${id}`)).size);
+    await db.close();
+  });
+
   test("the same id in another space and in another tenant is another thing", async () => {
     const { replay, db, soon } = await open();
     const uses = [

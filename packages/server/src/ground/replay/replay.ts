@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Db, Handle } from "../db/index.ts";
+import { type Db, type Handle, makeGathering } from "../db/index.ts";
 import type { Clock } from "../kernel/index.ts";
 import type { Job } from "../jobs/index.ts";
 import { replayTable } from "./replay-table.ts";
@@ -17,9 +17,9 @@ const sweptAtOnce = 500;
 
 /** Remembers what was used, for as long as it could be used again. */
 export const makeReplay = ({ db, clock }: Needs) => {
-  const use = (tx: Handle, tenant: string, space: string, id: string, until: number): Promise<boolean> =>
-    // Ids come from outside and may be of any length; equal ids have equal hashes, and no two others do.
-    replayTable.insert(tx, tenant, space, createHash("sha256").update(id, "utf8").digest("base64url"), until + grace);
+  // Ids come from outside and may be of any length; equal ids have equal hashes, and no two others do.
+  const hashOf = (id: string): string => createHash("sha256").update(id, "utf8").digest("base64url");
+  const useAlone = makeGathering(db, replayTable.insertAll);
 
   return {
     /**
@@ -28,11 +28,12 @@ export const makeReplay = ({ db, clock }: Needs) => {
      * @param until When it could no longer be used anyway, in milliseconds since 1970.
      * @returns whether this was its first use, on any replica
      */
-    use,
+    use: (tx: Handle, tenant: string, space: string, id: string, until: number): Promise<boolean> =>
+      replayTable.insert(tx, tenant, space, hashOf(id), until + grace),
 
-    /** The same in a transaction of its own. */
+    /** The same by itself, in a transaction that others who do so share. */
     useNow: (tenant: string, space: string, id: string, until: number): Promise<boolean> =>
-      db.write((tx) => use(tx, tenant, space, id, until)),
+      useAlone({ tenant, space, hash: hashOf(id), expiresAt: until + grace }),
 
     /** Forgets what nobody could use again. */
     sweep: {

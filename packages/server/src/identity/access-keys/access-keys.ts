@@ -34,7 +34,7 @@ interface Needs {
   readonly db: Db;
   readonly audit: Audit;
   readonly seal: Seal;
-  readonly replay: Pick<Replay, "use">;
+  readonly replay: Pick<Replay, "useNow">;
   readonly clock: Clock;
   readonly random: Random;
   readonly operators: Pick<Operators, "hold">;

@@ -13,7 +13,7 @@ interface Needs {
   readonly db: Db;
   readonly audit: Audit;
   readonly seal: Seal;
-  readonly replay: Pick<Replay, "use">;
+  readonly replay: Pick<Replay, "useNow">;
   readonly clock: Clock;
 }
 
@@ -155,13 +155,12 @@ export const makeSignatures = ({ db, audit, seal, replay, clock }: Needs) => {
         const { tenant, id } = holder;
         const now = clock();
         const isDue = touched !== undefined && Math.abs(now - touched.at) >= touchEvery;
-        const isFirst = await db.write(async (tx) => {
-          const fresh = await replay.use(tx, tenant, `acs3/${id}`, nonce, until);
-          if (fresh && isDue) await accessKeysTable.touch(tx, tenant, id, now);
-          return fresh;
-        });
+        const isFirst = await replay.useNow(tenant, `acs3/${id}`, nonce, until);
         if (!isFirst) throw new Refusal("nonce_used", "A request with this nonce was here before. Sign the next one with another.");
-        if (isDue) touched.at = now;
+        if (isDue) {
+          await db.write((tx) => accessKeysTable.touch(tx, tenant, id, now));
+          touched.at = now;
+        }
       }),
   };
 };

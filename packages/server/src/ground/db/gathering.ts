@@ -1,10 +1,10 @@
-import type { Db, Handle } from "../db/index.ts";
+import type { Db } from "./open.ts";
 import { Refusal } from "../kernel/index.ts";
-import { auditTable, type Written } from "./audit-table.ts";
+import type { Handle } from "./tables.ts";
 
-interface Waiting {
-  readonly row: Written;
-  readonly resolve: () => void;
+interface Waiting<T, R> {
+  readonly row: T;
+  readonly resolve: (answer: R) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -13,31 +13,35 @@ const mostAtOnce = 1_024;
 /** How many transactions are under way at most: the second is made while the disk has the first. */
 const mostUnderWay = 2;
 
-/** Gathers rows of many callers into few transactions: two at a time at most, and whatever arrives while they run goes into the next. */
-export const makeNotes = (db: Pick<Db, "write" | "engine">) => {
-  const waiting: Waiting[] = [];
+/**
+ * Gathers rows of many callers into few transactions: two at a time at most, and whatever arrives while they run goes into the next. For rows that
+ * stand alone, which many requests write one each.
+ * @param insert Writes rows, and answers one thing for each, in their order. It may be run again with the same rows.
+ */
+export const makeGathering = <T, R>(db: Pick<Db, "write">, insert: (tx: Handle, rows: readonly T[]) => Promise<readonly R[]>) => {
+  const waiting: Waiting<T, R>[] = [];
   let working = false;
   const underWay = new Set<Promise<void>>();
 
-  const write = async (rows: readonly Written[]): Promise<void> => db.write((tx: Handle) => auditTable.insert(tx, rows));
-
-  const alone = async ({ row, resolve, reject }: Waiting): Promise<void> => {
+  /** One row that cannot be written must not cost the others theirs. */
+  const alone = async ({ row, resolve, reject }: Waiting<T, R>): Promise<void> => {
     try {
-      await write([row]);
-      resolve();
+      const [answer] = await db.write((tx) => insert(tx, [row]));
+      resolve(answer as R);
     } catch (error) {
       reject(error);
     }
   };
 
   const flush = async (onTaken: () => void): Promise<void> => {
-    let taken: readonly Waiting[] | undefined;
+    let taken: readonly Waiting<T, R>[] | undefined;
+    let answers: readonly R[];
     try {
-      await db.write((tx) => {
+      answers = await db.write((tx) => {
         // Taken only now, for on PostgreSQL it took a while until the transaction began; and once, for a unit may be run again.
         taken ??= waiting.splice(0, mostAtOnce);
         onTaken();
-        return auditTable.insert(
+        return insert(
           tx,
           taken.map(({ row }) => row),
         );
@@ -45,12 +49,11 @@ export const makeNotes = (db: Pick<Db, "write" | "engine">) => {
     } catch (error) {
       taken ??= waiting.splice(0);
       onTaken();
-      // One row that cannot be written must not cost the others theirs.
       if (taken.length > 1 && !(error instanceof Refusal && error.code === "unavailable")) await Promise.all(taken.map(alone));
       else for (const { reject } of taken) reject(error);
       return;
     }
-    for (const { resolve } of taken ?? []) resolve();
+    taken?.forEach(({ resolve }, at) => resolve(answers[at] as R));
   };
 
   const work = async (): Promise<void> => {
@@ -74,12 +77,10 @@ export const makeNotes = (db: Pick<Db, "write" | "engine">) => {
     working = false;
   };
 
-  return {
-    /** Answers when the row is committed. @throws Refusal unavailable when the store cannot be written */
-    add: (row: Written): Promise<void> =>
-      new Promise((resolve, reject) => {
-        waiting.push({ row, resolve, reject });
-        if (!working) void work();
-      }),
-  };
+  /** Answers when the row is committed. @throws Refusal unavailable when the store cannot be written */
+  return (row: T): Promise<R> =>
+    new Promise((resolve, reject) => {
+      waiting.push({ row, resolve, reject });
+      if (!working) void work();
+    });
 };
