@@ -8,10 +8,11 @@ import { refusalOf } from "../../packages/server/src/testing/refused.ts";
 import { adminOf, eachStore, handClock } from "../../packages/server/src/testing/stores.ts";
 import { onPostgres, type OwnDatabase, ownDatabase } from "../replicas/database.ts";
 
-// Seen to fail, each break by itself and undone again: a signature that is not compared; the body's hash believed; a header that is signed taken from its
-// second place; `x-acs-*` headers left unsigned; the query taken as it came; the nonce spent before the signature held, and not at all; the clock's window
-// left open on either side; the token of a temporary key not asked for, compared with nothing, and taken with a lasting key; the epochs of a temporary key
-// not compared; its end not looked at; a workload token of another user spent.
+// Seen to fail, each break by itself and undone again: a signature that is not compared; the body's hash believed; a signed header taken though it stands there
+// twice, or not at all; `x-acs-*` headers left unsigned, and those that must be signed not asked for; the query, the path and the method left out of what is
+// signed; the nonce not spent; the clock's window left open on either side; the token of a temporary key not asked for, not compared, and taken with a lasting
+// key; the end and the epochs of a temporary key not looked at, and the standing of its agent not asked; a workload token of another user or agent spent; a
+// temporary key given workload tokens and keys; a cache of keys that hears of no change.
 
 const admin: Principal = { ...adminOf("default"), caller: { kind: "operator", id: "op_admin", role: "admin" } };
 const minute = 60_000;
