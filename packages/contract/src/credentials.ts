@@ -93,7 +93,11 @@ export const getOauth2Token = operation({
   body: z.strictObject({
     provider: thingName,
     vault: thingName.optional(),
-    flow: flow.optional().describe("USER_FEDERATION when the workload token names a user, else M2M."),
+    flow: flow
+      .optional()
+      .describe(
+        "The only flow that the provider serves; else USER_FEDERATION when the workload token names a user, and M2M when it names none.",
+      ),
     scopes: scopes.optional().describe("The provider's own when left out."),
     returnUrl: webUrl
       .optional()

@@ -176,7 +176,13 @@ eachStore("asking for an OAuth 2 token", (fresh) => {
     await expect(vault.oauth2(alone, { provider: "git", flow: "USER_FEDERATION" })).rejects.toMatchObject({ code: "user_required" });
     await expect(vault.oauth2(alone, { provider: "git", sessionUri: "x" })).rejects.toMatchObject({ code: "invalid_request" });
     await all.provider("acme", "humans", [], { flows: ["USER_FEDERATION"] });
-    await expect(vault.oauth2(alone, { provider: "humans" })).rejects.toMatchObject({ code: "provider_wrong_type" });
+    await expect(vault.oauth2(alone, { provider: "humans" })).rejects.toMatchObject({ code: "user_required" });
+    await expect(vault.oauth2(alone, { provider: "humans", flow: "M2M" })).rejects.toMatchObject({ code: "provider_wrong_type" });
+    await all.provider("acme", "machines", [], { flows: ["M2M"] });
+    await expect(vault.oauth2(who, { provider: "machines" })).resolves.toMatchObject({ accessToken: "own" });
+    await expect(vault.oauth2(who, { provider: "machines", flow: "USER_FEDERATION" })).rejects.toMatchObject({
+      code: "provider_wrong_type",
+    });
     await expect(vault.oauth2(who, { provider: "git", flow: "ON_BEHALF_OF_TOKEN_EXCHANGE" })).rejects.toMatchObject({
       code: "provider_wrong_type",
     });

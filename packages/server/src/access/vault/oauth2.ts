@@ -191,13 +191,15 @@ export const makeOauth2 = ({ db, audit, clock, seal, agents, providers, standing
   return async (who: Principal, ask: Oauth2Ask): Promise<Oauth2Answer> => {
     const { agent, user } = who;
     if (!agent) throw new Refusal("forbidden", "Only an agent may ask for a credential.");
-    const flow = ask.flow ?? (user ? "USER_FEDERATION" : "M2M");
-    if (flow === "USER_FEDERATION" && !user)
-      throw new Refusal("user_required", "USER_FEDERATION acts for a user, and the workload token names none.");
     const asked = { tenant: who.tenant, agent: agent.id, resource: ask.resource ?? "", audience: ask.audience ?? "" };
     const askedScopes = ask.scopes && scopesKey(ask.scopes);
     const provider = await providers.usable(who, ask.vault, ask.provider);
+    // A provider that serves one flow is asked in no other; whoever serves more is asked for the user where there is one.
+    const [only, another] = provider.flows ?? [];
+    const flow = ask.flow ?? (only !== undefined && another === undefined ? only : user ? "USER_FEDERATION" : "M2M");
     checkServes(provider, flow);
+    if (flow === "USER_FEDERATION" && !user)
+      throw new Refusal("user_required", "USER_FEDERATION acts for a user, and the workload token names none.");
     const requestedScopes = ask.scopes ?? provider.scopes;
     const whole = { ...asked, provider: provider.id, scopes: askedScopes ?? provider.scopesKey };
 
