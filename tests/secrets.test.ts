@@ -394,7 +394,7 @@ eachStore("no secret is in any log, error, audit row, metric, span, page or stor
     const keyIn = ({ json: made }: typeof short) => ({
       accessKeyId: String(made["accessKeyId"]),
       secret: watch("access key", String(made["accessKeySecret"])),
-      ...(made["securityToken"] !== undefined && { securityToken: watch("security token", String(made["securityToken"])) }),
+      ...(typeof made["securityToken"] === "string" && { securityToken: watch("security token", made["securityToken"]) }),
     });
     const accessKeys = [keyIn(lasting), keyIn(short)] as const;
     const signed = (
