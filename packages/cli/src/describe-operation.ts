@@ -3,7 +3,7 @@ import { LegateApiError, type Asked, type LegateClient } from "@legate/sdk";
 import { type Argument, type Command, type Context, dryRun, isOn, type Option, textOf, type Typed } from "./command.ts";
 import { misused } from "./failure.ts";
 import { cellOf } from "./output/index.ts";
-import { documentIn, type Field, fieldsOf, fill, flagAt, optionsFor, redacted } from "./fields.ts";
+import { clear, documentIn, type Field, fieldsOf, fill, flagAt, optionsFor, redacted } from "./fields.ts";
 import { placeFor, readInput, secretFrom, shownOptions } from "./secrets.ts";
 
 type Item = Readonly<Record<string, unknown>>;
@@ -213,6 +213,7 @@ export const describeOperation = (noun: Noun, verb: string, given: Verb): Comman
     for (const name of words) if (typed.words[name] !== undefined) body[name] = typed.words[name];
     if (file !== undefined) body[file] = await readInput(world, typed.words["file"] ?? "-");
     await fill(world, typed, bodyFields, body);
+    clear(typed, bodyFields, body);
     if (asks !== undefined && body[asks] === undefined) {
       const field = bodyFields.find((each) => each.path.join(".") === asks);
       const secret =

@@ -250,12 +250,16 @@ export const fill = async (
     const value = await valueOf(world, typed, field);
     if (value !== undefined) put(body, field.path, value);
   }
+  return body;
+};
+
+/** Empties the fields of a body that were named for it. */
+export const clear = (typed: Typed, fields: readonly Field[], body: Record<string, unknown>): void => {
   for (const name of textsOf(typed, "clear") ?? []) {
     const field = fields.find((each) => each.emptied !== undefined && clearName(each) === name);
     if (!field) throw misused(`--clear takes ${clearable(fields).join(", ")}.`);
     put(body, field.path, field.emptied);
   }
-  return body;
 };
 
 /** A body with its secrets taken out, for showing. */

@@ -21,7 +21,7 @@ const overlapMs = 60_000;
 /** How many events of the overlap are remembered at most. */
 const mostRemembered = 20_000;
 
-const wanted = async (client: LegateClient, typed: Typed) => {
+const filterOf = async (client: LegateClient, typed: Typed) => {
   const agent = textOf(typed, "agent");
   // The record knows agents by their ids.
   const id = agent === undefined || agent.startsWith("agt_") ? agent : (await client.agents.get(agent)).id;
@@ -83,41 +83,42 @@ const tail: Command = {
     const follow = isOn(typed, "follow");
     if (follow && textOf(typed, "to") !== undefined) throw misused("--follow has no end: leave --to out.");
     const client = context.client();
-    const query = await wanted(client, typed);
-    /** Ids of events that were told, by when they happened. */
+    const query = await filterOf(client, typed);
+    /** Events that need not be told any more, by when they happened. */
     const seen = new Map<string, number>();
-    const remember = (events: readonly AuditEvent[]) => {
-      for (const { id, at } of events) seen.set(id, Date.parse(at));
+    let newest = 0;
+    const remember = ({ id, at }: AuditEvent) => {
+      seen.set(id, Date.parse(at));
+      newest = Math.max(newest, Date.parse(at));
     };
 
-    const read = async (most: number, signal?: AbortSignal, from?: number): Promise<AuditEvent[]> => {
-      const events: AuditEvent[] = [];
-      if (most === 0) return events;
-      const ask = { ...query, limit: Math.min(500, most), ...(from !== undefined && { from: new Date(from).toISOString() }) };
-      for await (const event of client.auditEvents.all(ask, { signal })) {
-        if (!seen.has(event.id)) events.push(event);
-        if (events.length >= most) break;
+    // In one go, the last events and those around the newest: what happens between two questions would be lost.
+    const first: AuditEvent[] = [];
+    const { now } = follow ? await client.whoami() : { now: undefined };
+    const edgeAtFirst = now === undefined ? undefined : Date.parse(now) - overlapMs;
+    const wanted = Number(lines);
+    if (wanted > 0 || follow)
+      for await (const event of client.auditEvents.all({ ...query, limit: Math.min(500, Math.max(1, wanted)) })) {
+        const isRecent = edgeAtFirst !== undefined && Date.parse(event.at) >= edgeAtFirst && seen.size < mostRemembered;
+        if (first.length >= wanted && !isRecent) break;
+        if (first.length < wanted) first.push(event);
+        remember(event);
+        if (!follow && first.length >= wanted) break;
       }
-      return events.reverse();
-    };
+    await tell(context, first.reverse());
+    if (edgeAtFirst === undefined) return;
 
-    const begun = world.clock();
-    const first = await read(Number(lines));
-    remember(first);
-    await tell(context, first);
-    if (!follow) return;
-    let newest = Math.max(...first.map(({ at }) => Date.parse(at)), 0);
-    // What was before is told, or was not asked for.
-    const since = newest > 0 ? newest : begun;
-    remember(await read(mostRemembered, undefined, since - overlapMs));
     await world.interruptible(async (signal) => {
       for (;;) {
         await world.sleep(interval * 1000, signal);
-        const edge = Math.max(newest, since) - overlapMs;
-        const news = await read(mostRemembered, signal, edge);
-        remember(news);
-        await tell(context, news);
-        newest = Math.max(newest, ...news.map(({ at }) => Date.parse(at)));
+        const edge = Math.max(newest - overlapMs, edgeAtFirst);
+        const news: AuditEvent[] = [];
+        for await (const event of client.auditEvents.all({ ...query, from: new Date(edge).toISOString(), limit: 500 }, { signal })) {
+          if (!seen.has(event.id)) news.push(event);
+          if (news.length >= mostRemembered) break;
+        }
+        for (const event of news) remember(event);
+        await tell(context, news.reverse());
         for (const [id, at] of seen) if (at < edge) seen.delete(id);
       }
     });
