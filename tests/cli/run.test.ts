@@ -38,6 +38,20 @@ describe("a command that is run with a project's variables", () => {
     expect(stderr).toBe("");
   });
 
+  test("is given no operator's key, unless told", async () => {
+    const print = node("process.stdout.write(String(process.env.LEGATE_OPERATOR_KEY))");
+    expect((await starting([], print)).stdout).toBe("undefined");
+    expect((await starting(["--allow", "LEGATE_OPERATOR_KEY"], print)).stdout).toBe(adminKey);
+  });
+
+  test("reads as the only agent of the project, where none is named and there is no choice", async () => {
+    const words = ["run", "--project", "shop", "--", ...node("process.stdout.write(process.env.SHOP_TOKEN)")];
+    expect(await legate.run(words, { env })).toMatchObject({ code: 0, stdout: expect.stringContaining("CANARY") as string });
+    await legateHere(folder.path).json(["agents", "create", "other", "--project", "shop"], { env });
+    expect(await legate.run(words, { env })).toMatchObject({ code: 2, stdout: "" });
+    await legateHere(folder.path).json(["agents", "delete", "other"], { env });
+  });
+
   test("keeps what its environment has already, unless told", async () => {
     const print = "process.stdout.write(process.env.SHOP_TOKEN)";
     const kept = await starting([], node(print), { env: { SHOP_TOKEN: "own" } });

@@ -10,9 +10,29 @@ const laneOption = { flag: "lane", value: "name", description: "The lane whose v
 
 const readOptions = [laneOption, ...actingOptions] as const;
 
+/** How many agents are looked through for the one of a project. */
+const mostAgents = 5_000;
+
+/** The only agent of a project, where an operator names none. @throws CommandFailure where there is none, or a choice */
+const onlyAgentOf = async ({ client }: Context, project: string): Promise<string> => {
+  const found: string[] = [];
+  let looked = 0;
+  for await (const agent of client().agents.all({ limit: 500 })) {
+    looked += 1;
+    if (agent.project === project && agent.status === "active") found.push(agent.name);
+    if (found.length > 1 || looked >= mostAgents) break;
+  }
+  const [only, other] = found;
+  if (other !== undefined) throw misused(`Several agents belong to ${project}: say which one reads, by --agent NAME.`);
+  if (only === undefined) throw misused(`No active agent of ${project} was found: say which one reads, by --agent NAME.`);
+  return only;
+};
+
 /** The variables of a project, as its agent reads them. */
 const readVariables = async (context: Context, typed: Typed, project: string) => {
-  const { token, agent } = await workloadToken(context, typed);
+  const isNamed = textOf(typed, "agent") !== undefined || context.session().agentKey !== undefined;
+  const options = isNamed ? typed.options : { ...typed.options, agent: await onlyAgentOf(context, project) };
+  const { token, agent } = await workloadToken(context, { ...typed, options });
   const lane = textOf(typed, "lane");
   const read = await context.client().credentials.variables({ project, ...(lane !== undefined && { lane }) }, { bearer: token });
   return { ...read, agent };
@@ -79,30 +99,40 @@ const signalNumbers: Readonly<Record<string, number>> = {
   SIGTERM: 15,
 };
 
+const operatorKeyName = "LEGATE_OPERATOR_KEY";
+
 const run: Command = {
   path: ["run"],
   summary: "Start a command with a project's variables in its environment",
   about:
-    "What stands in the environment already stays, unless --override is given. A variable that steers the process (NODE_OPTIONS, LD_*, LEGATE_* and\nothers) is refused, unless --allow names it; then nothing is started. Signals are passed on, and the command's exit code is passed back.\nIf the command was not started, the exit code is 125.",
+    "With an operator's key the agent is the project's only one, unless --agent names it. What stands in the environment already stays, unless\n--override is given. A variable that steers the process (NODE_OPTIONS, LD_*, LEGATE_* and others) is refused, and then nothing is started,\nunless --allow names it; LEGATE_OPERATOR_KEY is not handed on, unless --allow names it. Signals are passed on, and the command's exit code is\npassed back. If the command was not started, the exit code is 125.",
   arguments: [{ name: "command", description: "The command and its words, after `--`.", rest: true }],
   options: [
     { flag: "project", value: "name", required: true, description: "The project; the agent must belong to it." },
     ...readOptions,
     { flag: "override", description: "Replace what stands in the environment already." },
-    { flag: "allow", value: "name", repeats: true, description: "Set this variable although it steers the process. May be repeated." },
+    {
+      flag: "allow",
+      value: "name",
+      repeats: true,
+      description: "Set this variable although it steers the process, or hand it on. May be repeated.",
+    },
   ],
   examples: ["legate run --project shop --agent shop-agent -- node server.js", "legate run --project shop --lane staging -- npm start"],
   act: async (context, typed) => {
     const { world, out } = context;
     const [command, ...args] = typed.rest;
     if (command === undefined) throw misused("Say what to start, after `--`.");
+    const allow = textsOf(typed, "allow") ?? [];
     // A plain copy: on Windows the process's own tells no case apart.
     const env: Record<string, string | undefined> = { ...world.env.variables };
+    // Who runs an agent does not thereby give it the key to everything.
+    if (!allow.includes(operatorKeyName)) delete env[operatorKeyName];
     try {
       const { variables } = await readVariables(context, typed, textOf(typed, "project") ?? "");
       const set = setProjectEnv(
         variables.map(({ name, value }) => [name, value]),
-        { into: env, override: isOn(typed, "override"), allow: textsOf(typed, "allow") ?? [] },
+        { into: env, override: isOn(typed, "override"), allow },
       );
       const kept = variables.map(({ name }) => name).filter((name) => !set.includes(name));
       if (kept.length > 0) out.warn(`The environment's own values stay: ${kept.join(", ")}.`);
