@@ -70,6 +70,8 @@ export interface Failure {
   readonly details?: Readonly<Record<string, unknown>>;
 }
 
+const isAbort = (error: unknown): boolean => error instanceof Error && error.name === "AbortError";
+
 const endingOf = (error: unknown): Ending => {
   if (error instanceof CommandFailure) return error.ending;
   if (error instanceof LegateConnectionError) return "unreachable";
@@ -78,7 +80,7 @@ const endingOf = (error: unknown): Ending => {
     return byCode.find(([pattern]) => pattern.test(error.code))?.[1] ?? byStatus[error.status] ?? "failed";
   }
   if (error instanceof ConfigurationError) return "usage";
-  if (error instanceof Error && error.name === "AbortError") return "interrupted";
+  if (isAbort(error)) return "interrupted";
   return "failed";
 };
 
@@ -95,7 +97,7 @@ export const issuesOf = (details: Readonly<Record<string, unknown>>): readonly {
 export const failureOf = (error: unknown): Failure => {
   const ending = endingOf(error);
   const [exitCode] = exitCodes[ending];
-  const message = error instanceof Error ? error.message : String(error);
+  const message = isAbort(error) ? "Interrupted." : error instanceof Error ? error.message : String(error);
   if (error instanceof LegateApiError) {
     return {
       ending,

@@ -126,8 +126,8 @@ export const runProgram = async ({ version, groups, commands }: Parts, world: Wo
       writeErr: (text) => {
         if (!wantsJson(words)) world.stderr.write(text);
       },
-      getOutHelpWidth: () => world.stdout.columns ?? 100,
-      getErrHelpWidth: () => world.stderr.columns ?? 100,
+      getOutHelpWidth: () => world.stdout.columns || 100,
+      getErrHelpWidth: () => world.stderr.columns || 100,
       getOutHasColors: () => world.stdout.isTTY === true && !world.env.noColor,
       getErrHasColors: () => world.stderr.isTTY === true && !world.env.noColor,
     });

@@ -88,7 +88,7 @@ export const makeOutput = ({ stdout, stderr, json, noColor }: OutputSettings): O
       if (json) return document({ items, ...(nextCursor !== undefined && { nextCursor }) });
       const rows = items.map((item) => columns.map(({ of }) => cellOf(of(item))));
       if (stdout.isTTY !== true) await raw(tabbed(rows));
-      else if (rows.length > 0) await raw(tableFor(columns, rows, stdout.columns ?? 80, (line) => paint("bold", line)));
+      else if (rows.length > 0) await raw(tableFor(columns, rows, stdout.columns || 80, (line) => paint("bold", line)));
       else tell("None.");
       if (nextCursor !== undefined) tell(`There are more: --all, or --cursor ${printable(nextCursor)}`);
       return undefined;
