@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { afterEach, expect, test } from "vitest";
 import { eachStore } from "../../packages/server/src/testing/stores.ts";
 import { full, say, seed, sleep, times } from "../replicas/extent.ts";
+import { anySigned } from "./alibaba.ts";
 import { faultsOf } from "./judge.ts";
 import { rawClient } from "./raw-http.ts";
 import { anyRequest, type Asked, render } from "./requests.ts";
@@ -12,6 +13,8 @@ import { openScene, type Scene } from "./scene.ts";
 const atOnce = times(25, 100);
 /** Of memory, over what was used when a tenth had been asked: what the store's own caches and the collector's mood may take. */
 const allowance = 96;
+
+const anyOfAll = fc.oneof({ weight: 3, arbitrary: anyRequest }, { weight: 1, arbitrary: anySigned });
 
 eachStore("requests of every kind, good and broken", (fresh) => {
   let scene: Scene;
@@ -27,7 +30,7 @@ eachStore("requests of every kind, good and broken", (fresh) => {
     let asked = 0;
 
     const ask = async (what: Asked): Promise<readonly string[]> => {
-      const request = render(what, scene.fill, scene.authorization);
+      const request = render(what, scene.fill, scene.authorization, scene.keyOf);
       const exchange = await wire.send(request);
       asked += 1;
       const outcome =
@@ -43,7 +46,7 @@ eachStore("requests of every kind, good and broken", (fresh) => {
     const began = performance.now();
     let round = 0;
     await fc.assert(
-      fc.asyncProperty(fc.array(anyRequest, { minLength: atOnce, maxLength: atOnce }), async (requests) => {
+      fc.asyncProperty(fc.array(anyOfAll, { minLength: atOnce, maxLength: atOnce }), async (requests) => {
         if (round % times(40, 20) === 0) await scene.furnish();
         if (round % Math.ceil(rounds / 10) === 0) {
           memory.push(scene.memory());
@@ -61,7 +64,7 @@ eachStore("requests of every kind, good and broken", (fresh) => {
     await sleep(500);
     memory.push(scene.memory());
     await scene.furnish();
-    expect(await scene.works()).toEqual([201, 201, 200, 200, 200, 204]);
+    expect(await scene.works()).toEqual([201, 201, 200, 200, 200, 201, 200, 204]);
     expect(scene.faults).toEqual([]);
     // Two who change one agent at the same moment may be told to try again; nobody else.
     expect(statuses["503 unavailable"] ?? 0).toBeLessThan(5 + asked / 100);

@@ -1,4 +1,5 @@
 import { codes, errorAnswer, type Operation, operations } from "@legate/contract";
+import { z } from "zod";
 import { errors } from "../../packages/server/src/front/native/errors.ts";
 import type { Exchange, RawAnswer } from "./raw-http.ts";
 import type { Asked } from "./requests.ts";
@@ -10,6 +11,12 @@ const unreadable: Readonly<Record<number, string>> = { 400: "invalid_request", 4
 
 /** Pages for people answer in HTML. */
 const isPage = (target: string): boolean => /^(\/t\/[^/]*)?\/((consent|callback|login)\/|oauth2\/authorize\b)/.test(target);
+
+/** Signed requests come to one address of each tenant, of which the default one has no prefix; `*` is the root too. Another method is answered as elsewhere. */
+const isAlibaba = ({ method, target }: Asked): boolean => method === "POST" && /^(\*|((\/t\/(?!default\/)[^/?]*)?\/))($|\?)/.test(target);
+
+const alibabaError = z.strictObject({ RequestId: z.string(), Code: z.string().regex(/^[A-Z]\w+(\.\w+)*$/), Message: z.string().min(1) });
+const alibabaAnswer = z.looseObject({ RequestId: z.string() });
 
 const utf8 = (bytes: string): string => Buffer.from(bytes, "latin1").toString("utf8");
 
@@ -24,6 +31,19 @@ const refusalFaults = (op: Operation | undefined, { status, headers, body }: Raw
   // Every operation may say `unavailable`; how often it did is judged when all is over.
   if (status >= 500 && !(status === 503 && (code === "unavailable" || op?.refusals.includes(code)))) faults.push(`${status} ${code}`);
   if ((status === 503 || status === 429) && headers["retry-after"] === undefined) faults.push(`${status} without Retry-After`);
+  return faults;
+};
+
+const alibabaFaults = ({ status, headers, body }: RawAnswer): readonly string[] => {
+  const parsed = (status === 200 ? alibabaAnswer : alibabaError).safeParse(JSON.parse(utf8(body)));
+  if (!parsed.success) return [`${status} of another form`];
+  const faults: string[] = [];
+  const { RequestId, Code } = parsed.data as { readonly RequestId: string; readonly Code?: string };
+  if (RequestId !== headers["x-request-id"]) faults.push("another request id in its body");
+  if (status !== 200 && status < 400) faults.push(`an undocumented ${status}`);
+  if (status >= 500 && !Code?.startsWith("ServiceUnavailable")) faults.push(`${status} ${Code}`);
+  if ((status === 503 || status === 429) && headers["retry-after"] === undefined) faults.push(`${status} without Retry-After`);
+  if (status === 401 && headers["www-authenticate"] === undefined) faults.push("401 without WWW-Authenticate");
   return faults;
 };
 
@@ -54,7 +74,9 @@ export const faultsOf = (asked: Asked, isWhole: boolean, exchange: Exchange): re
   if (/\bat .*\.(js|ts):\d+|node_modules/.test(body)) faults.push("a stack");
   if (asked.method === "HEAD") return faults;
   try {
-    if (status >= 400) {
+    // Of bytes in which there is no request nobody knows the address.
+    if (isAlibaba(asked) && !(status in unreadable && body.startsWith('{"error"'))) faults.push(...alibabaFaults(exchange));
+    else if (status >= 400) {
       if (!isPage(asked.target)) faults.push(...refusalFaults(op, exchange));
       else if (!headers["content-type"]?.startsWith("text/html") && !body.startsWith("{")) faults.push("a page that is none");
     } else faults.push(...successFaults(op, asked, exchange));

@@ -2,12 +2,13 @@ import { type Operation, operations, type Right } from "@legate/contract";
 import fc from "fast-check";
 import { oddHeaders, oddTypes, otherMethods, types } from "./odd-parts.ts";
 import type { RawRequest } from "./raw-http.ts";
+import { type Key, type Signer, type Signing, signatureOf } from "./signing.ts";
 import { bodyFor, bytesOf, oddText, usualText } from "./wild.ts";
 
 /** By what a request proves itself. `operator` and `auditor` exist where the wire can make such keys. */
 export type Proof = Right | "nothing" | "unknown" | "nonsense" | "twice";
 
-type Framing =
+export type Framing =
   | "length"
   | "chunks"
   | "short length"
@@ -33,6 +34,8 @@ export interface Asked {
   readonly body: string | undefined;
   readonly framing: Framing;
   readonly leave: RawRequest["leave"];
+  /** How it is signed, where signatures are what proves. */
+  readonly signed?: Signing;
 }
 
 const all: readonly Operation[] = Object.values(operations);
@@ -119,7 +122,7 @@ const elsewhere: fc.Arbitrary<string> = fc.oneof(
     .map((texts) => texts.join("")),
 );
 
-const broken: readonly Framing[] = [
+export const brokenFramings: readonly Framing[] = [
   "short length",
   "long length",
   "two lengths",
@@ -144,7 +147,7 @@ const proofs: readonly Proof[] = [
   "user-token",
 ];
 
-const seldom = <T>(usual: fc.Arbitrary<T>, odd: fc.Arbitrary<T>, weight: number): fc.Arbitrary<T> =>
+export const seldom = <T>(usual: fc.Arbitrary<T>, odd: fc.Arbitrary<T>, weight: number): fc.Arbitrary<T> =>
   fc.oneof({ weight, arbitrary: usual }, { weight: 1, arbitrary: odd });
 
 const askedOf = (op: Operation): fc.Arbitrary<Asked> => {
@@ -178,7 +181,7 @@ const askedOf = (op: Operation): fc.Arbitrary<Asked> => {
       op.method === "GET" || op.method === "DELETE"
         ? seldom(fc.constant(undefined), bodyFor(op.body), 12)
         : seldom(bodyFor(op.body), fc.constant(undefined), 30),
-    framing: seldom(fc.constantFrom<Framing>("length", "length", "length", "chunks"), fc.constantFrom(...broken), 14),
+    framing: seldom(fc.constantFrom<Framing>("length", "length", "length", "chunks"), fc.constantFrom(...brokenFramings), 14),
     leave: fc.constantFrom<RawRequest["leave"]>("end", "destroy"),
   });
 };
@@ -247,15 +250,18 @@ export const render = (
   asked: Asked,
   fill: (kind: string, at: number) => string,
   authorization: (proof: Proof) => readonly string[],
+  keyOf: (signer: Signer) => Key,
 ): RawRequest => {
   const filled = (text: string, as: (value: string) => string): string =>
     text.replaceAll(/@@(\w+):(\d+)@@/g, (_, kind: string, at: string) => as(fill(kind, Number(at))));
   const inJson = (value: string) => bytesOf(JSON.stringify(value).slice(1, -1));
-  const body = asked.body === undefined ? undefined : filled(asked.body, inJson);
+  const body = asked.body === undefined ? undefined : filled(asked.body, asked.signed ? encodeURIComponent : inJson);
+  const signature = asked.signed && signatureOf(asked.signed, asked.method, body, (text) => filled(text, String), keyOf);
   const [framing, payload] = body === undefined ? [[], ""] : framed(asked.framing, body);
   const lines = [
-    `${asked.method} ${filled(asked.target, encodeURIComponent)} ${asked.version}`,
-    ...(asked.headers.some(([name]) => name === "host") ? [] : ["host: 127.0.0.1"]),
+    `${asked.method} ${filled(asked.target, encodeURIComponent)}${signature?.query ?? ""} ${asked.version}`,
+    ...(signature || asked.headers.some(([name]) => name === "host") ? [] : ["host: 127.0.0.1"]),
+    ...(signature?.lines.filter((line) => !asked.headers.some(([name]) => name === "host" && line.startsWith("host:"))) ?? []),
     ...authorization(asked.proof).map((value) => `authorization: ${value}`),
     ...asked.headers.map(([name, value]) => `${name}: ${value}`),
     ...framing,

@@ -4,10 +4,12 @@ import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { type AddressInfo } from "node:net";
 import { operations } from "@legate/contract";
+import { signRequest } from "../../packages/server/src/testing/acs3.ts";
 import { startTestIssuer } from "../../packages/server/src/testing/openid.ts";
 import { adminKey, type ServerProcess, serverProcess } from "../replicas/server-process.ts";
 import { formsOf } from "../threats/canaries.ts";
 import type { Proof } from "./requests.ts";
+import type { Key, Signer } from "./signing.ts";
 
 /** Operations whose answers exist to show a secret. */
 const showing = new Set([
@@ -19,10 +21,18 @@ const showing = new Set([
   "getOauth2Token",
   "createWorkloadToken",
   "readVariables",
+  "createAccessKey",
+  "getStsCredential",
+  "alibaba.AssumeRoleForWorkloadIdentity",
+  "alibaba.GetWorkloadAccessToken",
+  "alibaba.GetWorkloadAccessTokenForJWT",
+  "alibaba.GetWorkloadAccessTokenForUserId",
+  "alibaba.GetResourceAPIKey",
+  "alibaba.GetResourceOAuth2Token",
 ]);
 
 /** Keys and tokens of the forms that Legate gives out. */
-const ourKeys = /\bsk_[0-9a-f]{64}\b|\bop_[0-9a-f]{40,}\b/;
+const ourKeys = /\bsk_[0-9a-f]{64}\b|\bop_[0-9a-f]{40,}\b|\b(?:aks|st)_[0-9a-f]{64}\b/;
 const ourTokens = /\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{40,}/;
 
 const escaped = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\/]/g, "\\$&");
@@ -108,6 +118,22 @@ export const openScene = async (env: Readonly<Record<string, string | undefined>
     return json;
   };
 
+  const accessKeys: Partial<Record<Signer, Key>> = {};
+  const keyOf = (signer: Signer): Key => accessKeys[signer] ?? { accessKeyId: "ak_none", secret: "none" };
+  /** Asks by a signed request of the Alibaba Cloud wire. */
+  const ask = async (key: Key, action: string, version: string, form: Readonly<Record<string, string>> = {}): Promise<number> => {
+    const { host } = new URL(server.url);
+    const { host: _, ...headers } = { ...signRequest({ ...key, action, version, headers: { host }, body: form }).headers };
+    const answer = await fetch(`${server.url}/`, { method: "POST", headers, body: new URLSearchParams(form).toString() });
+    await answer.arrayBuffer();
+    return answer.status;
+  };
+  const made = ({ accessKeyId, accessKeySecret, securityToken }: Record<string, unknown>): Key => ({
+    accessKeyId: String(accessKeyId),
+    secret: String(accessKeySecret),
+    ...(typeof securityToken === "string" && { securityToken }),
+  });
+
   const keys: Partial<Record<Proof, string>> = { admin: adminKey, "user-token": userToken };
   /** Makes what the requests stand on, again where they took it away. */
   const furnish = async (): Promise<void> => {
@@ -141,6 +167,20 @@ export const openScene = async (env: Readonly<Record<string, string | undefined>
     }
     if (!(await isAlive("workload-token", "POST", "/v1/credentials/api-key", { provider: "weather" })))
       keys["workload-token"] = String((await make("/v1/workload-tokens", { agent: "keeper", userId: "bob" }))["token"]);
+    const signs = async (signer: Signer): Promise<boolean> => (await ask(keyOf(signer), "GetCallerIdentity", "2015-04-01")) === 200;
+    if (!(await signs("admin key")) || !(await signs("agent key"))) {
+      const { json } = await call("GET", "/v1/access-keys?limit=500", adminKey);
+      for (const { id } of (json["items"] ?? []) as readonly { readonly id: string }[])
+        await call("DELETE", `/v1/access-keys/${id}`, adminKey);
+      accessKeys["admin key"] = made(await make("/v1/access-keys", { rights: "admin" }));
+      accessKeys["agent key"] = made(await make("/v1/access-keys", { rights: { agent: "keeper" } }));
+    }
+    if (!(await signs("temporary key"))) {
+      await call("PATCH", "/v1/agents/keeper", adminKey, { roleArn: "implicit" });
+      const { status, json } = await call("POST", "/v1/credentials/sts", keys["workload-token"] ?? "", {});
+      if (status !== 200) throw new Error(`/v1/credentials/sts: ${status} ${JSON.stringify(json)}`);
+      accessKeys["temporary key"] = made(json);
+    }
     if (!("createOperator" in operations)) return;
     for (const role of ["operator", "auditor"] as const)
       if (!(await isAlive(role, "GET", "/v1/agents?limit=1")))
@@ -150,7 +190,12 @@ export const openScene = async (env: Readonly<Record<string, string | undefined>
 
   // What stands here now is not given to the requests to suspend or delete: they would soon be alone with it.
   const kept = new Set<string>();
-  const seen = { id: ["con_0", "usr_0", "key_0"], cursor: ["x"], session: ["urn:ietf:params:oauth:request_uri:none"] };
+  const seen = {
+    id: ["con_0", "usr_0", "key_0"],
+    cursor: ["x"],
+    next: ["x"],
+    session: ["urn:ietf:params:oauth:request_uri:none"],
+  };
   const keepAll = async (): Promise<void> => {
     for (const path of [
       "/v1/agents",
@@ -158,6 +203,7 @@ export const openScene = async (env: Readonly<Record<string, string | undefined>
       "/v1/credential-providers",
       "/v1/operators",
       "/v1/tenants",
+      "/v1/access-keys",
       "/v1/agents/keeper/keys",
       "/v1/users",
     ]) {
@@ -185,6 +231,7 @@ export const openScene = async (env: Readonly<Record<string, string | undefined>
     },
     fill: (kind: string, at: number): string => {
       if (kind === "endpoint") return endpointUrl;
+      if (kind === "token") return keys["workload-token"] ?? "";
       const known = kind === "secret" ? secrets() : seen[kind as keyof typeof seen];
       return known[at % known.length] ?? "";
     },
@@ -195,6 +242,7 @@ export const openScene = async (env: Readonly<Record<string, string | undefined>
       if (proof === "twice") return [`Bearer ${adminKey}`, `Bearer ${keys.agent ?? ""}`];
       return [`Bearer ${keys[proof] ?? adminKey}`];
     },
+    keyOf,
     /** Remembers what an answer names, so that later requests may name it too; answers what it should not have said. */
     hear: (operation: string | undefined, status: number, bytes: string, body: string): readonly string[] => {
       const shows = operation !== undefined && showing.has(operation) && status < 300;
@@ -206,6 +254,8 @@ export const openScene = async (env: Readonly<Record<string, string | undefined>
       const answer = JSON.parse(Buffer.from(body, "latin1").toString("utf8")) as Record<string, unknown>;
       learn("cursor", answer["nextCursor"]);
       learn("session", answer["sessionUri"]);
+      learn("next", answer["NextToken"] ?? answer["Marker"]);
+      learn("session", answer["SessionURI"]);
       for (const item of [answer, ...(Array.isArray(answer["items"]) ? (answer["items"] as unknown[]) : [])])
         if (isObject(item)) learn("id", item["id"]);
       return [];
@@ -219,14 +269,17 @@ export const openScene = async (env: Readonly<Record<string, string | undefined>
     /** Whether the server does all that one comes to it for. */
     works: async (): Promise<readonly number[]> => {
       const name = `after-${randomBytes(4).toString("hex")}`;
-      const made = await call("POST", "/v1/agents", adminKey, { name });
+      const agent = await call("POST", "/v1/agents", adminKey, { name });
       const key = await call("POST", `/v1/agents/${name}/keys`, adminKey, {});
       const token = await call("POST", "/v1/workload-tokens", String(key.json["apiKey"]), {});
       const bearer = String(token.json["token"]);
       const read = await call("POST", "/v1/credentials/api-key", bearer, { provider: "weather" });
       const m2m = await call("POST", "/v1/credentials/oauth2", bearer, { provider: "machine", flow: "M2M" });
+      const pair = await call("POST", "/v1/access-keys", adminKey, { rights: { agent: name } });
+      const form = { WorkloadAccessToken: bearer, ResourceCredentialProviderName: "weather" };
+      const signed = await ask(made(pair.json), "GetResourceAPIKey", "2025-11-27", form);
       const gone = await call("DELETE", `/v1/agents/${name}`, adminKey);
-      return [made, key, token, read, m2m, gone].map(({ status }) => status);
+      return [...[agent, key, token, read, m2m, pair].map(({ status }) => status), signed, gone.status];
     },
     close: async (): Promise<void> => {
       await server.stop();

@@ -15,8 +15,8 @@ export interface ToSign {
   readonly version?: string;
   /** More headers to sign, or others than would be sent; names in lower case. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Text as it is, or the fields of a form. */
-  readonly body?: string | Readonly<Record<string, string>>;
+  /** Text or bytes as they are, or the fields of a form. */
+  readonly body?: string | Buffer | Readonly<Record<string, string>>;
   /** Milliseconds since 1970; now, unless given. */
   readonly date?: number;
   readonly nonce?: string;
@@ -46,11 +46,15 @@ const escape = (text: string): string =>
 
 const hexHash = (bytes: string | Buffer): string => createHash("sha256").update(bytes).digest("hex");
 
+const bytesOf = (body: ToSign["body"] = ""): Buffer => {
+  if (Buffer.isBuffer(body)) return body;
+  return Buffer.from(typeof body === "string" ? body : new URLSearchParams(body).toString(), "utf8");
+};
+
 /** Signs as ACS3-HMAC-SHA256 does (wire/alibaba 2.1): every header that is sent, and the whole body. */
 export const signRequest = (ask: ToSign): SignedWire => {
   const { method = "POST", path = "/", query: fields = {}, date = Date.now(), nonce = randomBytes(16).toString("hex") } = ask;
-  const text = typeof ask.body === "object" ? new URLSearchParams(ask.body).toString() : (ask.body ?? "");
-  const body = Buffer.from(text, "utf8");
+  const body = bytesOf(ask.body);
   const hash = hexHash(body);
   const headers: Record<string, string> = {
     host: "127.0.0.1:8700",
