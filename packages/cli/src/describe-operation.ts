@@ -2,8 +2,8 @@ import { nothing, type Operation } from "@legate/contract";
 import { LegateApiError, type Asked, type LegateClient } from "@legate/sdk";
 import { type Argument, type Command, type Context, dryRun, isOn, type Option, textOf, type Typed } from "./command.ts";
 import { misused } from "./failure.ts";
-import { cellOf } from "./output/index.ts";
-import { clear, documentIn, type Field, fieldsOf, fill, flagAt, optionsFor, redacted } from "./fields.ts";
+import { shownRequest, tellDryRun } from "./dry-run.ts";
+import { clear, documentIn, type Field, fieldsOf, fill, flagAt, optionsFor } from "./fields.ts";
 import { placeFor, readInput, secretFrom, shownOptions } from "./secrets.ts";
 
 type Item = Readonly<Record<string, unknown>>;
@@ -46,29 +46,6 @@ const mayChange = ({ method }: Operation): boolean => method !== "GET";
 /** A call whose parts are known only while it runs. */
 const ask = (client: LegateClient, operation: Operation, parts: { params?: Item; query?: Item; body?: unknown }): Promise<Item> =>
   client.call(operation, parts as unknown as Asked<Operation>) as Promise<Item>;
-
-/** A request as it would be sent, its secrets taken out. */
-export const shownRequest = (endpoint: string, operation: Operation, parts: { params: Item; query: Item; body?: unknown }): Item => {
-  const path = operation.path.replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(parts.params[name])));
-  const search = new URLSearchParams();
-  for (const [name, value] of Object.entries(parts.query)) if (value !== undefined) search.set(name, cellOf(value));
-  return {
-    method: operation.method,
-    url: `${endpoint}${path}${search.size > 0 ? `?${search.toString()}` : ""}`,
-    ...(operation.body !== nothing && { body: redacted(parts.body) }),
-  };
-};
-
-/** Tells what would be asked. */
-export const tellDryRun = async ({ out }: Context, requests: readonly Item[]): Promise<void> => {
-  if (out.json) return out.document({ dryRun: true, requests });
-  for (const { method, url, ...rest } of requests) {
-    const sent = "body" in rest ? rest["body"] : rest;
-    const shown = Object.keys(rest).length === 0 ? "" : `${JSON.stringify(sent, undefined, 2)}\n`;
-    await out.raw(`${String(method)} ${String(url)}\n${shown}`);
-  }
-  out.note("Nothing was sent.");
-};
 
 /** A word of a command, and the part of the path or body that it gives. */
 interface Word extends Argument {

@@ -1,5 +1,5 @@
 import { type Command, type Context, dryRun, isOn, textOf, type Typed } from "../command.ts";
-import { tellDryRun } from "../describe-operation.ts";
+import { tellDryRun } from "../dry-run.ts";
 import { misused } from "../failure.ts";
 import { namesFor, permissionPolicy, type PolicyDocument, type Realm, trustPolicy, workloadArn } from "../roles/documents.ts";
 import type { Home } from "../roles/home.ts";

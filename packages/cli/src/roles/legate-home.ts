@@ -1,6 +1,6 @@
 import { operations } from "@legate/contract";
 import { LegateApiError, type LegateClient } from "@legate/sdk";
-import { shownRequest } from "../describe-operation.ts";
+import { shownRequest } from "../dry-run.ts";
 import { type Home, roleArnIn } from "./home.ts";
 
 const isRefusal = (error: unknown, code: string): boolean => error instanceof LegateApiError && error.code === code;
