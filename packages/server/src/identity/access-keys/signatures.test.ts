@@ -80,7 +80,7 @@ eachStore("what signs a request", (fresh) => {
     await close();
   });
 
-  test("is not known any more once its key, its agent, its user, its admin or its tenant is gone", async () => {
+  test("is not known any more once its key, its agent, its user, its admin or its tenant is gone, or its admin has another key", async () => {
     const { keyOf, temporary, sign, ask, accessKeys, operators, tenants, agents, db, close } = await open();
     const gone = (key: Awaited<ReturnType<typeof keyOf>>) => refusalOf(ask(sign(key)));
     const deleted = await keyOf("admin");
@@ -104,6 +104,23 @@ eachStore("what signs a request", (fresh) => {
       if (end === "demote") await operators.update(admin, id, { role: "admin" });
       expect(await gone(key), end).toBe("access_key_unknown");
     }
+
+    for (const who of ["deputy", "op_admin"] as const) {
+      const id = who === "op_admin" ? who : (await operators.create(admin, { name: who, role: "admin" })).id;
+      const { accessKeyId, accessKeySecret } = await accessKeys.create({ ...admin, caller: { kind: "operator", id, role: "admin" } }, {});
+      const key = { accessKeyId, secret: accessKeySecret };
+      await ask(sign(key));
+      await operators.rotateKey(admin, id);
+      expect(await gone(key), who).toBe("access_key_unknown");
+    }
+
+    // As LEGATE_ADMIN_KEY says another one than before: only then.
+    await operators.installAdminKey("correct-horse-battery-staple-correct");
+    const first = await keyOf("admin");
+    await operators.installAdminKey("correct-horse-battery-staple-correct");
+    await ask(sign(first));
+    await operators.installAdminKey("another-horse-battery-staple-correct");
+    expect(await gone(first)).toBe("access_key_unknown");
 
     // Also where nobody erased the key.
     const { id } = await operators.create(admin, { name: "by hand", role: "admin" });

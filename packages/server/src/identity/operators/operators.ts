@@ -23,7 +23,7 @@ interface Needs {
   readonly pepper: Pepper;
   readonly clock: Clock;
   readonly random: Random;
-  /** Erases what rooms above hold for an admin who is deleted, or is none any more. */
+  /** Erases what rooms above hold for an admin who is deleted, is none any more, or gets another key: whoever had the former one may have made it. */
   readonly onAdminGone: (tx: Handle, who: Principal, id: string) => Promise<void>;
 }
 
@@ -130,6 +130,7 @@ export const makeOperators = ({ db, audit, pepper, clock, random, onAdminGone }:
           await audit.record(tx, who, "operator.created", { target: firstOperator.id });
         } else {
           await operatorsTable.setKey(tx, defaultTenant, firstOperator.id, pepper.hash(key), hint);
+          await onAdminGone(tx, who, firstOperator.id);
           await audit.record(tx, who, "operator.key_replaced", { target: firstOperator.id });
         }
         await db.changes.announce(tx, defaultTenant, "operator", firstOperator.id);
@@ -197,7 +198,7 @@ export const makeOperators = ({ db, audit, pepper, clock, random, onAdminGone }:
         await db.changes.announce(tx, who.tenant, "operator", id);
       }),
 
-    /** @returns the new key; the one before is dead. @throws Refusal operator_unknown; first_operator where its key is a setting */
+    /** @returns the new key; the one before is dead, and the access keys with it. @throws Refusal operator_unknown; first_operator where its key is a setting */
     rotateKey: (who: Principal, id: string): Promise<{ id: string; key: string }> =>
       db.write(async (tx) => {
         if (id === firstOperator.id && who.tenant === defaultTenant && isKeyGiven) {
@@ -205,6 +206,7 @@ export const makeOperators = ({ db, audit, pepper, clock, random, onAdminGone }:
         }
         const key = newOperatorKey(random);
         if (!(await operatorsTable.setKey(tx, who.tenant, id, pepper.hash(key), hintOf(key)))) throw unknown(id);
+        await onAdminGone(tx, who, id);
         await audit.record(tx, who, "operator.key_replaced", { target: id });
         await db.changes.announce(tx, who.tenant, "operator", id);
         return { id, key };
