@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import { type Handle, prepared, type Row } from "../../ground/db/index.ts";
+import { type Handle, olderThan, prepared, type Row } from "../../ground/db/index.ts";
 import type { Place } from "../../ground/kernel/index.ts";
 import { type Family, type FamilyEnd, type FamilyRevoked, placeHashOf } from "./family.ts";
 
@@ -108,10 +108,7 @@ export const familiesTable = {
       const id = filter[kind];
       if (id !== undefined) query = query.where(columnOf[kind], "=", id);
     }
-    if (place)
-      query = query.where((eb) =>
-        eb.or([eb("g.created_at", "<", place.at), eb.and([eb("g.created_at", "=", place.at), eb("g.id", "<", place.id)])]),
-      );
+    if (place) query = query.where(olderThan(place, { at: "g.created_at", id: "g.id" }));
     const rows = await query.orderBy("g.created_at", "desc").orderBy("g.id", "desc").limit(limit).execute();
     return rows.map(toFamily);
   },

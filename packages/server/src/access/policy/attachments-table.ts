@@ -1,4 +1,4 @@
-import type { Handle, Row } from "../../ground/db/index.ts";
+import { type Handle, newerThan, type Row } from "../../ground/db/index.ts";
 import type { Place } from "../../ground/kernel/index.ts";
 import type { Attachment, EnforcementMode, GatewayType } from "./policy.ts";
 
@@ -73,10 +73,7 @@ export const attachmentsTable = {
       .where("tenant_id", "=", tenant)
       .where("set_id", "=", set)
       .where("type", "=", type);
-    if (place)
-      query = query.where((eb) =>
-        eb.or([eb("attached_at", ">", place.at), eb.and([eb("attached_at", "=", place.at), eb("id", ">", place.id)])]),
-      );
+    if (place) query = query.where(newerThan(place, { at: "attached_at" }));
     const rows = await query.orderBy("attached_at").orderBy("id").limit(limit).execute();
     return rows.map(toAttachment);
   },

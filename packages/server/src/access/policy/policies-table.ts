@@ -1,4 +1,4 @@
-import type { Handle, Row } from "../../ground/db/index.ts";
+import { type Handle, newerThan, type Row } from "../../ground/db/index.ts";
 import type { Place } from "../../ground/kernel/index.ts";
 import type { Policy } from "./policy.ts";
 
@@ -46,10 +46,7 @@ export const policiesTable = {
   /** Oldest first, after `place`. */
   list: async (db: Handle, tenant: string, set: string, place: Place | undefined, limit: number): Promise<readonly Policy[]> => {
     let query = inSet(db, tenant, set);
-    if (place)
-      query = query.where((eb) =>
-        eb.or([eb("created_at", ">", place.at), eb.and([eb("created_at", "=", place.at), eb("id", ">", place.id)])]),
-      );
+    if (place) query = query.where(newerThan(place));
     const rows = await query.orderBy("created_at").orderBy("id").limit(limit).execute();
     return rows.map(toPolicy);
   },

@@ -1,4 +1,4 @@
-import type { Handle, Row } from "../../ground/db/index.ts";
+import { type Handle, newerThan, type Row } from "../../ground/db/index.ts";
 import type { Foreign, Place } from "../../ground/kernel/index.ts";
 import type { PolicySet } from "./policy.ts";
 
@@ -51,10 +51,7 @@ export const policySetsTable = {
   /** Oldest first, after `place`. */
   list: async (db: Handle, tenant: string, place: Place | undefined, limit: number): Promise<readonly PolicySet[]> => {
     let query = db.selectFrom("policy_sets").selectAll().where("tenant_id", "=", tenant);
-    if (place)
-      query = query.where((eb) =>
-        eb.or([eb("created_at", ">", place.at), eb.and([eb("created_at", "=", place.at), eb("id", ">", place.id)])]),
-      );
+    if (place) query = query.where(newerThan(place));
     const rows = await query.orderBy("created_at").orderBy("id").limit(limit).execute();
     return rows.map(toSet);
   },

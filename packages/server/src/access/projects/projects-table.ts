@@ -1,4 +1,4 @@
-import type { Handle, Row } from "../../ground/db/index.ts";
+import { type Handle, newerThan, type Row } from "../../ground/db/index.ts";
 import type { Place } from "../../ground/kernel/index.ts";
 import type { Project, SetTotals } from "./project.ts";
 
@@ -71,10 +71,7 @@ export const projectsTable = {
   /** Oldest first, after `place`. */
   list: async (db: Handle, tenant: string, place: Place | undefined, limit: number): Promise<readonly Project[]> => {
     let query = db.selectFrom("projects").selectAll().where("tenant_id", "=", tenant);
-    if (place)
-      query = query.where((eb) =>
-        eb.or([eb("created_at", ">", place.at), eb.and([eb("created_at", "=", place.at), eb("id", ">", place.id)])]),
-      );
+    if (place) query = query.where(newerThan(place));
     const rows = await query.orderBy("created_at").orderBy("id").limit(limit).execute();
     return rows.map(toProject);
   },

@@ -1,4 +1,4 @@
-import type { Handle, Row } from "../../ground/db/index.ts";
+import { type Handle, newerThan, type Row } from "../../ground/db/index.ts";
 import type { Foreign, Place } from "../../ground/kernel/index.ts";
 import type { ClientAuthMethod, Flow, KindName, Provider } from "./provider.ts";
 
@@ -99,10 +99,7 @@ export const providersTable = {
   ): Promise<readonly Provider[]> => {
     let query = db.selectFrom("providers").selectAll().where("tenant_id", "=", tenant).where("vault", "=", vault);
     if (type !== undefined) query = query.where("type", "=", type);
-    if (place)
-      query = query.where((eb) =>
-        eb.or([eb("created_at", ">", place.at), eb.and([eb("created_at", "=", place.at), eb("id", ">", place.id)])]),
-      );
+    if (place) query = query.where(newerThan(place));
     const rows = await query.orderBy("created_at").orderBy("id").limit(limit).execute();
     return rows.map(toProvider);
   },

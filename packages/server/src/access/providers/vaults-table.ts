@@ -1,4 +1,4 @@
-import type { Handle, Row } from "../../ground/db/index.ts";
+import { type Handle, newerThan, type Row } from "../../ground/db/index.ts";
 import type { Foreign, Place } from "../../ground/kernel/index.ts";
 import { defaultVault, type TokenVault } from "./vault.ts";
 
@@ -38,10 +38,7 @@ export const vaultsTable = {
   /** All but the one that every tenant has; oldest first, after `place`. */
   list: async (db: Handle, tenant: string, place: Place | undefined, limit: number): Promise<readonly TokenVault[]> => {
     let query = db.selectFrom("token_vaults").selectAll().where("tenant_id", "=", tenant).where("name", "!=", defaultVault);
-    if (place)
-      query = query.where((eb) =>
-        eb.or([eb("created_at", ">", place.at), eb.and([eb("created_at", "=", place.at), eb("name", ">", place.id)])]),
-      );
+    if (place) query = query.where(newerThan(place, { id: "name" }));
     const rows = await query.orderBy("created_at").orderBy("name").limit(limit).execute();
     return rows.map(toVault);
   },

@@ -1,4 +1,4 @@
-import type { Handle, Row } from "../../ground/db/index.ts";
+import { type Handle, newerThan, type Row } from "../../ground/db/index.ts";
 import type { Foreign, Place } from "../../ground/kernel/index.ts";
 import { isRoleId, type Role, type RoleCloud } from "./role.ts";
 
@@ -66,10 +66,7 @@ export const rolesTable = {
   /** Oldest first, after `place`. */
   list: async (db: Handle, tenant: string, place: Place | undefined, limit: number): Promise<readonly Role[]> => {
     let query = all(db, tenant);
-    if (place)
-      query = query.where((eb) =>
-        eb.or([eb("created_at", ">", place.at), eb.and([eb("created_at", "=", place.at), eb("id", ">", place.id)])]),
-      );
+    if (place) query = query.where(newerThan(place));
     const rows = await query.orderBy("created_at").orderBy("id").limit(limit).execute();
     return rows.map(toRole);
   },

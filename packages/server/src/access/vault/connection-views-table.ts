@@ -1,4 +1,4 @@
-import type { Handle, Row } from "../../ground/db/index.ts";
+import { type Handle, olderThan, type Row } from "../../ground/db/index.ts";
 import type { Place } from "../../ground/kernel/index.ts";
 import type { Connection, ConnectionFilter, ConnectionState } from "./connection.ts";
 
@@ -68,10 +68,7 @@ export const connectionViews = {
     if (filter.user !== undefined) query = query.where("c.user_id", "=", filter.user);
     if (provider !== undefined)
       query = query.where((eb) => eb.or([eb("p.id", "=", provider), eb.and([eb("p.name", "=", provider), eb("p.vault", "=", "default")])]));
-    if (place)
-      query = query.where((eb) =>
-        eb.or([eb("c.created_at", "<", place.at), eb.and([eb("c.created_at", "=", place.at), eb("c.id", "<", place.id)])]),
-      );
+    if (place) query = query.where(olderThan(place, { at: "c.created_at", id: "c.id" }));
     const rows = await query.orderBy("c.created_at", "desc").orderBy("c.id", "desc").limit(limit).execute();
     return rows.map(toConnection);
   },

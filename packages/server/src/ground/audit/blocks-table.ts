@@ -1,5 +1,5 @@
 import type { ExpressionBuilder, ExpressionWrapper, SqlBool } from "kysely";
-import { type Handle, prepared, type Row, type Tables } from "../db/index.ts";
+import { type Handle, newerThan, prepared, type Row, type Tables } from "../db/index.ts";
 import type { AuditEvent } from "./audit-event.ts";
 import { overRows, toEvent } from "./audit-table.ts";
 import { type Block, rootOf, type Sealed } from "./block.ts";
@@ -75,7 +75,7 @@ const unsealed = prepared<{ tenant: string; at: number; id: string; before: numb
       .select(["e.target", "e.request_id", "e.address", "e.details"])
       .where("u.tenant_id", "=", tenant)
       .where("u.at", "<", before)
-      .where((eb) => eb.or([eb("u.at", ">", at), eb.and([eb("u.at", "=", at), eb("u.id", ">", id)])]))
+      .where(newerThan({ at, id }, { at: "u.at", id: "u.id" }))
       .orderBy("u.at")
       .orderBy("u.id")
       .limit(limit),

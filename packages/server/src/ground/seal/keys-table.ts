@@ -1,4 +1,4 @@
-import type { Handle, Row, Tables } from "../db/index.ts";
+import { type Handle, olderThan, type Row, type Tables } from "../db/index.ts";
 import type { Place } from "../kernel/index.ts";
 
 /** A data key or pepper as stored: wrapped by a key-encryption key. */
@@ -51,10 +51,7 @@ export const dataKeysTable = {
   /** Newest first, after `place`. */
   list: async (db: Handle, tenant: string, place: Place | undefined, limit: number): Promise<readonly DataKey[]> => {
     let query = db.selectFrom("data_keys").selectAll().where("tenant_id", "=", tenant);
-    if (place)
-      query = query.where((eb) =>
-        eb.or([eb("created_at", "<", place.at), eb.and([eb("created_at", "=", place.at), eb("id", "<", place.id)])]),
-      );
+    if (place) query = query.where(olderThan(place));
     const rows = await query.orderBy("created_at", "desc").orderBy("id", "desc").limit(limit).execute();
     return rows.map(toDataKey);
   },

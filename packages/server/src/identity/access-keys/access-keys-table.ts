@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import { type Handle, prepared, type Row } from "../../ground/db/index.ts";
+import { type Handle, olderThan, prepared, type Row } from "../../ground/db/index.ts";
 import type { OperatorRole, Place } from "../../ground/kernel/index.ts";
 import type { AccessKey, KeySession } from "./access-key.ts";
 
@@ -53,16 +53,8 @@ const columnOf = { operator: "operator_id", agent: "agent_id" } as const;
 const lastingOf = (db: Handle, tenant: string, { kind, id }: Owner) =>
   db.selectFrom("access_keys").where("tenant_id", "=", tenant).where(columnOf[kind], "=", id).where("expires_at", "is", null);
 
-const ofSession = (db: Handle, tenant: string, agentId: string, userId: string | null) =>
-  db
-    .selectFrom("access_keys")
-    .select("id")
-    .where("tenant_id", "=", tenant)
-    .where("agent_id", "=", agentId)
-    .where("user_id", userId === null ? "is" : "=", userId)
-    .where("expires_at", "is not", null)
-    .orderBy("created_at", "desc")
-    .orderBy("id", "desc");
+/** Whose temporary keys are gone, each named as often as keys of it are. */
+type Gone = readonly { readonly tenant: string; readonly agent: string }[];
 
 /** What every key is stored with. */
 interface Stored {
@@ -148,11 +140,7 @@ export const accessKeysTable = {
   ): Promise<readonly AccessKey[]> => {
     let query = shown(db, tenant);
     if (agentId !== undefined) query = query.where("k.agent_id", "=", agentId);
-    if (place) {
-      query = query.where((eb) =>
-        eb.or([eb("k.created_at", "<", place.at), eb.and([eb("k.created_at", "=", place.at), eb("k.id", "<", place.id)])]),
-      );
-    }
+    if (place) query = query.where(olderThan(place, { at: "k.created_at", id: "k.id" }));
     return (await query.orderBy("k.created_at", "desc").orderBy("k.id", "desc").limit(limit).execute()).map(toKey);
   },
 
@@ -165,15 +153,15 @@ export const accessKeysTable = {
     await tx.deleteFrom("access_keys").where("tenant_id", "=", tenant).where("id", "=", id).execute();
   },
 
-  touch: async (tx: Handle, tenant: string, id: string, now: number): Promise<void> => {
-    await tx.updateTable("access_keys").set({ last_used_at: now }).where("tenant_id", "=", tenant).where("id", "=", id).execute();
-  },
-
-  /** Deletes the oldest of an agent's temporary keys for a user, or for none, that are more than `most`; answers which they were. */
-  removeBeyond: async (tx: Handle, tenant: string, agentId: string, userId: string | null, most: number): Promise<readonly string[]> => {
-    const beyond = await ofSession(tx, tenant, agentId, userId).offset(most).limit(100).execute();
-    for (const { id } of beyond) await accessKeysTable.remove(tx, tenant, id);
-    return beyond.map(({ id }) => id);
+  /** Remembers that a key was used, unless that is remembered of a moment less than `every` away. */
+  touch: async (tx: Handle, tenant: string, id: string, now: number, every: number): Promise<void> => {
+    await tx
+      .updateTable("access_keys")
+      .set({ last_used_at: now })
+      .where("tenant_id", "=", tenant)
+      .where("id", "=", id)
+      .where((eb) => eb.or([eb("last_used_at", "is", null), eb("last_used_at", "<=", now - every), eb("last_used_at", ">=", now + every)]))
+      .execute();
   },
 
   /** Lasting and temporary: each sort has an index of its own. */
@@ -183,8 +171,10 @@ export const accessKeysTable = {
     if (kind === "agent") await of().where("expires_at", "is not", null).execute();
   },
 
-  removeOfUser: async (tx: Handle, tenant: string, userId: string): Promise<void> => {
-    await tx.deleteFrom("access_keys").where("tenant_id", "=", tenant).where("user_id", "=", userId).execute();
+  /** Answers whose they were. */
+  removeOfUser: async (tx: Handle, tenant: string, userId: string): Promise<Gone> => {
+    const of = tx.deleteFrom("access_keys").where("tenant_id", "=", tenant).where("user_id", "=", userId);
+    return (await of.returning("agent_id").execute()).map(({ agent_id }) => ({ tenant, agent: agent_id ?? "" }));
   },
 
   /** How many lasting keys an agent has, and some of them. */
@@ -226,13 +216,12 @@ export const accessKeysTable = {
   anyBefore: async (db: Handle, before: number): Promise<boolean> =>
     (await db.selectFrom("access_keys").select("id").where("expires_at", "<", before).limit(1).executeTakeFirst()) !== undefined,
 
-  /** Answers how many were deleted, `most` at most: those that ended first, of all tenants. */
-  removeBefore: async (tx: Handle, before: number, most: number): Promise<number> => {
+  /** Deletes `most` at most, those that ended first, of all tenants; answers whose they were. */
+  removeBefore: async (tx: Handle, before: number, most: number): Promise<Gone> => {
     // The limit is written out: PostgreSQL takes an unknown one for a tenth of the table, and then reads all of it.
-    const { numAffectedRows } = await sql`
-      delete from access_keys where id in (select id from access_keys where expires_at < ${before} order by expires_at limit ${sql.lit(most)})`.execute(
-      tx,
-    );
-    return Number(numAffectedRows ?? 0n);
+    const { rows } = await sql<{ tenant: string; agent: string }>`
+      delete from access_keys where id in (select id from access_keys where expires_at < ${before} order by expires_at limit ${sql.lit(most)})
+      returning tenant_id as tenant, agent_id as agent`.execute(tx);
+    return rows;
   },
 };

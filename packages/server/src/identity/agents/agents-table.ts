@@ -1,4 +1,4 @@
-import { type Handle, prepared, type Row } from "../../ground/db/index.ts";
+import { type Handle, olderThan, prepared, type Row } from "../../ground/db/index.ts";
 import type { Foreign, Place } from "../../ground/kernel/index.ts";
 import { type Agent, defaultProject, isAgentId } from "./agent.ts";
 
@@ -115,11 +115,7 @@ export const agentsTable = {
   /** Newest first, after `place`. */
   list: async (db: Handle, tenant: string, place: Place | undefined, limit: number): Promise<readonly Agent[]> => {
     let query = living(db, tenant);
-    if (place) {
-      query = query.where((eb) =>
-        eb.or([eb("created_at", "<", place.at), eb.and([eb("created_at", "=", place.at), eb("id", "<", place.id)])]),
-      );
-    }
+    if (place) query = query.where(olderThan(place));
     const rows = await query.orderBy("created_at", "desc").orderBy("id", "desc").limit(limit).execute();
     return rows.map(toAgent);
   },

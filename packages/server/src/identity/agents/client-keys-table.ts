@@ -1,5 +1,5 @@
 import type { JsonWebKey } from "node:crypto";
-import type { Handle, Row } from "../../ground/db/index.ts";
+import { type Handle, olderThan, type Row } from "../../ground/db/index.ts";
 import type { Place } from "../../ground/kernel/index.ts";
 import type { ClientKey } from "./client-key.ts";
 
@@ -52,11 +52,7 @@ export const clientKeysTable = {
   /** Newest first, after `place`. */
   list: async (db: Handle, tenant: string, agentId: string, place: Place | undefined, limit: number): Promise<readonly ClientKey[]> => {
     let query = ofAgent(db, tenant, agentId).selectAll();
-    if (place) {
-      query = query.where((eb) =>
-        eb.or([eb("created_at", "<", place.at), eb.and([eb("created_at", "=", place.at), eb("id", "<", place.id)])]),
-      );
-    }
+    if (place) query = query.where(olderThan(place));
     return (await query.orderBy("created_at", "desc").orderBy("id", "desc").limit(limit).execute()).map(toKey);
   },
   /** Answers whether it was there. */

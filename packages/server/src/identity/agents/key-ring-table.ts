@@ -1,4 +1,4 @@
-import { type Handle, prepared, type Row } from "../../ground/db/index.ts";
+import { type Handle, olderThan, prepared, type Row } from "../../ground/db/index.ts";
 import type { Place } from "../../ground/kernel/index.ts";
 import type { Peppered } from "../../ground/seal/index.ts";
 import type { AgentKey } from "./agent-key.ts";
@@ -76,11 +76,7 @@ export const keyRingTable = (table: KeyTable) => {
     /** Newest first, after `place`. */
     list: async (db: Handle, tenant: string, agentId: string, place: Place | undefined, limit: number): Promise<readonly AgentKey[]> => {
       let query = ofAgent(db, tenant, agentId).selectAll();
-      if (place) {
-        query = query.where((eb) =>
-          eb.or([eb("created_at", "<", place.at), eb.and([eb("created_at", "=", place.at), eb("id", "<", place.id)])]),
-        );
-      }
+      if (place) query = query.where(olderThan(place));
       const rows = await query.orderBy("created_at", "desc").orderBy("id", "desc").limit(limit).execute();
       return rows.map(toKey);
     },

@@ -1,4 +1,4 @@
-import type { Handle, Row } from "../../ground/db/index.ts";
+import { type Handle, olderThan, type Row } from "../../ground/db/index.ts";
 import type { Foreign, Place } from "../../ground/kernel/index.ts";
 import type { Issuer } from "./issuer.ts";
 
@@ -91,11 +91,7 @@ export const issuersTable = {
   /** Newest first, after `place`. */
   list: async (db: Handle, tenant: string, place: Place | undefined, limit: number): Promise<readonly StoredIssuer[]> => {
     let query = db.selectFrom("issuers").selectAll().where("tenant_id", "=", tenant);
-    if (place) {
-      query = query.where((eb) =>
-        eb.or([eb("created_at", "<", place.at), eb.and([eb("created_at", "=", place.at), eb("id", "<", place.id)])]),
-      );
-    }
+    if (place) query = query.where(olderThan(place));
     const rows = await query.orderBy("created_at", "desc").orderBy("id", "desc").limit(limit).execute();
     return rows.map(toIssuer);
   },

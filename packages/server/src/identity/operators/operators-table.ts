@@ -1,4 +1,4 @@
-import { type Handle, prepared, type Row } from "../../ground/db/index.ts";
+import { type Handle, olderThan, prepared, type Row } from "../../ground/db/index.ts";
 import type { OperatorRole, Place } from "../../ground/kernel/index.ts";
 import type { Peppered } from "../../ground/seal/index.ts";
 import type { Operator } from "./operator.ts";
@@ -133,11 +133,7 @@ export const operatorsTable = {
   /** Newest first, after `place`. */
   list: async (db: Handle, tenant: string, place: Place | undefined, limit: number): Promise<readonly Operator[]> => {
     let query = db.selectFrom("operators").selectAll().where("tenant_id", "=", tenant);
-    if (place) {
-      query = query.where((eb) =>
-        eb.or([eb("created_at", "<", place.at), eb.and([eb("created_at", "=", place.at), eb("id", "<", place.id)])]),
-      );
-    }
+    if (place) query = query.where(olderThan(place));
     const rows = await query.orderBy("created_at", "desc").orderBy("id", "desc").limit(limit).execute();
     return rows.map(toOperator);
   },

@@ -1,4 +1,4 @@
-import type { Handle, Row } from "../../ground/db/index.ts";
+import { type Handle, olderThan, type Row } from "../../ground/db/index.ts";
 import type { Place } from "../../ground/kernel/index.ts";
 
 export type KeyRow = Row<"signing_keys">;
@@ -31,10 +31,7 @@ export const signingTable = {
   /** Newest first, after `place`. */
   list: (db: Handle, tenant: string, place: Place | undefined, limit: number): Promise<KeyRow[]> => {
     let query = of(db, tenant);
-    if (place)
-      query = query.where((eb) =>
-        eb.or([eb("created_at", "<", place.at), eb.and([eb("created_at", "=", place.at), eb("id", "<", place.id)])]),
-      );
+    if (place) query = query.where(olderThan(place));
     return query.orderBy("created_at", "desc").orderBy("id", "desc").limit(limit).execute();
   },
 

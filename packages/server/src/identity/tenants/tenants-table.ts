@@ -1,4 +1,4 @@
-import { type Handle, prepared, type Row } from "../../ground/db/index.ts";
+import { type Handle, olderThan, prepared, type Row } from "../../ground/db/index.ts";
 import type { Place } from "../../ground/kernel/index.ts";
 import type { Tenant } from "./tenant.ts";
 
@@ -47,11 +47,7 @@ export const tenantsTable = {
   /** Newest first, after `place`; no tombstones. */
   list: async (db: Handle, place: Place | undefined, limit: number): Promise<readonly Tenant[]> => {
     let query = db.selectFrom("tenants").selectAll().where("status", "!=", "deleted");
-    if (place) {
-      query = query.where((eb) =>
-        eb.or([eb("created_at", "<", place.at), eb.and([eb("created_at", "=", place.at), eb("id", "<", place.id)])]),
-      );
-    }
+    if (place) query = query.where(olderThan(place));
     const rows = await query.orderBy("created_at", "desc").orderBy("id", "desc").limit(limit).execute();
     return rows.map(toTenant);
   },

@@ -1,4 +1,4 @@
-import { type Handle, prepared, type Row } from "../../ground/db/index.ts";
+import { type Handle, olderThan, prepared, type Row } from "../../ground/db/index.ts";
 import type { Place } from "../../ground/kernel/index.ts";
 import type { User } from "./user.ts";
 
@@ -67,11 +67,7 @@ export const usersTable = {
   /** Newest first, after `place`. */
   list: async (db: Handle, tenant: string, place: Place | undefined, limit: number): Promise<readonly User[]> => {
     let query = db.selectFrom("users").selectAll().where("tenant_id", "=", tenant);
-    if (place) {
-      query = query.where((eb) =>
-        eb.or([eb("created_at", "<", place.at), eb.and([eb("created_at", "=", place.at), eb("id", "<", place.id)])]),
-      );
-    }
+    if (place) query = query.where(olderThan(place));
     const rows = await query.orderBy("created_at", "desc").orderBy("id", "desc").limit(limit).execute();
     return rows.map(toUser);
   },

@@ -12,6 +12,7 @@ export const signedRequests = ({ text, integer }: Columns): readonly string[] =>
   `alter table providers add column role_arn ${text}`,
   `alter table providers add column pkce ${integer}`,
   "create index providers_by_age on providers (tenant_id, vault, created_at, id)",
+  "create index providers_by_type on providers (tenant_id, vault, type, created_at, id)",
   "create index issuers_by_age on issuers (tenant_id, created_at, id)",
 
   // Made when its first provider is, or by itself; `default` is there without a row.
@@ -27,7 +28,7 @@ export const signedRequests = ({ text, integer }: Columns): readonly string[] =>
   "create index access_keys_by_age on access_keys (tenant_id, created_at, id)",
   "create index access_keys_lasting on access_keys (tenant_id, created_at, id) where expires_at is null",
   "create index access_keys_lasting_by_agent on access_keys (tenant_id, agent_id, created_at, id) where expires_at is null",
-  "create index access_keys_temporary_by_agent on access_keys (tenant_id, agent_id, user_id, created_at, id) where expires_at is not null",
+  "create index access_keys_temporary_by_agent on access_keys (tenant_id, agent_id, expires_at) where expires_at is not null",
   "create index access_keys_by_user on access_keys (tenant_id, user_id, created_at, id) where user_id is not null",
   "create index access_keys_by_operator on access_keys (tenant_id, operator_id) where operator_id is not null",
   "create index access_keys_by_end on access_keys (expires_at) where expires_at is not null",
