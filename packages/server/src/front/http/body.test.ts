@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
+import { mostFields } from "./form.ts";
 import { closeAll, open, raw, shape } from "./http-for-tests.ts";
 import { parseJson } from "./json.ts";
 
@@ -75,6 +76,44 @@ describe("a JSON body", () => {
     });
     expect((await form("{}", "application/json")).statusCode).toBe(415);
     for (const bad of ["a=%", "a=%00", "a=%ED%A0%80", "a=\u00ff"]) expect((await form(bad)).statusCode).toBe(400);
+  });
+});
+
+describe("a form or a query of many fields", () => {
+  const form = async (payload: string) => {
+    const { app } = await open();
+    return app.inject({ method: "POST", url: "/form", headers: { "content-type": "application/x-www-form-urlencoded" }, payload });
+  };
+
+  test.each([
+    ["of one name", "a&".repeat(131_000)],
+    ["of two names", "a=1&b=2&".repeat(16_000)],
+    ["of as many names", Array.from({ length: 40_000 }, (_, at) => at.toString(36)).join("&")],
+    ["of no name", "&".repeat(200_000)],
+    ["one too many", "a=1&".repeat(mostFields) + "a=1"],
+  ])("is refused: %s", async (_what, body) => {
+    const answer = await form(body);
+    expect([answer.statusCode, answer.json()]).toEqual([400, shape]);
+    const { app } = await open();
+    const asked = await app.inject({ method: "GET", url: `/throws/unavailable?${body}` });
+    expect([asked.statusCode, asked.json()]).toEqual([400, { error: expect.objectContaining({ code: "invalid_request" }) as unknown }]);
+  });
+
+  test("is refused wherever the router may find a query", async () => {
+    const { listen } = await open();
+    const address = await listen();
+    for (const mark of ["?", "#"]) {
+      const head = `GET /throws/unavailable${mark}${"a&".repeat(mostFields)} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`;
+      expect(await raw(address, head)).toMatch(/^HTTP\/1.1 400 [^]*"invalid_request"/);
+    }
+  });
+
+  test("is read as far as it may go, in order", async () => {
+    const values = Array.from({ length: mostFields }, (_, at) => String(at));
+    const body = values.map((value) => `a=${value}`).join("&");
+    expect((await form(body)).json()).toEqual({ body: { a: values } });
+    const { app } = await open();
+    expect((await app.inject({ method: "GET", url: `/throws/unavailable?${body}` })).statusCode).toBe(503);
   });
 });
 

@@ -10,7 +10,7 @@ import { boundWork } from "./bounds.ts";
 import { answerMalformed } from "./client-error.ts";
 import { guardConnections } from "./connections.ts";
 import { answerPlainly } from "./failures.ts";
-import { parseFields } from "./form.ts";
+import { hasTooManyFields, mostFields, parseFields } from "./form.ts";
 import { serveFrontDoor } from "./front-door.ts";
 import { serveHealth } from "./health.ts";
 import type { Log } from "./log.ts";
@@ -90,6 +90,12 @@ export interface Http {
 /** Where a URL goes that cannot be read: nowhere. */
 const unreadable = "/-";
 
+/** What keeps a URL from being read. */
+const faultOf = (url: string): string | undefined => {
+  if (!isWellFormedUrl(url)) return "The URL is not percent-encoded, well-formed UTF-8 without NUL.";
+  return hasTooManyFields(url) ? `The URL has more than ${mostFields} fields.` : undefined;
+};
+
 /**
  * Makes the server: limits, request ids, security headers, health, metrics, logs, and the refusals that need no wire. It reads no body of any type;
  * each wire's scope adds the types it reads.
@@ -110,7 +116,8 @@ export const makeHttp = async (
   const limits = { ...defaultLimits, ...settings.limits };
   const secure = settings.publicUrl.startsWith("https:");
   const newRequestId = () => `req_${random(16).toString("hex")}`;
-  const malformed = new WeakSet<IncomingMessage>();
+  /** What is wrong with the URL of a request. */
+  const malformed = new WeakMap<IncomingMessage, string>();
   const kindly = kindlyBelow(kindBelow, unreadable);
   let draining = false;
 
@@ -144,11 +151,12 @@ export const makeHttp = async (
     return503OnClosing: false,
     trustProxy: settings.trustedProxies.length > 0 ? [...settings.trustedProxies] : false,
     routerOptions: { querystringParser: parseFields, maxParamLength: limits.headers },
-    // A URL that does not decode would end outside of hooks and error handlers; this way it is refused like all else.
+    // A URL that cannot be read would end outside of hooks and error handlers; this way it is refused like all else.
     rewriteUrl: (raw) => {
       const url = raw.url ?? "/";
-      if (isWellFormedUrl(url)) return kindly.mended(stripTenant(raw, url));
-      malformed.add(raw);
+      const fault = faultOf(url);
+      if (fault === undefined) return kindly.mended(stripTenant(raw, url));
+      malformed.set(raw, fault);
       return kindly.refusedAt(url);
     },
     clientErrorHandler: answerMalformed(newRequestId, log),
@@ -198,8 +206,9 @@ export const makeHttp = async (
   app.decorateRequest("caller", undefined);
   if (rates) limitRates(app, { limits: rates, onLimited });
   app.addHook("onRequest", (request, _reply, done) => {
-    if (malformed.has(request.raw)) {
-      done(new Refusal("invalid_request", "The URL is not percent-encoded, well-formed UTF-8 without NUL."));
+    const fault = malformed.get(request.raw);
+    if (fault !== undefined) {
+      done(new Refusal("invalid_request", fault));
       return;
     }
     // RFC 9112 3.2
