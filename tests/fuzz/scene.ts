@@ -118,6 +118,13 @@ export const openScene = async (env: Readonly<Record<string, string | undefined>
     return json;
   };
 
+  const oauth2 = {
+    type: "oauth2",
+    clientId: "us",
+    clientSecret: planted[1],
+    scopes: ["read"],
+    authorizationEndpoint: "http://127.0.0.1:9/authorize",
+  };
   const accessKeys: Partial<Record<Signer, Key>> = {};
   const keyOf = (signer: Signer): Key => accessKeys[signer] ?? { accessKeyId: "ak_none", secret: "none" };
   /** Asks by a signed request of the Alibaba Cloud wire. */
@@ -140,13 +147,6 @@ export const openScene = async (env: Readonly<Record<string, string | undefined>
     await make("/v1/issuers", { name: "corp", discoveryUrl: issuer.url, audiences: ["app"] });
     await make("/v1/agents", { name: "keeper", issuer: "corp", allowedReturnUrls: ["https://app.test/back"] });
     await make("/v1/credential-providers", { name: "weather", type: "api_key", apiKey: planted[0] });
-    const oauth2 = {
-      type: "oauth2",
-      clientId: "us",
-      clientSecret: planted[1],
-      scopes: ["read"],
-      authorizationEndpoint: "http://127.0.0.1:9/authorize",
-    };
     await make("/v1/credential-providers", { name: "calendar", tokenEndpoint: "http://127.0.0.1:9/token", ...oauth2 });
     await make("/v1/credential-providers", { name: "machine", tokenEndpoint: endpointUrl, ...oauth2 });
     for (const name of ["weather", "calendar", "machine"]) await call("POST", `/v1/credential-providers/${name}/resume`, adminKey);
@@ -176,7 +176,7 @@ export const openScene = async (env: Readonly<Record<string, string | undefined>
       accessKeys["agent key"] = made(await make("/v1/access-keys", { rights: { agent: "keeper" } }));
     }
     if (!(await signs("temporary key"))) {
-      await call("PATCH", "/v1/agents/keeper", adminKey, { roleArn: "implicit" });
+      await call("PATCH", "/v1/agents/keeper", adminKey, { roleArn: "acs:ram::9999999999999999:role/implicit" });
       const { status, json } = await call("POST", "/v1/credentials/sts", keys["workload-token"] ?? "", {});
       if (status !== 200) throw new Error(`/v1/credentials/sts: ${status} ${JSON.stringify(json)}`);
       accessKeys["temporary key"] = made(json);
@@ -266,17 +266,20 @@ export const openScene = async (env: Readonly<Record<string, string | undefined>
       const [, kib = "0"] = /VmRSS:\s+(\d+)/.exec(pid === undefined ? "" : readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
       return Math.round(Number(kib) / 1024);
     },
-    /** Whether the server does all that one comes to it for. */
+    /** Whether the server does all that one comes to it for, with what no request has changed. */
     works: async (): Promise<readonly number[]> => {
       const name = `after-${randomBytes(4).toString("hex")}`;
       const agent = await call("POST", "/v1/agents", adminKey, { name });
       const key = await call("POST", `/v1/agents/${name}/keys`, adminKey, {});
       const token = await call("POST", "/v1/workload-tokens", String(key.json["apiKey"]), {});
       const bearer = String(token.json["token"]);
-      const read = await call("POST", "/v1/credentials/api-key", bearer, { provider: "weather" });
-      const m2m = await call("POST", "/v1/credentials/oauth2", bearer, { provider: "machine", flow: "M2M" });
+      await make("/v1/credential-providers", { name, type: "api_key", apiKey: planted[0] });
+      const machine = `${name}-machine`;
+      await make("/v1/credential-providers", { name: machine, tokenEndpoint: endpointUrl, ...oauth2 });
+      const read = await call("POST", "/v1/credentials/api-key", bearer, { provider: name });
+      const m2m = await call("POST", "/v1/credentials/oauth2", bearer, { provider: machine, flow: "M2M" });
       const pair = await call("POST", "/v1/access-keys", adminKey, { rights: { agent: name } });
-      const form = { WorkloadAccessToken: bearer, ResourceCredentialProviderName: "weather" };
+      const form = { WorkloadAccessToken: bearer, ResourceCredentialProviderName: name };
       const signed = await ask(made(pair.json), "GetResourceAPIKey", "2025-11-27", form);
       const gone = await call("DELETE", `/v1/agents/${name}`, adminKey);
       return [...[agent, key, token, read, m2m, pair].map(({ status }) => status), signed, gone.status];
