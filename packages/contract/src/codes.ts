@@ -86,7 +86,7 @@ export const codes = {
   policy_set_exists: "There is already a policy set of this name.",
   policy_set_in_use: "This policy set is attached to a gateway, or another one is.",
   policy_exists: "There is already a policy of this name in the set.",
-  too_many: "The tenant has as many of these as it may. `details.limit` says how many.",
+  too_many: "The tenant, or the agent, has as many of these as it may. `details.limit` says how many.",
   project_in_use: "Agents belong to this project, or it is the tenant's `default`.",
   session_used: "This authorization session has been used up.",
   provider_refused: "The credential provider refused. `details.error` carries its own error code.",

@@ -76,6 +76,7 @@ export const getStsCredential = operation({
     "provider_wrong_type",
     "provider_refused",
     "provider_unavailable",
+    "too_many",
   ],
 });
 

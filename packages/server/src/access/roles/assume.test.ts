@@ -43,12 +43,14 @@ eachStore("a role that is taken on", (fresh) => {
       role_id: role.id,
       session_name: "nightly",
     });
-    const [, event] = await events("role.assumed");
+    const [last, event] = (await house.audit.list("default", {}, { limit: 2 })).items;
+    expect(last).toMatchObject({ action: "role.assumed", target: lasting.accessKeyId });
     expect(event).toMatchObject({
-      target: role.id,
+      action: "role.assumed",
+      target: given.accessKeyId,
       agent: who.agent?.id,
       user: who.user?.id,
-      details: { role: role.arn, session: "nightly", expiresAt: given.expiresAt, accessKeyId: given.accessKeyId, narrowed: false },
+      details: { role: role.arn, roleId: role.id, session: "nightly", expiresAt: given.expiresAt, narrowed: false },
     });
     const all = await everything();
     for (const secret of [given.accessKeySecret, given.securityToken]) expect(all).not.toContain(secret);

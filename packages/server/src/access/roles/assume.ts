@@ -11,7 +11,7 @@ import type { KnownRole, KnownRoles } from "./known-roles.ts";
 import { parsePolicy } from "./policy-document.ts";
 import { implicitRoleId, type Role, type RoleCloud } from "./role.ts";
 
-/** Makes a temporary access key, for an agent and the user it acts for, in a role. */
+/** Makes a temporary access key, for an agent and the user it acts for, in a role, and records that. */
 export type IssueTemporary = (
   who: Principal,
   ask: {
@@ -155,7 +155,7 @@ export const makeAssume = ({ audit, egress, clock, random, agents, tokens, stand
    * Turns the agent that a workload access token names into a role, and hands out the keys of that session. Each is in the record before anybody
    * has it.
    * @throws Refusal forbidden for anything but a workload access token; role_required, role_unknown, role_refused, invalid_request, policy_invalid,
-   * provider_refused, provider_unavailable, and whatever says that the agent or its user may no longer act
+   * provider_refused, provider_unavailable, too_many for temporary keys of ours, and whatever says that the agent or its user may no longer act
    */
   return async (who: Principal, ask: AssumeAsk): Promise<Assumed> => {
     const { agent, user, tenant } = who;
@@ -170,38 +170,22 @@ export const makeAssume = ({ audit, egress, clock, random, agents, tokens, stand
     const roleId = role?.id ?? implicitRoleId(tenant, arn);
     const { tenantEpoch } = await standing.check(tenant, agent.id, user?.id, { agent: agent.epoch, user: user?.epoch });
 
-    let credentials: CloudCredentials;
-    if (role?.cloud) {
-      credentials = await atCloud(who, agent, role, role.cloud, { ...ask, seconds, sessionName });
-      // That took a while: whoever was stopped meanwhile gets nothing of it.
-      await standing.alive(who);
-      const still = await known.find(tenant, role.id);
-      if (!still.role) throw new Refusal("role_unknown", `There is no role ${role.name}.`, { role: role.name });
-      await admit(who, agent, { ...still, arn });
-    } else {
-      credentials = await accessKeys.issueTemporary(who, {
-        agent,
-        user,
-        tenantEpoch,
-        roleArn: arn,
-        roleId: role?.id,
-        sessionName,
-        sessionPolicy: ask.policy,
-        seconds,
-      });
+    const assumed = (credentials: CloudCredentials): Assumed => ({ ...credentials, roleArn: arn, roleId, sessionName });
+    if (!role?.cloud) {
+      const asked = { agent, user, tenantEpoch, roleArn: arn, roleId: role?.id, sessionName, sessionPolicy: ask.policy, seconds };
+      return assumed(await accessKeys.issueTemporary(who, asked));
     }
+    const credentials = await atCloud(who, agent, role, role.cloud, { ...ask, seconds, sessionName });
+    // That took a while: whoever was stopped meanwhile gets nothing of it.
+    await standing.alive(who);
+    const still = await known.find(tenant, role.id);
+    if (!still.role) throw new Refusal("role_unknown", `There is no role ${role.name}.`, { role: role.name });
+    await admit(who, agent, { ...still, arn });
     const { expiresAt, accessKeyId } = credentials;
     await audit.note(who, "role.assumed", {
-      target: roleId,
-      details: {
-        role: arn,
-        session: sessionName,
-        expiresAt,
-        accessKeyId,
-        narrowed: ask.policy !== undefined,
-        ...(role?.cloud && { cloud: role.cloud.provider }),
-      },
+      target: accessKeyId,
+      details: { role: arn, roleId, session: sessionName, expiresAt, narrowed: ask.policy !== undefined, cloud: role.cloud.provider },
     });
-    return { ...credentials, roleArn: arn, roleId, sessionName };
+    return assumed(credentials);
   };
 };

@@ -85,10 +85,10 @@ eachStore("a role of a cloud", (fresh) => {
         jti: expect.any(String),
       });
       expect((await events("role.assumed"))[0]).toMatchObject({
-        target: role.id,
+        target: given.accessKeyId,
         agent: scout.id,
         user: who.user?.id,
-        details: { cloud: name, role: role.arn, session: "nightly", expiresAt: given.expiresAt, accessKeyId: given.accessKeyId },
+        details: { cloud: name, role: role.arn, roleId: role.id, session: "nightly", expiresAt: given.expiresAt, narrowed: false },
       });
       const all = await everything();
       for (const secret of [given.accessKeySecret, given.securityToken, call?.token.split(".")[2] ?? "?"])

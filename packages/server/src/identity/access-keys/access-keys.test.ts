@@ -1,14 +1,17 @@
 import { expect, test } from "vitest";
+import { counters } from "../../ground/db/index.ts";
 import type { Principal } from "../../ground/kernel/index.ts";
 import { openIdentity } from "../../testing/identity.ts";
 import { refusalOf } from "../../testing/refused.ts";
 import { adminOf, eachStore } from "../../testing/stores.ts";
-import { mostLasting } from "./access-keys.ts";
+import { mostLasting, mostTemporary } from "./access-keys.ts";
 import { accessKeysTable } from "./access-keys-table.ts";
+import { uncount } from "./temporary-count.ts";
 
 const admin: Principal = { ...adminOf("default"), caller: { kind: "operator", id: "op_admin", role: "admin" } };
 const operator: Principal = { ...admin, caller: { kind: "operator", id: "opr_1", role: "operator" } };
-const hour = 60 * 60_000;
+/** How long temporary keys are kept beyond their end. */
+const kept = 5 * 60_000;
 
 eachStore("access keys", (fresh) => {
   const open = async () => {
@@ -139,7 +142,12 @@ eachStore("temporary access keys", (fresh) => {
     const agent = await identity.agents.create(admin, { name: "scout" });
     const ask = { agent, tenantEpoch: 0, roleArn: "acs:ram::1:role/reader", sessionName: "s", seconds: 900 };
     const rows = () => identity.db.read.selectFrom("access_keys").selectAll().execute();
-    return { ...identity, agent, ask, rows };
+    /** How many of an agent's are counted; undefined where nothing is kept of it. */
+    const counted = async (id: string = agent.id) => {
+      const count = identity.db.read.selectFrom("counters").select("count").where("name", "=", `temporary_keys/${id}`);
+      return (await count.executeTakeFirst())?.count;
+    };
+    return { ...identity, agent, ask, rows, counted };
   };
 
   test("come with a security token and an end, and neither secret nor token is stored", async () => {
@@ -151,12 +159,12 @@ eachStore("temporary access keys", (fresh) => {
     expect(key.expiresAt).toBe(hand.clock() + 900_000);
     const stored = JSON.stringify([await rows(), (await audit.list("default", {}, { limit: 10 })).items]);
     for (const secret of [key.accessKeySecret, key.securityToken]) expect(stored).not.toContain(secret.slice(4));
-    expect(stored).toContain("temporary_key.issued");
+    expect(stored).toContain(key.accessKeyId);
     await close();
   });
 
   test("are forgotten some time after their end, in however many steps, and lasting ones never", async () => {
-    const { accessKeys, ask, rows, hand, db, close } = await open();
+    const { accessKeys, agent, ask, rows, counted, hand, db, close } = await open();
     await accessKeys.create(admin, { rights: { agent: "scout" } });
     for (let n = 0; n < 3; n += 1) await accessKeys.issueTemporary(admin, ask);
     await accessKeys.issueTemporary(admin, { ...ask, seconds: 12 * 3600 });
@@ -164,30 +172,65 @@ eachStore("temporary access keys", (fresh) => {
     const signal = new AbortController().signal;
     hand.forward(900_000);
     await accessKeys.issueTemporary(admin, ask);
-    hand.forward(hour);
+    hand.forward(kept);
     expect(await prune.isNeeded?.()).toBe(false);
     hand.forward(1);
     expect(await prune.isNeeded?.()).toBe(true);
-    expect(await db.write((tx) => accessKeysTable.removeBefore(tx, hand.clock() - hour, 2))).toBe(2);
+    const gone = await db.write(async (tx) => {
+      const some = await accessKeysTable.removeBefore(tx, hand.clock() - kept, 2);
+      await uncount(tx, some);
+      return some;
+    });
+    expect(gone).toEqual(Array.from({ length: 2 }, () => ({ tenant: "default", agent: agent.id })));
     await prune.run(signal);
+    expect(await counted()).toBe(2);
     expect((await rows()).map(({ expires_at }) => String(expires_at !== null)).sort()).toEqual(["false", "true", "true"]);
     expect(await prune.isNeeded?.()).toBe(false);
     await close();
   });
 
-  test("of one agent for one user are so many at most: the oldest make room", async () => {
-    const { accessKeys, ask, agent, rows, hand, users, db, close } = await open();
+  test("of one agent are so many at most: one more is refused, and all that there are live to their end", async () => {
+    const { accessKeys, ask, agent, agents, rows, counted, hand, users, audit, db, close } = await open();
+    const other = await agents.create(admin, { name: "other" });
     const alice = await users.asserted(admin, agent.id, "alice");
-    const issued: string[] = [];
-    for (const user of [undefined, alice])
-      for (let n = 0; n < 4; n += 1) {
-        hand.forward(1000);
-        issued.push((await accessKeys.issueTemporary(admin, { ...ask, user })).accessKeyId);
-      }
-    const gone = await db.write((tx) => accessKeysTable.removeBeyond(tx, "default", agent.id, null, 3));
-    expect(gone).toEqual([issued[0]]);
-    expect(await db.write((tx) => accessKeysTable.removeBeyond(tx, "default", agent.id, alice.id, 2))).toEqual([issued[5], issued[4]]);
-    expect((await rows()).map(({ id }) => id).sort()).toEqual(issued.filter((_, at) => ![0, 4, 5].includes(at)).sort());
+    const first = [await accessKeys.issueTemporary(admin, ask), await accessKeys.issueTemporary(admin, { ...ask, user: alice })];
+    const missing = mostTemporary - first.length - 2;
+    await db.write((tx) => counters.add(tx, "default", `temporary_keys/${agent.id}`, missing));
+    const said = await Promise.all([1, 2, 3, 4].map(() => refusalOf(accessKeys.issueTemporary(admin, ask))));
+    expect(said.sort()).toEqual(["nothing refused", "nothing refused", "too_many", "too_many"]);
+    await expect(accessKeys.issueTemporary(admin, { ...ask, user: alice })).rejects.toMatchObject({
+      code: "too_many",
+      details: { limit: mostTemporary },
+    });
+    expect(await rows()).toHaveLength(4);
+    expect((await rows()).map(({ id }) => id)).toEqual(expect.arrayContaining(first.map(({ accessKeyId }) => accessKeyId)));
+    // What was refused left no trace, and stops no other agent.
+    expect(await counted()).toBe(mostTemporary);
+    expect((await audit.list("default", { action: "role.assumed" }, { limit: 10 })).items).toHaveLength(4);
+    await accessKeys.issueTemporary(admin, { ...ask, agent: other });
+    hand.forward(900_000 + kept + 1);
+    await accessKeys.prune.run(new AbortController().signal);
+    await accessKeys.issueTemporary(admin, ask);
+    expect(await counted()).toBe(missing + 1);
+    await close();
+  });
+
+  test("are counted for as long as they are there, and nothing is kept of an agent that has none", async () => {
+    const { accessKeys, ask, agent, agents, counted, hand, users, close } = await open();
+    const other = await agents.create(admin, { name: "other" });
+    const alice = await users.asserted(admin, agent.id, "alice");
+    for (const user of [undefined, alice, alice]) await accessKeys.issueTemporary(admin, { ...ask, user });
+    await accessKeys.issueTemporary(admin, { ...ask, agent: other, user: alice });
+    expect([await counted(), await counted(other.id)]).toEqual([3, 1]);
+    await users.revoke(admin, alice.id);
+    expect([await counted(), await counted(other.id)]).toEqual([1, undefined]);
+    hand.forward(900_000 + kept + 1);
+    await accessKeys.prune.run(new AbortController().signal);
+    expect(await counted()).toBeUndefined();
+    await accessKeys.issueTemporary(admin, ask);
+    expect(await counted()).toBe(1);
+    await agents.remove(admin, "scout");
+    expect(await counted()).toBeUndefined();
     await close();
   });
 

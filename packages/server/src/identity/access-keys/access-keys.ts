@@ -1,5 +1,5 @@
 import type { Audit } from "../../ground/audit/index.ts";
-import type { Db, Handle } from "../../ground/db/index.ts";
+import { counters, type Db, type Handle } from "../../ground/db/index.ts";
 import {
   type ActingAgent,
   type Clock,
@@ -29,6 +29,7 @@ import { accessKeysTable, type Owner } from "./access-keys-table.ts";
 import { makePruning } from "./pruning.ts";
 import { secretIdentity } from "./sealed-columns.ts";
 import { makeSignatures } from "./signatures.ts";
+import { temporaryKeysOf, uncount } from "./temporary-count.ts";
 
 interface Needs {
   readonly db: Db;
@@ -66,8 +67,8 @@ export type AccessKeys = ReturnType<typeof makeAccessKeys>;
 
 /** Enough that keys overlap while they rotate, and that scripts have one each. */
 export const mostLasting = 10;
-/** Of one agent for one user, or for none: the oldest make room for the next. */
-export const mostTemporary = 5_000;
+/** Of one agent, for all its users: none is taken from anybody before its end, so there are no more until some have ended. */
+export const mostTemporary = 100_000;
 
 const unknown = (id: string): Refusal => new Refusal("key_unknown", `There is no access key ${id}.`, { id });
 
@@ -150,8 +151,9 @@ export const makeAccessKeys = ({ db, audit, seal, replay, clock, random, operato
       }),
 
     /**
-     * Gives an agent a key for a while, in a role. It carries the epochs given, and dies with whatever of them moves on.
-     * @throws Refusal forbidden to whoever asks with such a key itself
+     * Gives an agent a key for a while, in a role: the record tells of both in one row. It carries the epochs given, and dies with whatever of them
+     * moves on.
+     * @throws Refusal forbidden to whoever asks with such a key itself; too_many
      */
     issueTemporary: async (who: Principal, ask: TemporaryAsk): Promise<TemporaryKey> => {
       if (who.method === "temporary_key") throw new Refusal("forbidden", "A temporary key gets no other keys.");
@@ -178,14 +180,24 @@ export const makeAccessKeys = ({ db, audit, seal, replay, clock, random, operato
           session,
           tokenHash(secret, securityToken),
         );
-        const gone = await accessKeysTable.removeBeyond(tx, tenant, ask.agent.id, ask.user?.id ?? null, mostTemporary);
-        await audit.record(tx, who, "temporary_key.issued", {
+        await audit.record(tx, who, "role.assumed", {
           target: id,
           agent: ask.agent.id,
           user: ask.user?.id,
-          details: { roleArn: ask.roleArn, sessionName: ask.sessionName, expiresAt: session.expiresAt },
+          details: {
+            role: ask.roleArn,
+            roleId: ask.roleId,
+            session: ask.sessionName,
+            expiresAt: session.expiresAt,
+            narrowed: ask.sessionPolicy !== undefined,
+          },
         });
-        for (const each of gone) await db.changes.announce(tx, tenant, "access_key", each);
+        // Last: whoever else gives this agent a key waits for the count.
+        if ((await counters.add(tx, tenant, temporaryKeysOf(ask.agent.id), 1)) > mostTemporary) {
+          throw new Refusal("too_many", `An agent has at most ${mostTemporary} temporary keys at a time. Use each until it ends.`, {
+            limit: mostTemporary,
+          });
+        }
         return { accessKeyId: id, accessKeySecret: secret, securityToken, expiresAt: session.expiresAt };
       });
     },
@@ -193,15 +205,18 @@ export const makeAccessKeys = ({ db, audit, seal, replay, clock, random, operato
     // Whoever hears that somebody changed forgets the keys of that one.
 
     /** Erases the keys of an agent that is revoked or deleted. */
-    agentRemoved: (tx: Handle, who: Principal, agentId: string): Promise<void> =>
-      accessKeysTable.removeOf(tx, who.tenant, { kind: "agent", id: agentId }),
+    agentRemoved: async (tx: Handle, who: Principal, agentId: string): Promise<void> => {
+      await accessKeysTable.removeOf(tx, who.tenant, { kind: "agent", id: agentId });
+      await counters.forget(tx, who.tenant, temporaryKeysOf(agentId));
+    },
 
-    /** Erases the keys of an operator who is deleted, or is no admin any more. */
+    /** Erases the keys of an operator who is deleted, is no admin any more, or has another key. */
     operatorRemoved: (tx: Handle, who: Principal, operatorId: string): Promise<void> =>
       accessKeysTable.removeOf(tx, who.tenant, { kind: "operator", id: operatorId }),
 
     /** Erases the temporary keys for a user who is revoked. */
-    userRevoked: (tx: Handle, who: Principal, userId: string): Promise<void> => accessKeysTable.removeOfUser(tx, who.tenant, userId),
+    userRevoked: async (tx: Handle, who: Principal, userId: string): Promise<void> =>
+      uncount(tx, await accessKeysTable.removeOfUser(tx, who.tenant, userId)),
 
     /** How many lasting keys an agent has, and at most `most` of them. */
     someOf: (tenant: string, agentId: string, most: number) => accessKeysTable.someLasting(db.read, tenant, agentId, most),

@@ -2,14 +2,15 @@ import type { Db } from "../../ground/db/index.ts";
 import type { Job } from "../../ground/jobs/index.ts";
 import type { Clock } from "../../ground/kernel/index.ts";
 import { accessKeysTable } from "./access-keys-table.ts";
+import { uncount } from "./temporary-count.ts";
 
 interface Needs {
   readonly db: Db;
   readonly clock: Clock;
 }
 
-/** How long a key is kept beyond its end: clocks of replicas, and a clock that is set back, may differ by as much. */
-const keptFor = 60 * 60_000;
+/** How long a key is kept beyond its end: the clocks of replicas may differ by as much. */
+const keptFor = 5 * 60_000;
 const prunedAtOnce = 500;
 
 /** Forgets temporary keys that ended so long ago that nobody could use them. */
@@ -18,6 +19,12 @@ export const makePruning = ({ db, clock }: Needs): Job => ({
   every: 60_000,
   isNeeded: () => accessKeysTable.anyBefore(db.read, clock() - keptFor),
   run: async (signal) => {
-    while (!signal.aborted && (await db.write((tx) => accessKeysTable.removeBefore(tx, clock() - keptFor, prunedAtOnce))) === prunedAtOnce);
+    const some = () =>
+      db.write(async (tx) => {
+        const gone = await accessKeysTable.removeBefore(tx, clock() - keptFor, prunedAtOnce);
+        await uncount(tx, gone);
+        return gone.length;
+      });
+    while (!signal.aborted && (await some()) === prunedAtOnce);
   },
 });

@@ -1,11 +1,12 @@
 import { expect, test } from "vitest";
-import type { Principal } from "../../ground/kernel/index.ts";
+import { type Principal, Refusal } from "../../ground/kernel/index.ts";
 import { makeReplay } from "../../ground/replay/index.ts";
 import { signRequest, type ToSign } from "../../testing/acs3.ts";
 import { openIdentity } from "../../testing/identity.ts";
 import { recordStatements } from "../../testing/recorded-statements.ts";
 import { refusalOf } from "../../testing/refused.ts";
 import { adminOf, eachStore } from "../../testing/stores.ts";
+import { makeSignatures } from "./signatures.ts";
 
 const admin: Principal = { ...adminOf("default"), caller: { kind: "operator", id: "op_admin", role: "admin" } };
 const source = { requestId: "r", address: "192.0.2.1" };
@@ -77,6 +78,43 @@ eachStore("what signs a request", (fresh) => {
       await ask(sign(key));
       expect(await used(key.accessKeyId)).toBe(isLasting ? hand.clock() : null);
     }
+    await close();
+  });
+
+  test("is noted as used once for all that come together, and not again by a replica that has not heard of it", async () => {
+    const { keyOf, sign, used, seal, audit, hand, db, close } = await open();
+    const key = await keyOf("admin");
+    let writes = 0;
+    const counting = { ...db, write: ((run) => ((writes += 1), db.write(run))) as typeof db.write };
+    const { signer, use } = makeSignatures({ db: counting, audit, seal, replay: makeReplay({ db, clock: hand.clock }), clock: hand.clock });
+    // As a key is remembered: all its requests have this in common.
+    const touched = { at: 0 };
+    const eight = async () => {
+      const signed = await Promise.all(Array.from({ length: 8 }, () => signer(sign(key), source)));
+      await Promise.all(signed.map((each) => use(admin, { ...each, touched })));
+    };
+    await eight();
+    expect(writes).toBe(1);
+    const first = hand.clock();
+    expect(await used(key.accessKeyId)).toBe(first);
+    hand.forward(minute - 1);
+    await use(admin, { ...(await signer(sign(key), source)), touched: { at: 0 } });
+    expect(await used(key.accessKeyId)).toBe(first);
+    hand.forward(1);
+    writes = 0;
+    await eight();
+    expect(writes).toBe(1);
+    expect(await used(key.accessKeyId)).toBe(first + minute);
+    await close();
+  });
+
+  test("holds also where nobody can note that its key was used", async () => {
+    const { keyOf, sign, used, seal, audit, hand, db, close } = await open();
+    const key = await keyOf("admin");
+    const full = { ...db, write: () => Promise.reject(new Refusal("unavailable", "The disk is full.")) };
+    const { signer, use } = makeSignatures({ db: full, audit, seal, replay: makeReplay({ db, clock: hand.clock }), clock: hand.clock });
+    await use(admin, await signer(sign(key), source));
+    expect(await used(key.accessKeyId)).toBeNull();
     await close();
   });
 
