@@ -51,7 +51,10 @@ const register = async (url: string): Promise<Registered> => {
   const lasting: Key[] = [];
   const temporary: Key[] = [];
   const named = Array.from({ length: agents }, (_, n) => n);
-  await load(url, 16, agents, (n) => ({ ...post(`/v1/agents/${filledAgent(n)}`, adminKey, { roleArn: "bench" }), method: "PATCH" }));
+  await load(url, 16, agents, (n) => ({
+    ...post(`/v1/agents/${filledAgent(n)}`, adminKey, { roleArn: "acs:ram::9999999999999999:role/bench" }),
+    method: "PATCH",
+  }));
   const tokens = await tokensOf(url, named);
   await load(
     url,

@@ -101,7 +101,7 @@ const furnish = async ({ ask }, provider) => {
   const keys = { admin: await ask("POST", "/v1/access-keys", { description: "the original's" }) };
   await ask("POST", "/v1/agents", {
     name: "bound",
-    roleArn: `acs:ram::${accountId}:role/bound`,
+    roleArn: "acs:ram::9999999999999999:role/bound",
     allowedReturnUrls: ["http://127.0.0.1:9/back"],
   });
   keys.bound = await ask("POST", "/v1/access-keys", { rights: { agent: "bound" } });
@@ -179,7 +179,7 @@ export default async function* judges({ server, python, folder }) {
     for (const run of runs.filter(([module]) => isAsked(module))) yield suite(run);
     if (isAsked("ours"))
       yield judged("our own client makes one request at most once it is warm, where the original makes two", () =>
-        countOurs({ server, account, provider, ways, key: keys.admin, desk }),
+        countOurs({ server, provider, ways, key: keys.admin, desk }),
       );
     if (isAsked("three-ways"))
       yield judged("one agent, three ways: made by the command line, listed by our own wire, used by Coze's client; suspended once", () =>
@@ -194,7 +194,7 @@ export default async function* judges({ server, python, folder }) {
           seconds: 240,
         });
       yield judged("the whole walk of a consent, people in Chromium: completed once, by whom it was begun, in their browser", () =>
-        browse({ server, account, provider, login, runApplication }),
+        browse({ server, provider, login, runApplication }),
       );
     }
     if (isAsked(last[0])) yield suite(last);

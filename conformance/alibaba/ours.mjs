@@ -5,10 +5,10 @@ import { AgentContext, IdentityClient, withAccessToken, withApiKey } from "../..
 const name = "ours";
 
 /** @throws AssertionError where it asks more often than it should, or is given something else */
-export const countOurs = async ({ server, account, provider, ways, key, desk }) => {
+export const countOurs = async ({ server, provider, ways, key, desk }) => {
   const seen = async () => (await (await fetch(`${ways.plain}/seen`)).json()).map(({ action }) => action);
   const { ask } = server;
-  await ask("POST", "/v1/agents", { name, roleArn: `acs:ram::${account}:role/${name}` });
+  await ask("POST", "/v1/agents", { name, roleArn: `acs:ram::9999999999999999:role/${name}` });
   await ask("POST", "/v1/credential-providers", { name: `${name}-key`, type: "api_key", apiKey: "the key" });
   const clientId = `${name}-client`;
   const made = await ask("POST", "/v1/credential-providers", {

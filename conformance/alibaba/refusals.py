@@ -14,7 +14,7 @@ from alibabacloud_tea_openapi.exceptions import ClientException, ServerException
 from alibabacloud_tea_openapi.models import OpenApiRequest, Params
 from darabonba.runtime import RuntimeOptions
 
-from scene import URL, Judged, ask, call, fetch, log_in, name_of, scene, signing
+from scene import URL, Judged, ask, call, fetch, log_in, name_of, role_arn, scene, signing
 
 
 def signed(secret, key, action, body="", version="2025-11-27", moment=None, nonce=None, alter=None):
@@ -197,6 +197,12 @@ class Refusals(Judged):
         wat = self.client.get_workload_access_token(name)
         self.refused(
             400, "MissingRoleArn", lambda: asyncio.run(self.client.assume_role_for_workload_identity(workload_token=wat, role_session_name="session"))
+        )
+
+    def test_a_workload_whose_role_is_not_there_takes_none_on(self):
+        wat = self.client.get_workload_access_token(self.make_workload(role_arn=role_arn(name_of("role"))))
+        self.refused(
+            404, "EntityNotExists.Role", lambda: asyncio.run(self.client.assume_role_for_workload_identity(workload_token=wat, role_session_name="session"))
         )
 
     def test_parameters_that_are_missing_or_wrong_are_named(self):

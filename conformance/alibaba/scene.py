@@ -177,9 +177,9 @@ class Judged(unittest.TestCase):
         return signing(**{name: assumed["Credentials"][name] for name in ("AccessKeyId", "AccessKeySecret", "SecurityToken")})
 
     def make_workload(self, **fields):
-        """A workload identity, by default with a role that nobody defined: its rights are the agent's own."""
+        """A workload identity, by default with a role of another account, which nobody defined here: its rights are the agent's own."""
         name = fields.pop("name", None) or name_of("workload")
-        fields.setdefault("role_arn", role_arn(f"AgentIdentityRole-{name}"))
+        fields.setdefault("role_arn", f"acs:ram::9999999999999999:role/AgentIdentityRole-{name}")
         self.control("create_workload_identity", workload_identity_name=name, **fields)
         return name
 

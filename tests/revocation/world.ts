@@ -43,7 +43,7 @@ export const openWorld = async (store: StoreAddress, upstream: TestProvider, iss
   await issuers.create(admin, { name: "corp", discoveryUrl: issuer.url, audiences: ["legate"] });
   const [scout, clerk, bystander] = (await Promise.all(
     ["scout", "clerk", "bystander"].map((name) =>
-      agents.create(admin, { name, issuer: "corp", allowedReturnUrls: [backUrl], roleArn: `role-of-${name}` }),
+      agents.create(admin, { name, issuer: "corp", allowedReturnUrls: [backUrl], roleArn: `acs:ram::9999999999999999:role/${name}` }),
     ),
   )) as [Agent, Agent, Agent];
   const [git, hub] = await Promise.all(

@@ -103,7 +103,7 @@ eachStore("a request signed with an access key", (fresh) => {
   const open = async () => {
     const hand = handClock();
     const house = await openTestHouse(await fresh(), { clock: hand.clock });
-    for (const name of ["scout", "clerk"]) await house.agents.create(admin, { name, roleArn: `role-of-${name}` });
+    for (const name of ["scout", "clerk"]) await house.agents.create(admin, { name, roleArn: `acs:ram::9999999999999999:role/${name}` });
     const sign = (key: Key, more: Partial<ToSign> = {}) => signRequest({ ...toSign, date: hand.clock(), ...key, ...more });
     const prove = (key: Key, more: Partial<ToSign> = {}) => house.authn.proveSigned(proofOf(sign(key, more)));
     return { house, hand, sign, prove };
@@ -254,7 +254,7 @@ onPostgres("signed requests, on two houses", () => {
     database = await ownDatabase();
     const store = { engine: "postgres", url: database.url } as const;
     houses = [await openTestHouse(store), await openTestHouse(store)];
-    await houses[0].agents.create(admin, { name: "scout", roleArn: "role-of-scout" });
+    await houses[0].agents.create(admin, { name: "scout", roleArn: "acs:ram::9999999999999999:role/scout" });
   }, 60_000);
   afterAll(async () => {
     for (const house of houses) await house.close();

@@ -19,8 +19,16 @@ export const arnsIn = ({ region, account }: Realm) => {
     policySet: (name: string): string => `${identity}:policyset/${name}`,
     policy: (set: string, name: string): string => `${identity}:policyset/${set}/policy/${name}`,
     role: (name: string): string => `acs:ram::${account}:role/${name}`,
-    assumedRole: (role: string, session: string): string => `acs:sts::${account}:assumed-role/${role}/${session}`,
   };
 };
 
 export type Arns = ReturnType<typeof arnsIn>;
+
+/** The ARN of a role of some account. */
+const roleArn = /^acs:ram::(\d{16}):role\/[A-Za-z0-9.@_/-]{1,64}$/;
+
+/** Whether a text is the ARN of a role of another account than a tenant's own: nobody here can make such a role, nor delete it. */
+export const isElsewhere = (ref: string, account: string): boolean => {
+  const [, of] = roleArn.exec(ref) ?? [];
+  return of !== undefined && of !== account;
+};

@@ -125,22 +125,52 @@ eachStore("a role that is taken on", (fresh) => {
     expect(await may(who, session, getKey)).toBe(false);
   });
 
-  test("that no row has permits what the agent may do itself, until somebody makes it", async () => {
+  test("of our own that is not there is refused, whether it was deleted or never was: neither widens what an agent may do", async () => {
     const { roles, admin, worker, may, arns, house } = await begin();
+    await roles.create(admin, { name: "reader", permissionPolicy: allowing(getKey) });
+    const who = await worker("scout");
+    await roles.assume(who, {});
+    await roles.remove(admin, "reader");
+    await expect(roles.assume(who, {})).rejects.toMatchObject({ code: "role_unknown", details: { role: "reader" } });
+    await expect(roles.assume(who, { role: "reader" })).rejects.toMatchObject({ code: "role_unknown" });
+    const [, own = ""] = /^acs:ram::(\d{16}):/.exec(arns.role("reader")) ?? [];
+    for (const roleArn of [
+      "Reader",
+      arns.role("reader"),
+      arns.role("reeder"),
+      `rol_${"0".repeat(32)}`,
+      `acs:ram::${own.slice(1)}:role/reader`,
+      `acs:ram:: ${own}:role/reader`,
+      `acs:ram:cn-beijing:${own}:role/reader`,
+      "acs:ram::9999999999999999:user/reader",
+      "acs:ram::9999999999999999:role/",
+      "arn:aws:iam::123456789012:role/reader",
+    ]) {
+      await house.agents.update(admin, "scout", { roleArn });
+      await expect(roles.assume(await worker("scout"), {}), roleArn).rejects.toMatchObject({ code: "role_unknown" });
+      expect(await may(who, { roleArn }), roleArn).toBe(false);
+    }
+    expect(await house.db.read.selectFrom("access_keys").select("role_id").where("role_id", "is", null).execute()).toEqual([]);
+  });
+
+  test("of another account, and that no row has, permits what the agent may do itself, until somebody makes it", async () => {
+    const { roles, admin, worker, may, house } = await begin();
+    const roleArn = "acs:ram::9999999999999999:role/elsewhere";
+    await house.agents.update(admin, "scout", { roleArn });
     const who = await worker("scout");
     const session = await roles.assume(who, {});
-    expect(session).toMatchObject({ roleArn: arns.role("reader"), roleId: expect.stringMatching(/^rol_[0-9a-f]{32}$/) });
-    expect((await roles.assume(who, { role: "reader" })).roleId).toBe(session.roleId);
+    expect(session).toMatchObject({ roleArn, roleId: expect.stringMatching(/^rol_[0-9a-f]{32}$/) });
+    expect((await roles.assume(who, { role: roleArn })).roleId).toBe(session.roleId);
+    await expect(roles.assume(who, { role: `${roleArn}-2` })).rejects.toMatchObject({ code: "role_unknown" });
     const row = await house.db.read.selectFrom("access_keys").select("role_id").where("id", "=", session.accessKeyId).executeTakeFirst();
     expect(row).toEqual({ role_id: null });
-    const remembered = { roleArn: session.roleArn };
-    expect(await may(who, remembered)).toBe(true);
-    expect(await may(who, { ...remembered, sessionPolicy: allowing(getKey) })).toBe(false);
-    await roles.create(admin, { name: "reader", permissionPolicy: allowing(getKey) });
-    expect(await may(who, remembered)).toBe(false);
-    expect(await may(who, remembered, getKey)).toBe(true);
-    await house.agents.update(admin, "scout", { roleArn: "acs:ram::9999999999999999:role/elsewhere" });
-    expect(await roles.assume(await worker("scout"), {})).toMatchObject({ roleArn: "acs:ram::9999999999999999:role/elsewhere" });
+    expect(await may(who, { roleArn })).toBe(true);
+    expect(await may(who, { roleArn, sessionPolicy: allowing(getKey) })).toBe(false);
+    await roles.create(admin, {
+      name: "elsewhere",
+      cloud: { provider: "alibaba", roleArn, oidcProviderArn: "acs:ram::9999999999999999:oidc-provider/legate" },
+    });
+    expect(await may(who, { roleArn })).toBe(false);
   });
 
   describe("with a policy of the session", () => {

@@ -4,6 +4,7 @@ import type { Egress } from "../../ground/egress/index.ts";
 import { type ActingAgent, type Clock, jsonFault, type Principal, type Random, Refusal } from "../../ground/kernel/index.ts";
 import type { Agents } from "../../identity/agents/index.ts";
 import type { StandingCheck, Tokens } from "../../identity/tokens/index.ts";
+import { isElsewhere } from "./arn.ts";
 import { type CloudCredentials, CloudRefused, CloudUnavailable } from "./cloud.ts";
 import { makeAlibabaCloud } from "./cloud-alibaba.ts";
 import { makeAwsCloud } from "./cloud-aws.ts";
@@ -101,7 +102,8 @@ export const makeAssume = ({ audit, egress, clock, random, agents, tokens, stand
   const clouds = { aws: makeAwsCloud({ egress, clock }), alibaba: makeAlibabaCloud({ egress, clock, random }) };
 
   /**
-   * The role that is meant, by the ARN that the session carries. One that the agent's own `roleArn` names and no row has is implicit.
+   * The role that is meant, by the ARN that the session carries. One of another account that the agent's own `roleArn` names and no row has is
+   * implicit. One of ours is there or is not: an agent must not gain by the deletion of its role, nor by a letter that is wrong.
    * @throws Refusal role_required, role_unknown
    */
   const meant = async (tenant: string, agent: ActingAgent, ref: string | undefined): Promise<KnownRole & { readonly arn: string }> => {
@@ -109,9 +111,9 @@ export const makeAssume = ({ audit, egress, clock, random, agents, tokens, stand
     const wanted = ref ?? own;
     if (wanted === undefined) throw new Refusal("role_required", "The agent has no role.");
     const found = await known.find(tenant, wanted);
-    if (!found.role && wanted !== own) throw new Refusal("role_unknown", `There is no role ${wanted}.`, { role: wanted });
-    const implicit = wanted.includes(":") ? wanted : (await known.arnsOf(tenant)).role(wanted);
-    return { ...found, arn: found.role?.arn ?? implicit };
+    if (!found.role && (wanted !== own || !isElsewhere(wanted, (await known.arnsOf(tenant)).account)))
+      throw new Refusal("role_unknown", `There is no role ${wanted}.`, { role: wanted });
+    return { ...found, arn: found.role?.arn ?? wanted };
   };
 
   /** @throws Refusal role_refused, which the record tells */

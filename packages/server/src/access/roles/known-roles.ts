@@ -2,7 +2,7 @@ import { type Db, makeCache, type Tag } from "../../ground/db/index.ts";
 import type { ActingAgent, Clock } from "../../ground/kernel/index.ts";
 import { mayUse } from "../../identity/agents/index.ts";
 import type { Tenants } from "../../identity/tenants/index.ts";
-import { type Arns, arnsIn } from "./arn.ts";
+import { type Arns, arnsIn, isElsewhere } from "./arn.ts";
 import type { Context } from "./policy-conditions.ts";
 import { denyAll, type PolicyDocument, storedPolicy } from "./policy-document.ts";
 import { permits, trusts } from "./policy-evaluation.ts";
@@ -88,12 +88,12 @@ export const makeKnownRoles = ({ db, clock, tenants, region }: Needs) => {
     arnsOf,
 
     /**
-     * What a session of a role may do now. A role that is gone, or lets the agent in no longer, permits nothing; one that no row has permits
-     * whatever the agent may do itself, which whoever hands something out looks at in any case. The session's policy only narrows.
+     * What a session of a role may do now. A role that is gone, or lets the agent in no longer, permits nothing; one of another account that no row
+     * has permits whatever the agent may do itself, which whoever hands something out looks at in any case. The session's policy only narrows.
      */
     rightsOf: async (tenant: string, { roleArn, roleId, agent, sessionPolicy }: RightsAsk): Promise<Permits> => {
       const known = await find(tenant, roleId ?? roleArn);
-      const isImplicit = roleId === undefined && known.role === undefined;
+      const isImplicit = roleId === undefined && known.role === undefined && isElsewhere(roleArn, (await arnsOf(tenant)).account);
       if (!isImplicit && (known.role?.arn !== roleArn || !(await letsIn(known, agent)))) return nothing;
       const session = sessionPolicy === undefined ? undefined : [storedPolicy(sessionPolicy, "session")];
       const context = await contextOf(tenant, agent);

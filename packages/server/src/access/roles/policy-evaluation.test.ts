@@ -117,6 +117,15 @@ describe("a trust policy", () => {
     expect(trust(not, letting())).toBe(false);
     expect(trust(letting(), { ...not, Condition: { StringNotLike: { [workloadKey]: "*/scout" } } })).toBe(true);
   });
+
+  test("that denies either of what taking a role on does, lets nobody in", () => {
+    for (const Action of ["sts:AssumeRole", "sts:SetContext", "STS:set*", "*"])
+      expect(trust(letting({ Action: ["sts:AssumeRole", "sts:SetContext"] }), { ...letting({ Action }), Effect: "Deny" }), Action).toBe(
+        false,
+      );
+    expect(trust(letting(), { ...letting({ NotAction: "sts:AssumeRole", Action: undefined }), Effect: "Deny" })).toBe(false);
+    expect(trust(letting(), { ...letting({ Action: "sts:TagSession" }), Effect: "Deny" })).toBe(true);
+  });
 });
 
 describe("a wildcard", () => {

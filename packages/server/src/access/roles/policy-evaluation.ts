@@ -26,13 +26,14 @@ export const permits = (documents: readonly PolicyDocument[], action: string, re
 /** The service that agents are to RAM, as the trust policies of their roles name it. */
 const agentService = "workload.agentidentity.aliyuncs.com";
 
-/** Whether a trust policy lets an agent take the role on. */
-export const trusts = (document: PolicyDocument, context: Context): boolean =>
-  decided(
-    document.filter(
-      (statement) =>
-        statement.services.includes(agentService) &&
-        onAction(statement, "sts:AssumeRole") &&
-        statement.conditions.every((condition) => holds(condition, context)),
-    ),
+/**
+ * Whether a trust policy lets an agent take the role on: allowed to assume it, and denied neither that nor to set whom it acts for, which is done in
+ * the same call.
+ */
+export const trusts = (document: PolicyDocument, context: Context): boolean => {
+  const applying = document.filter(
+    ({ services, conditions }) => services.includes(agentService) && conditions.every((condition) => holds(condition, context)),
   );
+  const isDenied = applying.some((statement) => statement.effect === "Deny" && onAction(statement, "sts:SetContext"));
+  return !isDenied && decided(applying.filter((statement) => onAction(statement, "sts:AssumeRole")));
+};

@@ -26,6 +26,8 @@ describe("an XML answer", () => {
     ["one that was never opened", "</A>"],
     ["a document type", '<!DOCTYPE A [<!ENTITY x "y">]><A>&x;</A>'],
     ["an entity of its own", "<A>&x;</A>"],
+    ["an entity of the name of what every object has", "<A>&constructor;</A>"],
+    ["an entity called __proto__", "<A>&__proto__;</A>"],
     ["a reference without an end", "<A>&amp</A>"],
     ["a reference to no character", "<A>&#0;</A>"],
     ["a reference to half a character", "<A>&#xD800;</A>"],

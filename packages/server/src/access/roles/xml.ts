@@ -9,7 +9,13 @@ export interface XmlElement {
 /** How deep elements may nest; a query API's answer has five levels. */
 const deepest = 16;
 
-const entities: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
+const entities: ReadonlyMap<string, string> = new Map([
+  ["amp", "&"],
+  ["lt", "<"],
+  ["gt", ">"],
+  ["quot", '"'],
+  ["apos", "'"],
+]);
 
 /** XML 1.0 4.1: a reference to one of the five characters that have a name, or to one by its number; undefined for any other. */
 const decoded = (text: string): string | undefined => {
@@ -17,7 +23,7 @@ const decoded = (text: string): string | undefined => {
   const out = text.replaceAll(/&([^;&]{0,12});?/g, (whole, name: string) => {
     const number = /^#(?:x([0-9a-fA-F]{1,6})|(\d{1,7}))$/.exec(name);
     const point = number ? Number.parseInt(number[1] ?? number[2] ?? "", number[1] === undefined ? 10 : 16) : undefined;
-    const char = point === undefined ? entities[name] : point > 0 && point <= 0x10_ff_ff ? String.fromCodePoint(point) : undefined;
+    const char = point === undefined ? entities.get(name) : point > 0 && point <= 0x10_ff_ff ? String.fromCodePoint(point) : undefined;
     if (char === undefined || !whole.endsWith(";")) bad = true;
     return char ?? "";
   });

@@ -1,8 +1,11 @@
-/** A role's ARN in its parts; one of another shape counts as a name. */
-const roleArn = /^acs:ram::([^:]*):role\/(.+)$/;
+/** A role's ARN, of whichever account; one of another shape counts as a name. */
+const roleArn = /^acs:ram::[^:]*:role\/(.+)$/;
 
-/** What an agent is while it acts in a role: `acs:sts::{account}:assumed-role/{role}/{session}`. */
+/**
+ * What an agent is while it acts in a role: `acs:sts::{account}:assumed-role/{role}/{session}`. The account is the tenant's own, whosever the role is:
+ * what the session may do, it may do here.
+ */
 export const assumedRoleArn = (arn: string, account: string, session: string): string => {
-  const [, owner = account, name = arn] = roleArn.exec(arn) ?? [];
-  return `acs:sts::${owner}:assumed-role/${name}/${session}`;
+  const [, name = arn] = roleArn.exec(arn) ?? [];
+  return `acs:sts::${account}:assumed-role/${name}/${session}`;
 };

@@ -31,7 +31,11 @@ eachStore("bad input to the Alibaba Cloud wire", (fresh) => {
     operations = operationsOf(wire.house);
     named = new Map(operations.map((operation) => [`${operation.version}/${operation.action}`, operation]));
     key = await wire.adminKey();
-    await wire.house.agents.create(admin, { name: "scout", roleArn: "role", allowedReturnUrls: ["http://app.test/callback"] });
+    await wire.house.agents.create(admin, {
+      name: "scout",
+      roleArn: "acs:ram::9999999999999999:role/role",
+      allowedReturnUrls: ["http://app.test/callback"],
+    });
     await wire.house.providers.create(admin, { type: "api_key", name: "maps", apiKey: "maps-key" });
     agentKey = await wire.agentKey("scout");
     const params = { WorkloadIdentityName: "scout" };

@@ -32,7 +32,10 @@ const form =
   /^ACS3-HMAC-SHA256 +Credential=([\x21-\x2b\x2d-\x7e]{1,128}),SignedHeaders=([!#$%&'*+.^_`|~0-9a-z;-]+),Signature=([0-9a-f]{64})$/;
 const moment = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;
 
-/** Without these in it a signature would hold for another server, another action, another body, another time or a second time. */
+/**
+ * Without these in it a signature would hold for another action, another body, another time or a second time. The host is demanded as the original's
+ * servers do, and compared with nothing: behind proxies nobody knows by which names a server is called.
+ */
 const demanded = ["host", "x-acs-action", "x-acs-date", "x-acs-content-sha256", "x-acs-signature-nonce"];
 
 const unsigned = (): Refusal =>

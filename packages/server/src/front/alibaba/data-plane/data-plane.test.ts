@@ -27,7 +27,7 @@ eachStore("the data plane of the Alibaba Cloud wire", (fresh) => {
     await house.agents.create(admin, {
       name: "scout",
       issuer: "corp",
-      roleArn: `acs:ram::${account}:role/scout`,
+      roleArn: "acs:ram::9999999999999999:role/scout",
       allowedReturnUrls: [backUrl],
     });
     await house.agents.create(admin, { name: "other", allowedReturnUrls: [backUrl] });
@@ -155,6 +155,9 @@ eachStore("the data plane of the Alibaba Cloud wire", (fresh) => {
     test("not without a role, not for a token that is none, not for one of another agent by an agent's key", async () => {
       const others = await tokenOf({ WorkloadIdentityName: "other" });
       expect(faultOf(await wire.assume({ WorkloadAccessToken: others, ...session }))).toEqual([400, "MissingRoleArn"]);
+      await wire.house.agents.create(admin, { name: "astray", roleArn: `acs:ram::${account}:role/nobody` });
+      const astray = await tokenOf({ WorkloadIdentityName: "astray" });
+      expect(faultOf(await wire.assume({ WorkloadAccessToken: astray, ...session }))).toEqual([404, "EntityNotExists.Role"]);
       for (const WorkloadAccessToken of ["x", "a.b.c", scout.accessKeySecret])
         expect(faultOf(await wire.assume({ WorkloadAccessToken, ...session }))).toEqual([401, "InvalidParameter.WorkloadAccessToken"]);
       expect(faultOf(await wire.assume(session))).toEqual([401, "MissingParameter.WorkloadAccessToken"]);
@@ -182,7 +185,7 @@ eachStore("the data plane of the Alibaba Cloud wire", (fresh) => {
       await wire.house.tenants.create(admin, "acme");
       const acme = adminOf("acme");
       const { accountId } = await wire.house.tenants.get("acme");
-      await wire.house.agents.create(acme, { name: "scout", roleArn: "r" });
+      await wire.house.agents.create(acme, { name: "scout", roleArn: "acs:ram::9999999999999999:role/r" });
       const theirs = await wire.agentKey("scout", acme);
       const WorkloadAccessToken = await tokenOf({}, "GetWorkloadAccessToken", theirs);
       const given = { Arn: `acs:sts::${accountId}:assumed-role/r/${session.RoleSessionName}` };
@@ -280,7 +283,7 @@ eachStore("the data plane of the Alibaba Cloud wire", (fresh) => {
       const alice = await forAlice();
       await apiKey(alice, await keyFor(alice));
       const [row] = (await wire.house.audit.list("default", { action: "credential.read" }, { limit: 1 })).items;
-      expect(row?.details).toMatchObject({ roleArn: `acs:ram::${account}:role/scout`, sessionName: session.RoleSessionName });
+      expect(row?.details).toMatchObject({ roleArn: "acs:ram::9999999999999999:role/scout", sessionName: session.RoleSessionName });
       expect(row?.user).toMatch(/^usr_/);
     });
   });
