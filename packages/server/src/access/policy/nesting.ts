@@ -7,17 +7,38 @@ export const deepestExpression = 64;
 /** The parsed form writes each level of an expression as two objects, and has four around them. */
 const deepestForm = 2 * deepestExpression + 4;
 
-/** Strings and comments, in which nothing counts, and what does. */
-const marks = /"(?:[^"\\]|\\.)*"?|\/\/[^\n]*|[()[\]{};]|,(?=\s*,)|\bif\b/gsu;
+/** How often `\*` may stand in a text. Only a pattern of `like` has any; anywhere else each is a fault. */
+export const mostStars = 256;
+
+/** Strings and comments, in which no bracket counts, and what does. */
+const marks = /"(?:[^"\\]|\\.)*"?|\/\/[^\n\r]*|[()[\]{};]|,(?=\s*,)|\bif\b/gsu;
+
+/** What stands for something else in a string: escapes, whether there are such or not, and a carriage return, which no string may hold. */
+const escapes = /\\(?:u\{[^}"\\]{0,32}\}|x[0-9a-f]{2}|.)|\r/gisu;
+
+/** The escapes of a Cedar string: those of Rust's, and the star of a pattern. */
+const isEscape = (text: string): boolean => {
+  const digits = /^\\u\{([0-9a-f][0-9a-f_]*)\}$/i.exec(text)?.[1]?.replaceAll("_", "");
+  if (digits === undefined) return /^\\(?:[nrt0\\'"*]|x[0-7][0-9a-fA-F])$/.test(text);
+  const point = Number.parseInt(digits, 16);
+  return digits.length <= 6 && point <= 0x10ffff && (point < 0xd800 || point > 0xdfff);
+};
 
 /**
  * What in a Cedar text would cost the engine's parser its stack, or seconds: it calls itself at each bracket and each `if`, and goes on after each
- * bracket, comma or semicolon that is out of place to tell of the next. The text is read once, and no statement needs any of it.
+ * bracket, comma or semicolon that is out of place, and each escape that is none, to tell of the next. The text is read once, and no statement needs
+ * any of it.
  */
 export const overload = (text: string): { readonly at: number; readonly message: string } | undefined => {
-  let [open, ends, ifs] = [0, 0, 0];
+  let [open, ends, ifs, stars] = [0, 0, 0, 0];
   for (const { 0: mark, index: at } of text.matchAll(marks)) {
-    if ("([{".includes(mark)) open += 1;
+    if (mark.startsWith('"')) {
+      for (const { 0: escape, index: inside } of mark.matchAll(escapes)) {
+        if (!isEscape(escape)) return { at: at + inside, message: `the input \`${escape}\` is not a valid escape` };
+        if (escape === "\\*") stars += 1;
+        if (stars > mostStars) return { at: at + inside, message: `has more than ${mostStars} \\*` };
+      }
+    } else if ("([{".includes(mark)) open += 1;
     else if (")]}".includes(mark)) open -= 1;
     else if (mark === ";") ends += 1;
     else if (mark === "if") ifs += 1;

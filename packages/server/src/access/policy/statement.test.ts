@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Refusal } from "../../ground/kernel/index.ts";
 import { makeCedar } from "./cedar.ts";
-import { deepestBrackets, deepestExpression } from "./nesting.ts";
+import { deepestBrackets, deepestExpression, mostStars } from "./nesting.ts";
 import { type Issue, longestStatement, readStatement } from "./statement.ts";
 
 const cedar = makeCedar();
@@ -71,6 +71,7 @@ describe("a statement", () => {
     [`// 例え🙂\npermit(principal, action, resource)\nwhen { "é🙂" == };`, 3, 16, "unexpected token `}`"],
     ['@id("one")@id("two") permit(principal, action, resource);', 1, 11, "duplicate annotation"],
     [when("eval(context.a)"), 1, 44, "`eval` is not a valid function"],
+    [`// the end\r${"]".repeat(2)}${plain}`, 1, 12, "unexpected ]"],
     [plain + plain, 1, 72, "holds more than one statement"],
     [`${plain}\n// one; more;\n${plain.repeat(9)}`, 3, 36, "holds more than one statement"],
     [`${plain} permit(principal in ?principal, action, resource);`, 1, 87, "holds more than one statement"],
@@ -166,6 +167,46 @@ test.each([
   };
   for (const text of [piece.repeat(1_000), `permit(principal, action, resource) when { ${piece.repeat(1_000)}`])
     expect(() => readStatement(unasked, text)).toThrow(expect.objectContaining({ message: expect.stringContaining(message) as string }));
+});
+
+test.each([
+  ["\\q", "not a valid escape"],
+  ["\\\n", "not a valid escape"],
+  ["\\🙂", "not a valid escape"],
+  ["\r", "not a valid escape"],
+  ["\\xZZ", "not a valid escape"],
+  ["\\x80", "not a valid escape"],
+  ["\\u", "not a valid escape"],
+  ["\\u{", "not a valid escape"],
+  ["\\u{}", "not a valid escape"],
+  ["\\u{_1}", "not a valid escape"],
+  ["\\u{g}", "not a valid escape"],
+  ["\\u{d800}", "not a valid escape"],
+  ["\\u{110000}", "not a valid escape"],
+  ["\\u{0000041}", "not a valid escape"],
+  ["\\*", "has more than 256 \\*"],
+])("what is no escape never comes to the parser, which would be busy with it for long: %j", (escape, message) => {
+  const unasked = () => {
+    throw new Error("asked");
+  };
+  const refused = expect.objectContaining({ code: "policy_invalid", message: expect.stringContaining(message) as string }) as unknown;
+  for (const text of [
+    when(`context.a == "${escape.repeat(1_000)}"`),
+    when(`context.a like "${escape.repeat(1_000)}"`),
+    when(`[${`"${escape}", `.repeat(1_000)}] == []`),
+    `@id("${escape.repeat(1_000)}`,
+    // The engine's comments end at a carriage return, too.
+    `// "\r @id("${escape.repeat(1_000)}") ${plain}`,
+  ])
+    expect(() => readStatement(unasked, text)).toThrow(refused);
+});
+
+test("every escape of Cedar is read, and one that is none is told where it stands", () => {
+  const all = String.raw`\n\r\t\\\0\'\"\x41\x7F\u{1f642}\u{1_0_}\u{00E9}`;
+  readStatement(cedar, when(`context.a == "${all.repeat(100)}" && context.b like "${"\\*".repeat(mostStars)}*"`));
+  expect(issuesOf(when('context.a ==\n"🙂\\n\\q"'))).toEqual([{ line: 2, column: 5, message: "the input `\\q` is not a valid escape" }]);
+  expect(issuesOf(when('context.a == "\\*"'))).toMatchObject([{ message: expect.stringContaining("not a valid escape") as string }]);
+  expect(readStatement(cedar, `${plain} // "\\q\\q"\r\n`)).toMatchObject({ effect: "permit" });
 });
 
 describe("an engine that gave up", () => {
