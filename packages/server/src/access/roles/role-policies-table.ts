@@ -44,15 +44,6 @@ export const rolePoliciesTable = {
     return row && toPolicy(row);
   },
 
-  count: async (tx: Handle, tenant: string): Promise<number> => {
-    const { count } = await tx
-      .selectFrom("role_policies")
-      .select((eb) => eb.fn.countAll().as("count"))
-      .where("tenant_id", "=", tenant)
-      .executeTakeFirstOrThrow();
-    return Number(count);
-  },
-
   /** Whether there is one of this name; nobody deletes it, nor attaches it, until the transaction ends. */
   lock: async (tx: Handle, tenant: string, name: string): Promise<boolean> => {
     const row = await tx

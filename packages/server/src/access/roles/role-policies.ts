@@ -1,5 +1,5 @@
 import type { Audit } from "../../ground/audit/index.ts";
-import type { Db, Handle } from "../../ground/db/index.ts";
+import { counters, type Db, type Handle } from "../../ground/db/index.ts";
 import { type Clock, type Principal, Refusal } from "../../ground/kernel/index.ts";
 import { parsePolicy } from "./policy-document.ts";
 import { isPolicyName, mostAttached, mostPolicies, type PolicyRef, type PolicyType, type Role, type RolePolicy } from "./role.ts";
@@ -55,9 +55,10 @@ export const makeRolePolicies = ({ db, audit, clock, find }: Needs) => {
         return db.write(async (tx) => {
           const taken = systemPolicies.has(name) || !(await rolePoliciesTable.insert(tx, who.tenant, policy));
           if (taken) throw new Refusal("policy_exists", `There is already a role policy named ${name}.`, { policy: name });
-          if ((await rolePoliciesTable.count(tx, who.tenant)) > mostPolicies)
-            throw new Refusal("too_many", `A tenant has at most ${mostPolicies} role policies.`, { limit: mostPolicies });
           await audit.record(tx, who, "role_policy.created", { target: name });
+          // Whoever counts waits for the counter, so that two at once are counted right.
+          if ((await counters.add(tx, who.tenant, "role_policies", 1)) > mostPolicies)
+            throw new Refusal("too_many", `A tenant has at most ${mostPolicies} role policies.`, { limit: mostPolicies });
           return policy;
         });
       },
@@ -77,6 +78,7 @@ export const makeRolePolicies = ({ db, audit, clock, find }: Needs) => {
             throw new Refusal("role_in_use", `The role policy ${name} is attached to a role.`, { policy: name });
           await rolePoliciesTable.remove(tx, who.tenant, name);
           await audit.record(tx, who, "role_policy.deleted", { target: name });
+          await counters.add(tx, who.tenant, "role_policies", -1);
         }),
     },
 

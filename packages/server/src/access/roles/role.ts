@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { roleCloud } from "@legate/contract";
 import type { z } from "zod";
-import type { Foreign, Random } from "../../ground/kernel/index.ts";
+import type { Random } from "../../ground/kernel/index.ts";
 
 /** A role of a cloud, and how its credentials are had. */
 export type RoleCloud = z.output<typeof roleCloud>;
@@ -22,8 +22,6 @@ export interface Role {
   /** What it may do, as JSON text in the words of RAM; policies may be attached as well, and with neither it may do nothing. */
   readonly permissionPolicy: string | undefined;
   readonly cloud: RoleCloud | undefined;
-  /** What only one foreign wire says of it, by that wire: returned by it, read by nobody else. */
-  readonly foreign: Foreign;
   /** Raised by every change. */
   readonly version: number;
   readonly createdAt: number;
@@ -39,7 +37,6 @@ export interface RoleFields {
   readonly permissionPolicy?: string | null | undefined;
   /** Only of a role that is a cloud's from the first. */
   readonly cloud?: RoleCloud | undefined;
-  readonly foreign?: Foreign | undefined;
 }
 
 /** A permission policy that stands by itself, to be attached to roles. */

@@ -1,5 +1,5 @@
 import { type Handle, newerThan, type Row } from "../../ground/db/index.ts";
-import type { Foreign, Place } from "../../ground/kernel/index.ts";
+import type { Place } from "../../ground/kernel/index.ts";
 import { isRoleId, type Role, type RoleCloud } from "./role.ts";
 
 /** A role of its row. */
@@ -12,7 +12,6 @@ const toRole = (row: Row<"roles">): Role => ({
   trustPolicy: row.trust_policy ?? undefined,
   permissionPolicy: row.permission_policy ?? undefined,
   cloud: row.cloud === null ? undefined : (JSON.parse(row.cloud) as RoleCloud),
-  foreign: JSON.parse(row.foreign_attributes ?? "{}") as Foreign,
   version: row.version,
   createdAt: row.created_at,
   updatedAt: row.updated_at,
@@ -26,7 +25,6 @@ const columnsOf = (role: Role) => ({
   trust_policy: role.trustPolicy ?? null,
   permission_policy: role.permissionPolicy ?? null,
   cloud: role.cloud === undefined ? null : JSON.stringify(role.cloud),
-  foreign_attributes: Object.keys(role.foreign).length === 0 ? null : JSON.stringify(role.foreign),
   version: role.version,
   updated_at: role.updatedAt,
 });
@@ -52,15 +50,6 @@ export const rolesTable = {
     const column = isRoleId(ref) ? "id" : ref.includes(":") ? "arn" : "name";
     const row = await all(db, tenant).where(column, "=", ref).executeTakeFirst();
     return row && toRole(row);
-  },
-
-  count: async (tx: Handle, tenant: string): Promise<number> => {
-    const { count } = await tx
-      .selectFrom("roles")
-      .select((eb) => eb.fn.countAll().as("count"))
-      .where("tenant_id", "=", tenant)
-      .executeTakeFirstOrThrow();
-    return Number(count);
   },
 
   /** Oldest first, after `place`. */

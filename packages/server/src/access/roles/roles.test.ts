@@ -1,4 +1,6 @@
 import { afterEach, expect, test } from "vitest";
+import { counters } from "../../ground/db/index.ts";
+import { refusalOf } from "../../testing/refused.ts";
 import { adminOf, eachStore } from "../../testing/stores.ts";
 import { allowing, getKey, getToken, type OpenRoles, openRoles, trusting } from "./roles-for-tests.ts";
 
@@ -49,9 +51,9 @@ eachStore("roles", (fresh) => {
     await expect(roles.get("default", "reader")).resolves.toMatchObject({ id: ours.id });
   });
 
-  test("have names of their own, a name and an ARN once, and a thousand of them at most", async () => {
+  test("have names of their own, a name and an ARN once", async () => {
     open = await openRoles(await fresh());
-    const { roles, admin, house, hand } = open;
+    const { roles, admin } = open;
     const aws = { provider: "aws", roleArn: "arn:aws:iam::123456789012:role/reader" } as const;
     await roles.create(admin, { name: "reader" });
     await roles.create(admin, { name: "cloud", cloud: aws });
@@ -62,24 +64,43 @@ eachStore("roles", (fresh) => {
     for (const name of ["", `rol_${"0".repeat(32)}`, "a b", "a:b", "a/b", "x".repeat(65), "ä"])
       await expect(roles.create(admin, { name }), name).rejects.toMatchObject({ code: "invalid_request" });
     await expect(roles.create(admin, { name: "fresh", agents: ["nobody"] })).rejects.toMatchObject({ code: "agent_unknown" });
-    await house.db.write(async (tx) => {
-      for (let n = 0; n < 997; n += 1)
-        await tx
-          .insertInto("roles")
-          .values({
-            tenant_id: "default",
-            id: `r${n}`,
-            name: `r${n}`,
-            arn: `r${n}`,
-            agents: "[]",
-            version: 1,
-            created_at: hand.clock(),
-            updated_at: 0,
-          } as never)
-          .execute();
-    });
+  });
+
+  test("are a thousand at most, and 1,500 policies that stand by themselves, however many are made at once", async () => {
+    open = await openRoles(await fresh());
+    const { roles, admin, house } = open;
+    const count = (name: "roles" | "role_policies") => counters.read(house.db.read, "default", name);
+    const four = (make: (name: string) => Promise<unknown>) => Promise.all(["a", "b", "c", "d"].map((name) => refusalOf(make(name))));
+    const document = allowing(getToken);
+
+    await roles.create(admin, { name: "reader" });
+    await expect(roles.create(admin, { name: "reader" })).rejects.toMatchObject({ code: "role_exists" });
+    await house.db.write((tx) => counters.add(tx, "default", "roles", 997));
+    expect((await four((name) => roles.create(admin, { name }))).sort()).toEqual([
+      "nothing refused",
+      "nothing refused",
+      "too_many",
+      "too_many",
+    ]);
+    expect([await count("roles"), (await roles.list("default", { limit: 10 })).items.length]).toEqual([1_000, 3]);
     await expect(roles.create(admin, { name: "fresh" })).rejects.toMatchObject({ code: "too_many", details: { limit: 1_000 } });
     await expect(roles.get("default", "fresh")).rejects.toMatchObject({ code: "role_unknown" });
+    const gone = await Promise.all([1, 2, 3].map(() => refusalOf(roles.remove(admin, "reader"))));
+    expect(gone.sort()).toEqual(["nothing refused", "role_unknown", "role_unknown"]);
+    expect(await count("roles")).toBe(999);
+    await roles.create(admin, { name: "fresh" });
+
+    await roles.policies.create(admin, { name: "read", document });
+    await expect(roles.policies.create(admin, { name: "read", document })).rejects.toMatchObject({ code: "policy_exists" });
+    await house.db.write((tx) => counters.add(tx, "default", "role_policies", 1_497));
+    expect((await four((name) => roles.policies.create(admin, { name, document }))).sort()).toEqual([
+      "nothing refused",
+      "nothing refused",
+      "too_many",
+      "too_many",
+    ]);
+    await roles.policies.remove(admin, "read");
+    expect(await count("role_policies")).toBe(1_499);
   });
 
   test("of a cloud stay that cloud's, may do what the cloud says, and are shown at no address of ours or of this network", async () => {

@@ -1,5 +1,5 @@
 import type { Audit } from "../../ground/audit/index.ts";
-import { type Db, type Handle, isUniqueViolation } from "../../ground/db/index.ts";
+import { counters, type Db, type Handle, isUniqueViolation } from "../../ground/db/index.ts";
 import type { Egress } from "../../ground/egress/index.ts";
 import { type Clock, type Page, type PageAsk, pageFrom, placeOf, type Principal, type Random, Refusal } from "../../ground/kernel/index.ts";
 import type { Agents } from "../../identity/agents/index.ts";
@@ -80,7 +80,6 @@ export const makeRoles = (needs: Needs) => {
       trustPolicy: changed(trustPolicy, role.trustPolicy),
       permissionPolicy: changed(permissionPolicy, role.permissionPolicy),
       cloud,
-      foreign: { ...role.foreign, ...fields.foreign },
     };
     if (next.cloud) checkCloud(next.cloud);
     if (next.cloud && next.permissionPolicy !== undefined)
@@ -101,7 +100,6 @@ export const makeRoles = (needs: Needs) => {
       trustPolicy: undefined,
       permissionPolicy: undefined,
       cloud: undefined,
-      foreign: {},
       version: 1,
       createdAt: now,
       updatedAt: now,
@@ -119,13 +117,14 @@ export const makeRoles = (needs: Needs) => {
     const { tenant } = who;
     const role: Role = { ...draft, agents: await agents.entriesToIds(tx, tenant, draft.agents) };
     if (!(await rolesTable.insert(tx, tenant, role))) throw taken(role.name);
-    if ((await rolesTable.count(tx, tenant)) > mostRoles)
-      throw new Refusal("too_many", `A tenant has at most ${mostRoles} roles.`, { limit: mostRoles });
     const { id, name, arn, cloud } = role;
     await audit.record(tx, who, "role.created", {
       target: id,
       details: { name, arn, agents: role.agents, ...(cloud && { cloud: cloud.provider }) },
     });
+    // Whoever counts waits for the counter, so that two at once are counted right.
+    if ((await counters.add(tx, tenant, "roles", 1)) > mostRoles)
+      throw new Refusal("too_many", `A tenant has at most ${mostRoles} roles.`, { limit: mostRoles });
     await announce(tx, tenant, id);
     return role;
   };
@@ -203,6 +202,7 @@ export const makeRoles = (needs: Needs) => {
           throw new Refusal("role_in_use", `Policies are attached to the role ${role.name}.`, { role: role.name });
         await rolesTable.remove(tx, who.tenant, role.id);
         await audit.record(tx, who, "role.deleted", { target: role.id, details: { name: role.name, arn: role.arn } });
+        await counters.add(tx, who.tenant, "roles", -1);
         await announce(tx, who.tenant, role.id);
       }),
 

@@ -364,7 +364,6 @@ export interface RoleRow {
   permission_policy: string | null;
   /** JSON: how credentials of a cloud's role are had; null on a role of ours. */
   cloud: string | null;
-  foreign_attributes: string | null;
   version: number;
   created_at: Fixed<number>;
   updated_at: number;

@@ -35,7 +35,7 @@ export const signedRequests = ({ text, integer }: Columns): readonly string[] =>
   "create index access_keys_by_data_key on access_keys (tenant_id, substr(sealed_secret, 1, 22), id)",
 
   `create table roles (tenant_id ${text} not null, id ${text} not null, name ${text} not null, arn ${text} not null, description ${text},
-     agents ${text} not null, trust_policy ${text}, permission_policy ${text}, cloud ${text}, foreign_attributes ${text},
+     agents ${text} not null, trust_policy ${text}, permission_policy ${text}, cloud ${text},
      version ${integer} not null, created_at ${integer} not null, updated_at ${integer} not null,
      primary key (id), unique (tenant_id, name), unique (tenant_id, arn))`,
   "create index roles_by_age on roles (tenant_id, created_at, id)",
