@@ -56,8 +56,10 @@ const temporary = /^tk_[0-9a-f]{32}$/;
 
 export const newAccessKeyId = (random: Random): string => `ak_${random(16).toString("hex")}`;
 export const newTemporaryKeyId = (random: Random): string => `tk_${random(16).toString("hex")}`;
+/** Whether a text has the form of an id of a temporary key. */
+export const isTemporaryKeyId = (text: string): boolean => temporary.test(text);
 /** Whether a text has the form of an id of a key, lasting or temporary. */
-export const isKeyId = (text: string): boolean => lasting.test(text) || temporary.test(text);
+export const isKeyId = (text: string): boolean => lasting.test(text) || isTemporaryKeyId(text);
 
 export const { make: newSecret } = keyText("aks_");
 export const { make: newSecurityToken } = keyText("st_");

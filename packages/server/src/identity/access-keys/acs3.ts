@@ -1,5 +1,6 @@
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import { Refusal } from "../../ground/kernel/index.ts";
+import { isTemporaryKeyId } from "./access-key.ts";
 
 /** A request as it came over the wire, before anybody read anything into it. */
 export interface SignedRequest {
@@ -57,6 +58,15 @@ const byName = (rawHeaders: readonly string[]): ReadonlyMap<string, readonly str
   return found;
 };
 
+const authorizationIn = (headers: ReadonlyMap<string, readonly string[]>) => headers.get("authorization") ?? [];
+
+/** Whether a request names a temporary key as the one that signed it, also where there is no such key. */
+export const namesTemporaryKey = ({ rawHeaders }: Pick<SignedRequest, "rawHeaders">): boolean => {
+  const [authorization = ""] = authorizationIn(byName(rawHeaders));
+  const [, keyId = ""] = form.exec(authorization.trim()) ?? [];
+  return isTemporaryKeyId(keyId);
+};
+
 /** RFC 3986 2.3: only unreserved characters stay. `encodeURIComponent` leaves five others bare. */
 const percent = (text: string): string =>
   encodeURIComponent(text).replaceAll(/[!'()*]/g, (bare) => `%${bare.charCodeAt(0).toString(16).toUpperCase()}`);
@@ -96,7 +106,7 @@ const isInOrder = (names: readonly string[]): boolean =>
  */
 export const readSignature = ({ method, path, alsoPath, query, rawHeaders, body }: SignedRequest): Signature => {
   const headers = byName(rawHeaders);
-  const [authorization, another] = headers.get("authorization") ?? [];
+  const [authorization, another] = authorizationIn(headers);
   const [, keyId, list, signature] = form.exec(authorization?.trim() ?? "") ?? [];
   if (another !== undefined || keyId === undefined || list === undefined || signature === undefined) throw unsigned();
 

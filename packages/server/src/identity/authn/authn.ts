@@ -3,7 +3,7 @@ import { decodeJwt, decodeProtectedHeader } from "jose";
 import type { Audit } from "../../ground/audit/index.ts";
 import { anonymous, type Principal, Refusal } from "../../ground/kernel/index.ts";
 import type { Limits } from "../../ground/limits/index.ts";
-import type { AccessKeys } from "../access-keys/index.ts";
+import { type AccessKeys, namesTemporaryKey } from "../access-keys/index.ts";
 import { type Agents, isApiKey } from "../agents/index.ts";
 import type { Issuers } from "../issuers/index.ts";
 import type { Operators } from "../operators/index.ts";
@@ -252,8 +252,9 @@ export const makeAuthn = (needs: Needs) => {
      */
     proveSigned: async (proof: SignedProof): Promise<Principal> => {
       const { who, signed } = await guard(proof, () => bySignature(proof), {
-        // Whoever merely has a wrong clock guesses nothing.
-        guess: ({ code }) => (code === "request_time_skewed" ? "token" : "key"),
+        // Whoever merely has a wrong clock guesses nothing, nor does whoever goes on with a temporary key that has ended: such keys mostly end so.
+        guess: ({ code }) =>
+          code === "request_time_skewed" || (code === "access_key_unknown" && namesTemporaryKey(proof)) ? "token" : "key",
         refusal: noKey,
       });
       await accessKeys.use(who, signed);

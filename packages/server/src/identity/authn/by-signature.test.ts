@@ -164,4 +164,23 @@ eachStore("whoever signs a request", (fresh) => {
     expect(await refusalOf(prove(key, undefined, guesses))).toBe("rate_limited");
     await close();
   });
+
+  test("with a temporary key that has ended guesses as little as with a token that has, and does not lock its address out", async () => {
+    const identity = await open();
+    const { lasting, temporary, prove, agents, db, hand, close } = identity;
+    // Twenty points in a minute.
+    const limits = makeLimits({ db, clock: hand.clock, scale: 1 / 60 });
+    const limited = makeAuthn({ ...identity, limits, rightsOf: () => Promise.resolve(() => false) });
+    const [own, ended] = [await lasting({ agent: "scout" }), await temporary()];
+    await agents.suspend(admin, "scout");
+    await agents.resume(admin, "scout");
+    const none = { ...ended, accessKeyId: `tk_${"0".repeat(32)}` };
+    for (const key of [ended, none, ended, none, ended, none, ended, none, ended, none])
+      expect(await refusalOf(prove(key, undefined, limited))).toBe("access_key_unknown");
+    expect(await prove(own, undefined, limited)).toMatchObject({ method: "access_key" });
+    // One that is guessed at costs as much as ever.
+    expect(await refusalOf(prove({ ...own, accessKeyId: `ak_${"0".repeat(32)}` }, undefined, limited))).toBe("access_key_unknown");
+    expect(await refusalOf(prove(own, undefined, limited))).toBe("rate_limited");
+    await close();
+  });
 });
