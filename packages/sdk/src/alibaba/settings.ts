@@ -6,7 +6,7 @@ import type { NewWorkloadIdentity } from "./control-plane.ts";
 import { type ChainStep, makeChain } from "./credentials/chain.ts";
 import { type Credentials, type CredentialSource, sourceOf } from "./credentials/credential.ts";
 import { homeOf, readText } from "./credentials/files.ts";
-import { identityEnvironment, processVariables } from "./environment.ts";
+import { type IdentityEnvironment, identityEnvironment, processVariables } from "./environment.ts";
 import { makeRpc, type Reach, type Rpc } from "./rpc.ts";
 import { fetchAsEnvironmentSays } from "./tunnel.ts";
 
@@ -30,7 +30,7 @@ export interface IdentityClientOptions {
   readonly withoutCredentialsOf?: readonly ChainStep[] | undefined;
   /** `AGENT_IDENTITY_WORKLOAD_IDENTITY_NAME` unless given, else the name in the file. */
   readonly workloadName?: string | undefined;
-  /** A workload access token that the platform gave. `AGENT_IDENTITY_WORKLOAD_ACCESS_TOKEN` unless given, if data is asked where the environment says. */
+  /** A workload access token that the platform gave. `AGENT_IDENTITY_WORKLOAD_ACCESS_TOKEN` unless given, where data is asked where the environment says: a client of another place is given this or `credentials`. */
   readonly workloadAccessToken?: string | undefined;
   /** Whether credentials are fetched with temporary keys of the workload's role, or with the caller's own. `AGENT_IDENTITY_USE_STS` unless given, else true. */
   readonly useSts?: boolean | undefined;
@@ -166,12 +166,31 @@ export const defaultCredentials = (options: DefaultCredentialsOptions = {}): Cre
   return chainOf(reach, makeRpc(reach), options);
 };
 
+/** Where the environment says that data is asked; undefined where what it says is no place. */
+const environmentPlace = (environment: IdentityEnvironment): string | undefined => {
+  try {
+    return endpointsOf(environment.region ?? "cn-beijing", environment).data;
+  } catch (error) {
+    if (error instanceof ConfigurationError) return undefined;
+    throw error;
+  }
+};
+
+/** A platform's token is for the platform's service: it is not sent to another, and who acts there instead must be said. */
+const environmentToken = (environment: IdentityEnvironment, place: string, hasCredentials: boolean): string | undefined => {
+  const token = environment.workloadAccessToken;
+  if (token === undefined || environmentPlace(environment) === place) return token;
+  if (hasCredentials) return undefined;
+  throw new ConfigurationError(
+    "AGENT_IDENTITY_WORKLOAD_ACCESS_TOKEN is for where the environment says, and this client asks elsewhere: give it `credentials`, or a `workloadAccessToken` of its own.",
+  );
+};
+
 /** @throws ConfigurationError */
 export const settingsFrom = (options: IdentityClientOptions): IdentitySettings => {
   const environment = identityEnvironment();
   const region = options.region ?? environment.region ?? "cn-beijing";
   if (!/^[a-z0-9-]{1,64}$/.test(region)) throw new ConfigurationError("`region` is no region's name.");
-  const fromEnvironment = endpointsOf(environment.region === undefined ? "cn-beijing" : region, environment);
   // An option for one plane leaves the environment's for the other; one for both replaces what the environment says of either.
   const { endpoint, controlEndpoint, dataEndpoint, ramEndpoint, stsEndpoint } = options;
   const own: Given = { controlEndpoint, dataEndpoint, ramEndpoint, stsEndpoint };
@@ -179,7 +198,7 @@ export const settingsFrom = (options: IdentityClientOptions): IdentitySettings =
   const endpoints = endpointsOf(region, endpoint === undefined ? { ...environment, ...given } : { endpoint, ...given });
   const reach = reachOf(options);
   const rpc = makeRpc(reach);
-  const token = options.workloadAccessToken ?? (endpoints.data === fromEnvironment.data ? environment.workloadAccessToken : undefined);
+  const token = options.workloadAccessToken ?? environmentToken(environment, endpoints.data, options.credentials !== undefined);
   const { sessionDuration } = options.sts ?? {};
   if (sessionDuration !== undefined && !(Number.isInteger(sessionDuration) && sessionDuration > 0))
     throw new ConfigurationError("`sts.sessionDuration` must be a whole number of seconds.");
