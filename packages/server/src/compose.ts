@@ -220,6 +220,7 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
         await sessions.stop(tx, who, { kind: "provider", id }, "provider_changed");
         await connections.providerRebound(tx, who, id);
       },
+      onConsentChanged: (tx, who, id): Promise<void> => sessions.stop(tx, who, { kind: "provider", id }, "provider_changed"),
     });
     const sessions = makeSessions({
       db,

@@ -1,8 +1,8 @@
 import type { Egress } from "../../ground/egress/index.ts";
 import { Refusal } from "../../ground/kernel/index.ts";
 import { methodOf } from "./client-auth.ts";
-import { fixedEndpoints, kindOf, sendsPkce } from "./kinds.ts";
-import { bindingOf, type NewProvider, type Provider, type ProviderChange, scopesKey } from "./provider.ts";
+import { fixedEndpoints, kindOf, secretBindingOf, sendsPkce } from "./kinds.ts";
+import { type NewProvider, type Provider, type ProviderChange, scopesKey } from "./provider.ts";
 
 const invalid = (path: string, message: string, reason?: string) =>
   new Refusal("invalid_request", `${path}: ${message}`, { issues: [{ path, message }], ...(reason !== undefined && { reason }) });
@@ -88,9 +88,7 @@ export const changed = (current: Provider, change: ProviderChange): Provider => 
     roleArn: orNone(change.roleArn, current.roleArn),
     foreign: { ...current.foreign, ...change.foreign },
   };
-  // Where a browser is sent learns no secret.
-  const learnsSecret = (provider: Provider) => bindingOf({ ...provider, authorizationEndpoint: undefined });
-  const stays = change.clientSecret !== null && learnsSecret(next) === learnsSecret(current);
+  const stays = change.clientSecret !== null && secretBindingOf(next) === secretBindingOf(current);
   return { ...next, sealedSecret: stays ? current.sealedSecret : undefined };
 };
 

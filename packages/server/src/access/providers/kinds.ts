@@ -263,3 +263,27 @@ export const fixedEndpoints = (
     token: tokenEndpoint ?? brought?.tokenEndpoint,
   };
 };
+
+/** Whom the client is registered with, and as whom, at the addresses that are in use, whoever brings them: by parts. */
+const boundTo = (provider: Provider) => {
+  const { issuer, authorization, token } = fixedEndpoints(provider);
+  return {
+    discovery: provider.discoveryUrl ?? null,
+    authorization: authorization ?? null,
+    token: token ?? null,
+    issuer: issuer ?? null,
+    client: provider.clientId ?? null,
+  };
+};
+
+/** Tokens and codes had under one binding are never shown to another. */
+export const bindingOf = (provider: Provider): string => {
+  const { discovery, authorization, token, issuer, client } = boundTo(provider);
+  return JSON.stringify([discovery, authorization, token, issuer, client]);
+};
+
+/** Who learns the client's secret; where a browser is sent learns none. */
+export const secretBindingOf = (provider: Provider): string => {
+  const { discovery, token, issuer, client } = boundTo(provider);
+  return JSON.stringify([discovery, token, issuer, client]);
+};

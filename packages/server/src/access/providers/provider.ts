@@ -67,11 +67,3 @@ export const secretIdentity = (id: string): string => `providers/${id}/secret`;
 
 /** Scopes as a connection's key holds them: sorted, no repeats. */
 export const scopesKey = (scopes: readonly string[]): string => JSON.stringify([...new Set(scopes)].sort());
-
-/** Whom the client is registered with, and as whom. Tokens and codes had under one binding are never shown to another. */
-export const bindingOf = ({ discoveryUrl, authorizationEndpoint, tokenEndpoint, issuer, clientId, kind }: Provider): string => {
-  const addresses = [discoveryUrl ?? null, authorizationEndpoint ?? null, tokenEndpoint ?? null];
-  // Where no address is given, the kind brings them.
-  const brought = addresses.every((address) => address === null) ? [kind ?? null] : [];
-  return JSON.stringify([...addresses, issuer ?? null, clientId ?? null, ...brought]);
-};

@@ -19,6 +19,7 @@ export const openProviders = async (
   const suspended: string[] = [];
   const removed: string[] = [];
   const rebound: string[] = [];
+  const consentChanged: string[] = [];
   const vaultsOver = (db: Db) => makeVaults({ ...identity, db, tenantMadeAt: () => Promise.resolve(identity.clock()) });
   const over = (db: Db) =>
     makeProviders({
@@ -40,6 +41,10 @@ export const openProviders = async (
         rebound.push(id);
         return Promise.resolve();
       },
+      onConsentChanged: (_tx, _who, id) => {
+        consentChanged.push(id);
+        return Promise.resolve();
+      },
       ...(limits && { limits }),
     });
   return {
@@ -51,6 +56,7 @@ export const openProviders = async (
     suspended,
     removed,
     rebound,
+    consentChanged,
     close: async () => {
       await egress.close();
       await identity.close();

@@ -104,18 +104,6 @@ export const providersTable = {
     return rows.map(toProvider);
   },
 
-  /** The ids of those whose list of agents names this one; in one order, so that whoever locks them one after the other waits for nobody in a ring. */
-  naming: async (tx: Handle, tenant: string, agentId: string): Promise<readonly string[]> => {
-    const rows = await tx
-      .selectFrom("providers")
-      .select("id")
-      .where("tenant_id", "=", tenant)
-      .where("agents", "like", `%"${agentId}"%`)
-      .orderBy("id")
-      .execute();
-    return rows.map(({ id }) => id);
-  },
-
   /** Answers false where it has changed since `provider.version - 1`. */
   update: async (tx: Handle, tenant: string, provider: Provider): Promise<boolean> => {
     const row = await tx

@@ -308,6 +308,41 @@ eachStore("credential providers", (fresh) => {
     expect(rebound).toEqual([id, id]);
   });
 
+  test("the addresses that the kind brings are the same ones when they are written out", async () => {
+    const { providers, rebound } = house;
+    const bare = { authorizationEndpoint: undefined, tokenEndpoint: undefined };
+    const { id, sealedSecret } = await providers.create(acme, oauth2("files", { kind: "github", ...bare }));
+    const written = await providers.update(acme, undefined, id, {
+      authorizationEndpoint: "https://github.com/login/oauth/authorize",
+      tokenEndpoint: "https://github.com/login/oauth/access_token",
+    });
+    expect(written.sealedSecret).toBe(sealedSecret);
+    expect(rebound).toEqual([]);
+    const elsewhere = { ...there.endpoints, clientSecret: "canary-new" };
+    await providers.update(acme, undefined, id, elsewhere);
+    expect(rebound).toEqual([id]);
+  });
+
+  test("another redirect URI, or PKCE where there was none, ends the consents under way and drops nothing", async () => {
+    const { providers, rebound, consentChanged } = house;
+    const { id } = await providers.create(acme, oauth2("files"));
+    const own = providers.callbackUrl("acme", id);
+    const changes: readonly (readonly [ProviderChange, boolean])[] = [
+      [{ redirectUri: own }, false],
+      [{ redirectUri: "https://app.example.test/cb" }, true],
+      [{ redirectUri: "https://app.example.test/cb", description: "d" }, false],
+      [{ redirectUri: null }, true],
+      [{ pkce: true }, false],
+      [{ pkce: false }, true],
+      [{ pkce: null }, true],
+    ];
+    for (const [change, ends] of changes) {
+      await providers.update(acme, undefined, id, change);
+      expect(consentChanged.splice(0), JSON.stringify(change)).toEqual(ends ? [id] : []);
+    }
+    expect(rebound).toEqual([]);
+  });
+
   test("what only a foreign wire says stays with its wire; a description and a redirect URI are emptied by null", async () => {
     const { providers } = house;
     const { id } = await providers.create(

@@ -6,16 +6,9 @@ import type { Seal } from "../../ground/seal/index.ts";
 import { type Agents, mayUse } from "../../identity/agents/index.ts";
 import { makeChecks } from "./checks.ts";
 import { changed, drafted, requireFieldsOf, requireWhole, secretIn } from "./draft.ts";
+import { bindingOf, sendsPkce } from "./kinds.ts";
 import { makeMetadata } from "./metadata.ts";
-import {
-  bindingOf,
-  isProviderId,
-  type NewProvider,
-  newProviderId,
-  type Provider,
-  type ProviderChange,
-  secretIdentity,
-} from "./provider.ts";
+import { isProviderId, type NewProvider, newProviderId, type Provider, type ProviderChange, secretIdentity } from "./provider.ts";
 import { providersTable } from "./providers-table.ts";
 import { makeUpstream } from "./upstream.ts";
 import { defaultVault } from "./vault.ts";
@@ -40,6 +33,8 @@ interface Needs {
   readonly onRemoved: (tx: Handle, who: Principal, providerId: string) => Promise<void>;
   /** Drops what was had from a provider that from now on is another server, or another client there: it must never be shown to the new one. */
   readonly onRebound: (tx: Handle, who: Principal, providerId: string) => Promise<void>;
+  /** Ends the consents under way at a provider whose redirect URI or PKCE is another now: what began with the former could not be finished. */
+  readonly onConsentChanged: (tx: Handle, who: Principal, providerId: string) => Promise<void>;
   /** Milliseconds that one call towards a provider, and the checks of a new one, may take; 20 s and 5 s unless given. */
   readonly limits?: { readonly callMs?: number; readonly checkMs?: number };
 }
@@ -57,7 +52,7 @@ export const suspended = (name: string): Refusal =>
 
 export const makeProviders = (needs: Needs) => {
   const { db, audit, seal, egress, clock, random, issuerOf, agents, vaults, clientAssertion } = needs;
-  const { onSuspended, onRemoved, onRebound, limits } = needs;
+  const { onSuspended, onRemoved, onRebound, onConsentChanged, limits } = needs;
   const metadata = makeMetadata({ egress, clock });
   const warningsOf = makeChecks({ egress, metadata, limitMs: limits?.checkMs ?? 5_000 });
 
@@ -66,6 +61,9 @@ export const makeProviders = (needs: Needs) => {
   const callbackUrl = (tenant: string, providerId: string) => `${issuerOf(tenant)}/callback/${providerId}`;
 
   const redirectUri = (tenant: string, provider: Provider) => provider.redirectUri ?? callbackUrl(tenant, provider.id);
+
+  /** What a consent is begun with, and must be finished with (RFC 6749 4.1.3, RFC 7636 4.5). */
+  const consentOf = (tenant: string, provider: Provider) => `${redirectUri(tenant, provider)} ${sendsPkce(provider)}`;
 
   const secretOf = async (tenant: string, { id, sealedSecret }: Provider): Promise<string | undefined> =>
     sealedSecret === undefined ? undefined : seal.open(tenant, secretIdentity(id), sealedSecret);
@@ -183,6 +181,7 @@ export const makeProviders = (needs: Needs) => {
           if (!(await providersTable.update(tx, tenant, next))) return undefined;
           const rebound = bindingOf(next) !== bindingOf(current);
           if (rebound) await onRebound(tx, who, next.id);
+          else if (consentOf(tenant, next) !== consentOf(tenant, current)) await onConsentChanged(tx, who, next.id);
           const fields = Object.entries(change).flatMap(([field, value]) => (value === undefined ? [] : field));
           await audit.record(tx, who, "provider.updated", { target: next.id, details: { name: next.name, fields, rebound } });
           await db.changes.announce(tx, tenant, "provider", next.id);

@@ -4,9 +4,9 @@ import type { AuthorizationAsk, Callback, ClientCredentialsAsk, ExchangeAsk, Ref
 import { clientAuthOf, methodOf } from "./client-auth.ts";
 import { UpstreamRefused, UpstreamUnavailable } from "./errors.ts";
 import { nonsense, refusedBy, secretsIn, told } from "./failures.ts";
-import { type Kind, kindOf, sendsPkce } from "./kinds.ts";
+import { bindingOf, type Kind, kindOf, sendsPkce } from "./kinds.ts";
 import { fetchFailure, type MetadataCache } from "./metadata.ts";
-import { bindingOf, type Provider } from "./provider.ts";
+import type { Provider } from "./provider.ts";
 import { makeServers, type Server } from "./server.ts";
 import { conformed, tokensFrom, type UpstreamTokens } from "./token-answer.ts";
 

@@ -263,6 +263,24 @@ eachStore("a consent in the browser", (fresh) => {
     expect(await stored(two.id)).toMatchObject({ state: "failed", reason: "provider_changed" });
   });
 
+  test("another redirect URI or PKCE at a provider ends what is under way there, which could not be finished; connections stay", async () => {
+    const { begin, throughProvider, arrive, providers, stored, connections, vault, who } = await open({ binding: "none" });
+    const first = openBrowser();
+    await arrive(await throughProvider((await begin({})).id, first), first);
+    const calls = upstream.tokenCalls();
+    for (const change of [{ redirectUri: "https://app.test/forward" }, { redirectUri: null }, { pkce: false }] as const) {
+      const { id } = await begin({ forceAuthentication: true });
+      const browser = openBrowser();
+      const back = "redirectUri" in change && change.redirectUri === null ? undefined : await throughProvider(id, browser);
+      await providers.update(admin, undefined, "git", change);
+      if (back) expect(await refusalOf(arrive(back, browser)), JSON.stringify(change)).toBe("authorization_failed provider_changed");
+      expect(await stored(id)).toMatchObject({ state: "failed", reason: "provider_changed" });
+    }
+    expect(upstream.tokenCalls()).toEqual(calls);
+    expect(await connections()).toMatchObject([{ state: "active" }]);
+    expect(await vault.oauth2(who, { provider: "git" })).toMatchObject({ status: "ready" });
+  });
+
   test("a suspended provider: what is under way there ends, no code is exchanged, and none is begun", async () => {
     const { begin, throughProvider, arrive, providers, sessions, stored, db, connections } = await open({ binding: "none" });
     const one = await begin({});

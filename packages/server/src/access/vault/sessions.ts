@@ -180,8 +180,8 @@ export const makeSessions = (needs: SessionsNeeds) => {
       impactTable.authorizationsAtIssuer(db.read, tenant, issuer, clock(), most),
 
     /**
-     * Ends every consent under way for an agent, user or provider that is suspended or gone, or for a provider that now points elsewhere: no code that
-     * its former self gives is shown to the new one.
+     * Ends every consent under way for an agent, user or provider that is suspended or gone, or for a provider that now points elsewhere or is asked in
+     * another way: no code that its former self gives is shown to the new one.
      */
     stop: async (tx: Handle, who: Principal, of: Of, reason: string): Promise<void> =>
       ended(tx, who, of.id, reason, await sessionsTable.endAllOf(tx, who.tenant, of, { state: "failed", reason })),

@@ -100,6 +100,7 @@ export const openVault = async (address: StoreAddress, hand = handClock()) => {
     onSuspended: () => Promise.resolve(),
     onRemoved: connections.providerRemoved,
     onRebound: connections.providerRebound,
+    onConsentChanged: () => Promise.resolve(),
   });
   const { consents, begun, finish } = handConsents(ground, connections);
   const standing = makeStanding(ground);

@@ -109,6 +109,14 @@ eachStore("credential providers on the Alibaba Cloud wire", (fresh) => {
     });
   });
 
+  test("a kind of OAuth that nobody knows says nothing of its flows, whatever it is called", async () => {
+    for (const OAuthType of ["constructor", "__proto__", "toString", "SOMETHING"]) {
+      const made = await createOauth2({ ...custom(), OAuth2CredentialProviderName: `files-${OAuthType}`, OAuthType });
+      expect(made).toMatchObject({ OAuthType });
+      await expect(wire.house.providers.get("default", undefined, `files-${OAuthType}`)).resolves.toMatchObject({ flows: undefined });
+    }
+  });
+
   test("a custom one is given by its metadata's addresses, which come back without the secret", async () => {
     const made = await createOauth2({
       ...custom({}, { Issuer: "https://id.example.test" }),
@@ -204,6 +212,31 @@ eachStore("credential providers on the Alibaba Cloud wire", (fresh) => {
     await update({ CredentialProviderVendor: "FeiShuOAuth2", ...included });
     expect(await stored()).toMatchObject({ kind: "feishu", clientId: "other", tokenEndpoint: undefined });
     expect(await getOauth2()).toMatchObject({ CredentialProviderVendor: "FeiShuOAuth2" });
+  });
+
+  test("what was read and is written back changes nothing, whatever kind the provider is of and wherever its addresses come from", async () => {
+    const DiscoveryURL = `${there.url}/.well-known/openid-configuration`;
+    const secret = { clientSecret: "canary" };
+    const natives = {
+      github: { kind: "github", ...secret },
+      google: { kind: "google", ...secret, pkce: false },
+      microsoft: { kind: "microsoft", ...secret, discoveryUrl: DiscoveryURL, ...there.endpoints },
+      oidc: { kind: "oidc", ...secret, discoveryUrl: DiscoveryURL },
+      plain: { kind: "oauth2", clientAuth: "none", ...there.endpoints, issuer: there.url, redirectUri: "https://app.example.test/cb" },
+      feishu: { kind: "feishu", ...secret },
+      dingtalk: { kind: "dingtalk", ...secret },
+    } as const;
+    for (const [name, fields] of Object.entries(natives)) {
+      await wire.house.providers.create(admin, { type: "oauth2", name, clientId: "c", ...fields });
+      const { version: _, updatedAt: __, warnings: ___, ...before } = await wire.house.providers.get("default", undefined, name);
+      const ref = { OAuth2CredentialProviderName: name };
+      const { CredentialProviderVendor, OAuth2ProviderConfig, CallbackURL, Description } = await getOauth2(ref);
+      for (const written of [{ OAuth2ProviderConfig }, { CredentialProviderVendor, OAuth2ProviderConfig, CallbackURL, Description }])
+        await wire.ask("UpdateOAuth2CredentialProvider", { ...ref, ...written });
+      expect(await wire.house.providers.get("default", undefined, name), name).toMatchObject(before);
+    }
+    const { items } = await wire.house.audit.list("default", { action: "provider.updated" }, { limit: 50 });
+    expect(items.map(({ details }) => details["rebound"])).toEqual(Array(14).fill(false));
   });
 
   test("a vault that is not there is said so, and a provider of the other kind is not there", async () => {

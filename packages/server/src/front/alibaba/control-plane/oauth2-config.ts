@@ -120,6 +120,22 @@ export const configured = (name: Vendor, config: Config): Configured => {
 /** What another vendor's provider no longer has unless its configuration says so. */
 export const cleared: Configured = { discoveryUrl: null, authorizationEndpoint: null, tokenEndpoint: null, issuer: null, pkce: null };
 
+/**
+ * What a configuration says beyond what a provider has, as {@link configOf} shows it. Whoever writes back what was read changes nothing by it: the
+ * addresses that the kind brings stay the kind's, and the kind stays.
+ */
+export const beyond = (current: Provider, said: Configured): Configured => {
+  const { authorization, token, issuer } = endpointsOf(current);
+  const { kind, discoveryUrl, authorizationEndpoint, tokenEndpoint, issuer: by, pkce, ...client } = said;
+  const same = (given: string | null | undefined, has: string | undefined) => given === undefined || (given ?? undefined) === has;
+  const sameServer =
+    same(discoveryUrl, current.discoveryUrl) &&
+    // With a discovery document no address is shown, and none can be said.
+    (discoveryUrl || (same(authorizationEndpoint, authorization) && same(tokenEndpoint, token) && same(by, issuer)));
+  const server = sameServer ? {} : { kind, discoveryUrl, authorizationEndpoint, tokenEndpoint, issuer: by };
+  return { ...client, ...server, pkce: pkce === (current.pkce ?? true) || (sameServer && pkce === null) ? undefined : pkce };
+};
+
 /** The vendor of a provider; every kind that this wire does not know is a custom one. */
 export const vendorOf = ({ kind }: Provider): Vendor =>
   (Object.keys(kindOfVendor) as Included[]).find((name) => kindOfVendor[name] === kind) ?? custom;

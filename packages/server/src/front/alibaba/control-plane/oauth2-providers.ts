@@ -7,16 +7,19 @@ import { type Naming, type Operation, operation, readers, writers } from "../ope
 import { json, text, textOrEmpty } from "../params.ts";
 import type { ProviderRooms } from "./api-key-providers.ts";
 import { done, listed, listing } from "./lists.ts";
-import { cleared, configChange, configFields, configOf, configured, newConfig, vendor, vendorOf } from "./oauth2-config.ts";
+import { beyond, cleared, configChange, configFields, configOf, configured, newConfig, vendor, vendorOf } from "./oauth2-config.ts";
 import { providerOf } from "./provider-of.ts";
 
 /** The words of `OAuthType` that say which flow a provider serves; others are kept and say nothing here (wire: values unknown). */
-const flows: Readonly<Record<string, Flow>> = { USER_FEDERATION: "USER_FEDERATION", M2M: "M2M" };
+const flows: ReadonlyMap<string, Flow> = new Map([
+  ["USER_FEDERATION", "USER_FEDERATION"],
+  ["M2M", "M2M"],
+]);
 
 const oauthTypeOf = ({ foreign, flows: served }: Provider): string | undefined => {
   const said = foreign["alibaba"]?.["OAuthType"];
   if (typeof said === "string") return said;
-  return served?.length === 1 && served[0] !== undefined && Object.hasOwn(flows, served[0]) ? served[0] : undefined;
+  return served?.length === 1 && served[0] !== undefined && flows.has(served[0]) ? served[0] : undefined;
 };
 
 const vault = text(128).default(defaultVault);
@@ -28,6 +31,8 @@ const naming: Naming = {
 
 /** OAuth2 credential providers, as this wire names them. */
 export const oauth2Providers = ({ db, providers, tokenVaults }: ProviderRooms): readonly Operation[] => {
+  const callbackOf = (tenant: string, { id, redirectUri }: Provider) => redirectUri ?? providers.callbackUrl(tenant, id);
+
   const encoder = (tenant: string, arns: Arns) => (provider: Provider) => ({
     OAuth2CredentialProviderName: provider.name,
     CredentialProviderArn: arns.oauth2Provider(provider.vault, provider.name),
@@ -36,7 +41,7 @@ export const oauth2Providers = ({ db, providers, tokenVaults }: ProviderRooms): 
     Description: provider.description,
     OAuth2ProviderConfig: configOf(provider),
     OAuthType: oauthTypeOf(provider),
-    CallbackURL: provider.redirectUri ?? providers.callbackUrl(tenant, provider.id),
+    CallbackURL: callbackOf(tenant, provider),
     CreateTime: moment(provider.createdAt),
     UpdateTime: moment(provider.updatedAt),
   });
@@ -61,6 +66,7 @@ export const oauth2Providers = ({ db, providers, tokenVaults }: ProviderRooms): 
       naming,
       act: async ({ who, params, arns }) => {
         const { OAuthType } = params;
+        const flow = flows.get(OAuthType ?? "");
         const { clientId = "", clientSecret, ...said } = configured(params.CredentialProviderVendor, params.OAuth2ProviderConfig);
         const orLeftOut = <T>(value: T | null | undefined): T | undefined => value ?? undefined;
         const provider = await providers.create(
@@ -79,7 +85,7 @@ export const oauth2Providers = ({ db, providers, tokenVaults }: ProviderRooms): 
             clientSecret: orLeftOut(clientSecret),
             // A client without a secret is a public one, which proves itself by PKCE alone.
             clientAuth: clientSecret === undefined ? "none" : undefined,
-            flows: OAuthType !== undefined && flows[OAuthType] !== undefined ? [flows[OAuthType]] : undefined,
+            flows: flow && [flow],
             redirectUri: params.CallbackURL,
             description: params.Description,
             foreign: OAuthType === undefined ? undefined : { alibaba: { OAuthType } },
@@ -133,14 +139,16 @@ export const oauth2Providers = ({ db, providers, tokenVaults }: ProviderRooms): 
         const current = await find(who.tenant, params);
         const before = vendorOf(current);
         const { CredentialProviderVendor: after = before, OAuth2ProviderConfig: config, CallbackURL } = params;
-        const said = after !== before || config ? configured(after, config ?? {}) : {};
+        const asked = after !== before || config ? configured(after, config ?? {}) : {};
+        const said = after === before ? beyond(current, asked) : asked;
+        const redirectUri = CallbackURL === callbackOf(who.tenant, current) ? undefined : CallbackURL;
         // A secret makes a public client one that proves itself by it.
         const proves = said.clientSecret !== undefined && current.clientAuth === "none";
         const change = {
           ...(after !== before && cleared),
           ...Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined)),
           clientAuth: proves ? null : undefined,
-          redirectUri: CallbackURL === "" ? null : CallbackURL,
+          redirectUri: redirectUri === "" ? null : redirectUri,
           description: params.Description,
         };
         return done(providers.update(who, params.TokenVaultName, current.id, change));
