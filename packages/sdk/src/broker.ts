@@ -89,6 +89,7 @@ export const makeBroker = (settings: Pick<Settings, "cache" | "clock" | "random"
     url: service.place,
     credential,
     agent,
+    who: who.kind,
     workloadToken: who.kind === "token" ? who.workloadToken : undefined,
     userToken: who.kind === "user-token" ? who.userToken : undefined,
     userId: who.kind === "user-id" ? who.userId : undefined,

@@ -1,3 +1,5 @@
+import type { Identity } from "./identity.ts";
+
 /** Everything that tells one credential from another. Each part is always present, so that none can be forgotten. */
 export interface CredentialIdentity {
   readonly kind: "workload-token" | "access-token" | "api-key" | "sts";
@@ -5,6 +7,8 @@ export interface CredentialIdentity {
   /** The key that asks. */
   readonly credential: string | undefined;
   readonly agent: string | undefined;
+  /** In which way the workload token is come by, so that a user who is named by nothing is not the agent alone. */
+  readonly who: Identity["kind"];
   /** A workload token that was given, not fetched. */
   readonly workloadToken: string | undefined;
   /** The whole token: its issuer and subject count only once the server has verified it. */
@@ -31,6 +35,7 @@ export const credentialKey = (of: CredentialIdentity): Promise<string> =>
     of.url,
     of.credential ?? null,
     of.agent ?? null,
+    of.who,
     of.workloadToken ?? null,
     of.userToken ?? null,
     of.userId ?? null,

@@ -4,14 +4,23 @@ import { type CredentialIdentity, credentialKey } from "./cache-key.ts";
 import { Flights } from "./flights.ts";
 
 const whole: CredentialIdentity = {
-  ...{ kind: "access-token", url: "https://a", credential: "sk_1", agent: "mail", workloadToken: "w", userToken: "t", userId: "u" },
+  ...{
+    kind: "access-token",
+    url: "https://a",
+    credential: "sk_1",
+    agent: "mail",
+    who: "user-id",
+    workloadToken: "w",
+    userToken: "t",
+    userId: "u",
+  },
   ...{ provider: "github", vault: "v", flow: "M2M", scopes: ["a", "b"], resource: "https://r", audience: "aud" },
 } as const;
 
 describe("a credential's key", () => {
   const parts = Object.keys(whole) as (keyof CredentialIdentity)[];
 
-  it("has every part", () => expect(parts).toHaveLength(13));
+  it("has every part", () => expect(parts).toHaveLength(14));
 
   // Dropping any part from credentialKey makes its line here fail.
   it.each(parts)("changes with `%s`, when it is another and when it is absent", async (part) => {

@@ -80,6 +80,21 @@ describe("who the agent acts for", () => {
     expect(fake.seen).toEqual([]);
   });
 
+  it.each([null, 0, 7, false, {}, ["alice"]])(
+    "is never the agent alone where a value is %j, though the agent's token is at hand",
+    async (value) => {
+      const read = withApiKey({ provider: "search" }, ({ apiKey }: { apiKey: string }) => apiKey);
+      await Promise.all([token(), read()]);
+      const before = fake.seen.length;
+      for (const name of ["userId", "userToken", "workloadToken"]) {
+        const values: AgentContextValues = { [name]: value };
+        await expect(tokenFor(values), name).rejects.toMatchObject({ name: "IdentityError" });
+        await expect(AgentContext.run(values, read), name).rejects.toMatchObject({ name: "IdentityError" });
+      }
+      expect(fake.seen).toHaveLength(before);
+    },
+  );
+
   it("says nothing of the tokens in its errors", async () => {
     vi.stubEnv("LEGATE_WORKLOAD_TOKEN", platformTokenOf("https://issuer", "alice"));
     for (const values of [{ userId: "bob-SECRET" }, { userToken: "SECRET" }, { workloadToken: "SECRET SECRET" }]) {

@@ -31,18 +31,27 @@ export const lifeOf = (token: string, now: number): number | undefined => {
 /** Whether a text has the form of a JWT. */
 export const isJwt = (text: string): boolean => payloadOf(text) !== undefined;
 
+/**
+ * A value that names somebody. Only one that is left out names nobody: null, which a missing row or session gives, is a mistake, as are an empty text and
+ * whatever is no text.
+ *
+ * @throws IdentityError
+ */
+export const givenName = (name: string, value: unknown): string | undefined => {
+  if (value === undefined) return undefined;
+  if (typeof value === "string" && value !== "") return value;
+  throw new IdentityError(`${name} is ${value === "" ? "empty" : "not a string"}. No other identity is used in its place.`);
+};
+
 /** The user that the context names. A value that is there but useless is refused: never is the next one taken instead. */
 const contextUser = (values: AgentContextValues): Exclude<Identity, { kind: "token" }> => {
-  if (values.userToken !== undefined) {
-    if (!payloadOf(values.userToken))
-      throw new IdentityError("The context's `userToken` is not a JWT. No other identity is used in its place.");
-    return { kind: "user-token", userToken: values.userToken };
+  const userToken = givenName("The context's `userToken`", values.userToken);
+  if (userToken !== undefined) {
+    if (!payloadOf(userToken)) throw new IdentityError("The context's `userToken` is not a JWT. No other identity is used in its place.");
+    return { kind: "user-token", userToken };
   }
-  if (values.userId !== undefined) {
-    if (values.userId === "") throw new IdentityError("The context's `userId` is empty. No other identity is used in its place.");
-    return { kind: "user-id", userId: values.userId };
-  }
-  return { kind: "agent" };
+  const userId = givenName("The context's `userId`", values.userId);
+  return userId === undefined ? { kind: "agent" } : { kind: "user-id", userId };
 };
 
 const names = (environmentToken: string, user: Exclude<Identity, { kind: "token" | "agent" }>): boolean => {
@@ -60,11 +69,8 @@ const names = (environmentToken: string, user: Exclude<Identity, { kind: "token"
  * @throws IdentityError when a value is useless, or the environment's token does not name the context's user.
  */
 export const identityOf = (values: AgentContextValues, environmentToken: string | undefined, mayAsk: boolean): Identity => {
-  if (values.workloadToken !== undefined) {
-    if (values.workloadToken === "")
-      throw new IdentityError("The context's `workloadToken` is empty. No other identity is used in its place.");
-    return { kind: "token", workloadToken: bearerToken("workloadToken", values.workloadToken) };
-  }
+  const workloadToken = givenName("The context's `workloadToken`", values.workloadToken);
+  if (workloadToken !== undefined) return { kind: "token", workloadToken: bearerToken("workloadToken", workloadToken) };
   const user = contextUser(values);
   if (environmentToken === undefined) return user;
   if (user.kind === "agent") return { kind: "token", workloadToken: environmentToken };

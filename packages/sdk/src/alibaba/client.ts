@@ -1,7 +1,7 @@
 import { type Broker, makeBroker, type OnAuthUrl } from "../broker.ts";
 import type { AgentContextValues } from "../context.ts";
 import { ConfigurationError, IdentityError } from "../errors.ts";
-import { isJwt } from "../identity.ts";
+import { givenName, isJwt } from "../identity.ts";
 import type { PollOptions } from "../poll.ts";
 import type { StsCredential } from "../wire.ts";
 import { assumeRole, makeAlibabaService, makeAskData } from "./alibaba-service.ts";
@@ -89,18 +89,21 @@ export interface StsCredentialClientOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-const named = (name: string, value: string): string => {
-  if (value === "") throw new IdentityError(`\`${name}\` is empty. No other identity is used in its place.`);
-  return value;
+const named = (name: string, value: unknown): string => {
+  const given = givenName(`\`${name}\``, value);
+  if (given === undefined) throw new IdentityError(`\`${name}\` is left out. No other identity is used in its place.`);
+  return given;
 };
 
 /** One user, as whoever consented must be named: by a token or by an id. */
 const oneUser = (userToken: string | undefined, userId: string | undefined) => {
-  if (userToken !== undefined) {
-    if (!isJwt(userToken)) throw new IdentityError("`userToken` is not a JWT. No other identity is used in its place.");
-    return { userToken };
+  const token = givenName("`userToken`", userToken);
+  if (token !== undefined) {
+    if (!isJwt(token)) throw new IdentityError("`userToken` is not a JWT. No other identity is used in its place.");
+    return { userToken: token };
   }
-  return userId === undefined ? undefined : { userId: named("userId", userId) };
+  const id = givenName("`userId`", userId);
+  return id === undefined ? undefined : { userId: id };
 };
 
 /** What the wrappers use of a client. */
@@ -231,13 +234,13 @@ export class IdentityClient {
   async getToken(options: GetTokenOptions): Promise<string> {
     const { credentialProviderName, tokenVaultName, authFlow, credential, workloadAccessToken, ...rest } = options;
     const request = { ...rest, provider: credentialProviderName, vault: tokenVaultName, flow: authFlow };
-    return this.#brokerWith(credential).accessToken({ workloadToken: workloadAccessToken }, request);
+    return this.#brokerWith(credential).accessToken({ workloadToken: named("workloadAccessToken", workloadAccessToken) }, request);
   }
 
   /** An API key that the vault holds. */
   async getApiKey({ credentialProviderName, tokenVaultName, workloadAccessToken, credential, signal }: GetApiKeyOptions): Promise<string> {
     const request = { provider: credentialProviderName, vault: tokenVaultName, signal };
-    return this.#brokerWith(credential).apiKey({ workloadToken: workloadAccessToken }, request);
+    return this.#brokerWith(credential).apiKey({ workloadToken: named("workloadAccessToken", workloadAccessToken) }, request);
   }
 
   /** Keys of the workload's role, fetched at each call. */
@@ -253,14 +256,13 @@ export class IdentityClient {
 
   /** Keys of the workload's role as a client of credentials, renewed ahead of their end for as long as the workload access token holds. */
   async getStsCredentialClient(options: StsCredentialClientOptions): Promise<StsCredentialClient> {
-    const { workloadAccessToken, sessionDuration, policy, signal } = options;
+    const { sessionDuration, policy, signal } = options;
+    const workloadToken = named("workloadAccessToken", options.workloadAccessToken);
     const question = {
       durationSeconds: sessionDuration ?? this.#settings.sts.sessionDuration,
       policy: policy ?? this.#settings.sts.policy,
     };
-    const client = new StsCredentialClient((until) =>
-      this.#broker.stsCredential({ workloadToken: workloadAccessToken }, { ...question, signal: until }),
-    );
+    const client = new StsCredentialClient((until) => this.#broker.stsCredential({ workloadToken }, { ...question, signal: until }));
     // What is wrong shows here, not at the first use.
     await client.getCredential(signal);
     return client;
