@@ -12,6 +12,7 @@ import {
 } from "./alibaba-for-tests.ts";
 import { operationsOf } from "./alibaba.ts";
 import { eachStore } from "../../testing/stores.ts";
+import { secretParameters } from "./names.ts";
 import { samples } from "./bad-input-samples-for-tests.ts";
 import type { Operation } from "./operation.ts";
 
@@ -171,6 +172,31 @@ eachStore("bad input to the Alibaba Cloud wire", (fresh) => {
     }
     expect(await made()).toEqual(before);
   }, 60_000);
+
+  test("the name of something that every object has is a value like any other, and what is made of it is read again", async () => {
+    for (const word of ["constructor", "__proto__", "toString"])
+      for (const operation of operations)
+        for (const [name] of shapeOf(operation)) {
+          const answer = await called(operation, { params: { ...whole(operation), [name]: word } });
+          expect(answer.statusCode, `${operation.action} ${name}=${word}: ${answer.body}`).toBeLessThan(500);
+        }
+    for (const operation of operations.filter(({ action }) => action.startsWith("List"))) {
+      const answer = await called(operation, { params: whole(operation) });
+      expect(answer.statusCode, `${operation.action}: ${answer.body}`).toBeLessThan(500);
+    }
+  }, 120_000);
+
+  test("a secret in the URL is refused, whatever else there is", async () => {
+    for (const operation of operations) {
+      for (const [name] of shapeOf(operation)) {
+        if (!secretParameters.has(name)) continue;
+        const { [name]: value = samples[name] ?? "", ...params } = whole(operation);
+        const answer = await called(operation, { params, inQuery: { [name]: value } });
+        expect(faultOf(answer), `${operation.action} ${name}`).toEqual([statusOf(name), `InvalidParameter.${name}`]);
+        expect(answer.json<WireError>().Message).toContain("in the form");
+      }
+    }
+  });
 
   test("bytes that are no form, of a type that is not read, or too many", async () => {
     const before = await made();

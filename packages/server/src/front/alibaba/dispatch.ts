@@ -7,7 +7,7 @@ import type { Authn } from "../../identity/authn/index.ts";
 import type { Tenants } from "../../identity/tenants/index.ts";
 import { addressOf, type Fields, isWellFormedUrl, parseFields, prefixOf, tenantOf } from "../http/index.ts";
 import type { About } from "./errors.ts";
-import { commonParameters } from "./names.ts";
+import { commonParameters, secretParameters } from "./names.ts";
 import { type Caller, type Operation, type Source, type Version, versions } from "./operation.ts";
 
 /** The rooms that every operation needs. */
@@ -80,7 +80,7 @@ const originalPath = (request: FastifyRequest): string => request.originalUrl.sp
 
 const bodyOf = ({ body }: FastifyRequest): Buffer => (Buffer.isBuffer(body) ? body : Buffer.alloc(0));
 
-/** The parameters in the query that belong to no action; another format than JSON is not spoken. @throws Refusal invalid_request */
+/** The parameters in the query, and apart from them those that belong to no action. A secret does not stand in a URL, and another format than JSON is not spoken. @throws Refusal invalid_request */
 const queryFields = (
   request: FastifyRequest,
   operation: Operation,
@@ -89,6 +89,7 @@ const queryFields = (
   const own = Object.create(null) as Fields;
   const all = request.query as Fields;
   for (const name of Object.keys(all)) {
+    if (secretParameters.has(name)) throw invalid([{ parameter: name, message: `Send the parameter ${name} in the form.` }]);
     if (commonParameters.has(name)) once({ [name]: all[name] ?? "" }, common, operation);
     else own[name] = all[name] ?? "";
   }

@@ -35,7 +35,8 @@ interface Issue {
 const firstIssue = ({ details }: Refusal): Issue =>
   (Array.isArray(details["issues"]) ? (details["issues"] as readonly Issue[])[0] : undefined) ?? {};
 
-const parameterOf = (issue: Issue, { naming }: About): string | undefined => issue.parameter ?? naming.fields?.[issue.path ?? ""];
+const parameterOf = ({ parameter, path = "" }: Issue, { naming: { fields = {} } }: About): string | undefined =>
+  parameter ?? (Object.hasOwn(fields, path) ? fields[path] : undefined);
 
 /** `MissingParameter.X`, `InvalidParameter.X`: of the first that is wrong, if it is one of this wire. */
 const faulty = (about: About, refusal: Refusal): string => {
