@@ -3,7 +3,7 @@ import { counters, type Db, type Handle, makeCache } from "../../ground/db/index
 import type { Egress } from "../../ground/egress/index.ts";
 import { type Clock, type Page, type PageAsk, type Principal, pageFrom, placeOf, type Random, Refusal } from "../../ground/kernel/index.ts";
 import type { Seal } from "../../ground/seal/index.ts";
-import { type Agents, mayUse } from "../../identity/agents/index.ts";
+import { agentListsTable, type Agents, mayUse } from "../../identity/agents/index.ts";
 import { makeChecks } from "./checks.ts";
 import { changed, drafted, requireFieldsOf, requireWhole, secretIn } from "./draft.ts";
 import { bindingOf, sendsPkce } from "./kinds.ts";
@@ -221,16 +221,8 @@ export const makeProviders = (needs: Needs) => {
 
     /** A deleted agent's entries go with it; a list that is then empty lets nobody in. */
     agentRemoved: async (tx: Handle, who: Principal, agentId: string): Promise<void> => {
-      const naming = await providersTable.naming(tx, who.tenant, agentId);
-      for (const id of naming) {
-        // Read only now that it is held: what others changed meanwhile stays as they left it.
-        const provider = await providersTable.lock(tx, who.tenant, id);
-        if (!provider) continue;
-        const entries = provider.agents.filter((entry) => entry !== agentId);
-        await providersTable.update(tx, who.tenant, { ...provider, agents: entries, version: provider.version + 1, updatedAt: clock() });
-      }
-      // Once all rows are written: whoever announces makes others wait.
-      for (const id of naming) await db.changes.announce(tx, who.tenant, "provider", id);
+      const ids = await agentListsTable.forget(tx, who.tenant, "providers", agentId, clock());
+      for (const id of ids) await db.changes.announce(tx, who.tenant, "provider", id);
     },
 
     /**

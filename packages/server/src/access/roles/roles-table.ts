@@ -60,18 +60,6 @@ export const rolesTable = {
     return rows.map(toRole);
   },
 
-  /** The ids of those whose list of agents names this one; in one order, so that whoever locks them one after the other waits for nobody in a ring. */
-  naming: async (tx: Handle, tenant: string, agentId: string): Promise<readonly string[]> => {
-    const rows = await tx
-      .selectFrom("roles")
-      .select("id")
-      .where("tenant_id", "=", tenant)
-      .where("agents", "like", `%"${agentId}"%`)
-      .orderBy("id")
-      .execute();
-    return rows.map(({ id }) => id);
-  },
-
   /** Reads a role's row and keeps others from changing it, and what is attached to it, until the transaction ends. */
   lock: async (tx: Handle, tenant: string, id: string): Promise<Role | undefined> => {
     const row = await tx

@@ -2,7 +2,7 @@ import type { Audit } from "../../ground/audit/index.ts";
 import { counters, type Db, type Handle, isUniqueViolation } from "../../ground/db/index.ts";
 import type { Egress } from "../../ground/egress/index.ts";
 import { type Clock, type Page, type PageAsk, pageFrom, placeOf, type Principal, type Random, Refusal } from "../../ground/kernel/index.ts";
-import type { Agents } from "../../identity/agents/index.ts";
+import { agentListsTable, type Agents } from "../../identity/agents/index.ts";
 import type { Tenants } from "../../identity/tenants/index.ts";
 import type { StandingCheck, Tokens } from "../../identity/tokens/index.ts";
 import type { Arns } from "./arn.ts";
@@ -208,16 +208,8 @@ export const makeRoles = (needs: Needs) => {
 
     /** A deleted agent's entries go with it; a list that is then empty lets nobody in. */
     agentRemoved: async (tx: Handle, who: Principal, agentId: string): Promise<void> => {
-      const naming = await rolesTable.naming(tx, who.tenant, agentId);
-      for (const id of naming) {
-        // Read only now that it is held: what others changed meanwhile stays as they left it.
-        const role = await rolesTable.lock(tx, who.tenant, id);
-        if (!role) continue;
-        const entries = role.agents.filter((entry) => entry !== agentId);
-        await rolesTable.update(tx, who.tenant, { ...role, agents: entries, version: role.version + 1, updatedAt: clock() });
-      }
-      // Once all rows are written: whoever announces makes others wait.
-      for (const id of naming) await db.changes.announce(tx, who.tenant, "role", id);
+      const ids = await agentListsTable.forget(tx, who.tenant, "roles", agentId, clock());
+      for (const id of ids) await db.changes.announce(tx, who.tenant, "role", id);
     },
   };
 };
