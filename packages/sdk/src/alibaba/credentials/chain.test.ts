@@ -1,8 +1,11 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { inspect } from "node:util";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { startProxy } from "../../testing/proxy.ts";
 import { type CredentialSource, defaultCredentials } from "../index.ts";
 import { sectionsIn } from "./credentials-ini.ts";
 
@@ -209,6 +212,58 @@ describe("keys that are lent", () => {
     expect(Object.fromEntries(first?.form ?? [])).toEqual({
       ...{ RoleArn: "role", OIDCProviderArn: "provider", OIDCToken: "first", RoleSessionName: "mine", DurationSeconds: "3600" },
     });
+  });
+});
+
+describe("keys that a service of this machine's lends", () => {
+  let proxy: Awaited<ReturnType<typeof startProxy>>;
+  let lender: Server;
+  let port: number;
+  beforeEach(async () => {
+    proxy = await startProxy();
+    lender = createServer((_, response) => response.end(lent("lender").text));
+    await new Promise<void>((resolve) => lender.listen(0, "127.0.0.1", resolve));
+    port = (lender.address() as AddressInfo).port;
+    for (const name of ["http_proxy", "https_proxy", "all_proxy"]) vi.stubEnv(name, proxy.url());
+    for (const name of ["no_proxy", "NO_PROXY"]) vi.stubEnv(name, "");
+  });
+  afterEach(async () => {
+    lender.closeAllConnections();
+    await new Promise((resolve) => lender.close(resolve));
+    await proxy.stop();
+  });
+  const overNode = () => idOf(defaultCredentials({ clock: () => time.now }));
+
+  it.each(["http://127.0.0.1", "http://localhost"])(
+    "at %s are fetched past the environment's proxy, which would read them",
+    async (host) => {
+      set({ ECS_METADATA_DISABLED: "true", CREDENTIALS_URI: `${host}:${port}/lend` });
+      expect(await overNode()).toBe("lender");
+      expect(proxy.asked).toEqual([]);
+    },
+  );
+
+  it("and that nobody encrypts are never shown to the proxy, wherever they come from", async () => {
+    set({ ECS_METADATA_DISABLED: "true", CREDENTIALS_URI: "http://lender.invalid/lend" });
+    await expect(overNode()).rejects.toThrow(/The credentials URI cannot be reached/);
+    expect(proxy.asked).toEqual([]);
+  });
+
+  it.each([
+    ["https://localhost:1/", false],
+    ["https://x.localhost:1/", false],
+    ["https://127.8.8.8:1/", false],
+    ["https://[::1]:1/", false],
+    ["https://refused:1/", true],
+  ])("at %s go by way of the proxy: %s", async (uri, proxied) => {
+    set({ ECS_METADATA_DISABLED: "true", CREDENTIALS_URI: uri });
+    await expect(overNode()).rejects.toThrow(/The credentials URI cannot be reached/);
+    expect(proxy.asked.length > 0).toBe(proxied);
+  });
+
+  it("as an ECS instance's are never asked of the proxy", async () => {
+    await expect(overNode()).rejects.toThrow(/The ECS metadata service/);
+    expect(proxy.asked).toEqual([]);
   });
 });
 

@@ -1,3 +1,4 @@
+import { BlockList, isIP } from "node:net";
 import { ConfigurationError } from "../../errors.ts";
 import type { SigningKey } from "../acs3.ts";
 import { fetched, leaseIn, type Tools } from "./source.ts";
@@ -24,10 +25,27 @@ export const ecsRole = (tools: Tools, roleName: string | undefined): Promise<Sig
     return leaseIn(await ask(`/meta-data/ram/security-credentials/${role}`, proof), name);
   });
 
+const near = new BlockList();
+near.addSubnet("127.0.0.0", 8);
+near.addSubnet("169.254.0.0", 16);
+near.addAddress("100.100.100.200");
+near.addAddress("::1", "ipv6");
+near.addSubnet("fe80::", 10, "ipv6");
+
+/** Whether keys from there must not pass a proxy: it knows no way to this machine, and what is not encrypted it would read. */
+const isPastProxies = ({ protocol, hostname }: URL): boolean => {
+  if (protocol === "http:") return true;
+  const host = hostname.replace(/^\[(.*)\]$/, "$1").replace(/\.$/, "");
+  const family = isIP(host);
+  return family === 0 ? /(^|\.)localhost$/.test(host) : near.check(host, family === 6 ? "ipv6" : "ipv4");
+};
+
 /** The keys that an address of the platform's lends. */
 export const lentByUri = (tools: Tools, uri: string): Promise<SigningKey> =>
   tools.leases(["uri", uri], tools.signal, async (signal) => {
     const name = "The credentials URI";
-    if (!URL.canParse(uri) || !/^https?:$/.test(new URL(uri).protocol)) throw new ConfigurationError(`${name} is no http or https URL.`);
-    return leaseIn(await fetched({ fetch: tools.fetch, name, url: uri, timeoutMs: 10_000 }, signal), name);
+    const place = URL.canParse(uri) ? new URL(uri) : undefined;
+    if (!place || !/^https?:$/.test(place.protocol)) throw new ConfigurationError(`${name} is no http or https URL.`);
+    const fetch = isPastProxies(place) ? tools.direct : tools.fetch;
+    return leaseIn(await fetched({ fetch, name, url: uri, timeoutMs: 10_000 }, signal), name);
   });

@@ -16,7 +16,7 @@ export interface Tools {
   /** The folder of the person who runs this. */
   readonly home: string;
   readonly fetch: typeof globalThis.fetch;
-  /** Past any proxy: for addresses of this machine alone. */
+  /** Past any proxy: for addresses of this machine, and for keys that travel in the clear. */
   readonly direct: typeof globalThis.fetch;
   readonly rpc: Rpc;
   readonly leases: Leases;
