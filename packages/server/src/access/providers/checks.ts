@@ -1,5 +1,6 @@
 import type { Egress } from "../../ground/egress/index.ts";
 import { UpstreamUnavailable } from "./errors.ts";
+import { sendsPkce } from "./kinds.ts";
 import { fetchFailure, type Metadata, type MetadataCache } from "./metadata.ts";
 import type { Provider } from "./provider.ts";
 
@@ -16,15 +17,16 @@ const told = (thrown: unknown, what: string): string => {
   throw failure;
 };
 
+const asksUsers = ({ flows }: Provider): boolean => flows === undefined || flows.includes("USER_FEDERATION");
+
 const doubtsAbout = (provider: Provider, found: Metadata): readonly string[] => {
-  const asksUsers = provider.flows === undefined || provider.flows.includes("USER_FEDERATION");
   const { clientAuth } = provider;
   return [
     ...((found.tokenEndpoint ?? provider.tokenEndpoint) ? [] : ["The metadata names no token endpoint."]),
-    ...(asksUsers && !(found.authorizationEndpoint ?? provider.authorizationEndpoint)
+    ...(asksUsers(provider) && !(found.authorizationEndpoint ?? provider.authorizationEndpoint)
       ? ["The metadata names no authorization endpoint."]
       : []),
-    ...(asksUsers && found.codeChallengeMethods && !found.codeChallengeMethods.includes("S256")
+    ...(asksUsers(provider) && found.codeChallengeMethods && !found.codeChallengeMethods.includes("S256")
       ? ["The metadata does not offer PKCE with S256."]
       : []),
     ...(clientAuth !== undefined && clientAuth !== "none" && !found.clientAuthMethods.includes(clientAuth)
@@ -61,7 +63,8 @@ export const makeChecks = ({ egress, metadata, limitMs }: Needs) => {
       authorizationEndpoint === undefined ? [] : answers("authorization endpoint", authorizationEndpoint, signal),
       tokenEndpoint === undefined ? [] : answers("token endpoint", tokenEndpoint, signal),
     ]);
-    const pkceOff = provider.pkce === false ? ["PKCE is switched off: whoever catches a code may use it (RFC 9700 2.1.1)."] : [];
+    const pkceOff =
+      asksUsers(provider) && !sendsPkce(provider) ? ["PKCE is not sent: whoever catches a code may use it (RFC 9700 2.1.1)."] : [];
     return [...pkceOff, ...found.flat()];
   };
 };

@@ -92,6 +92,24 @@ export const changed = (current: Provider, change: ProviderChange): Provider => 
   return { ...next, sealedSecret: stays ? current.sealedSecret : undefined };
 };
 
+/** What decides where people, codes and secrets go, and is no secret itself: the record holds its values, not its names alone. */
+const told = [
+  "kind",
+  "discoveryUrl",
+  "authorizationEndpoint",
+  "tokenEndpoint",
+  "issuer",
+  "clientId",
+  "clientAuth",
+  "redirectUri",
+  "pkce",
+  "roleArn",
+] as const;
+
+/** What of it is another now, with its new value; `null` is none. */
+export const newValues = (before: Provider, after: Provider): Readonly<Record<string, string | boolean | null>> =>
+  Object.fromEntries(told.flatMap((field) => (after[field] === before[field] ? [] : [[field, after[field] ?? null]])));
+
 /**
  * Whether a provider can work at all, as far as its fields tell.
  *

@@ -252,6 +252,7 @@ eachStore("a provider with ways of its own", (fresh) => {
 
   test("DingTalk: its own names for what is sent and answered, a code in authCode, no PKCE", async () => {
     const provider = await registered("dingtalk");
+    expect(provider.warnings).toContain("PKCE is not sent: whoever catches a code may use it (RFC 9700 2.1.1).");
     const asked = await authorization(provider, { scopes: [] });
     expect(asked).toMatchObject({ scope: "openid", prompt: "consent" });
     for (const unknown of ["code_challenge", "code_challenge_method", "resource", "audience"]) expect(asked).not.toHaveProperty(unknown);

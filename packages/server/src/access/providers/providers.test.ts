@@ -343,6 +343,29 @@ eachStore("credential providers", (fresh) => {
     expect(rebound).toEqual([]);
   });
 
+  test("the record says to what a provider was changed wherever people, codes and secrets go by it, and never a secret", async () => {
+    const { providers } = house;
+    const { id } = await providers.create(acme, oauth2("files"));
+    await providers.update(acme, undefined, id, {
+      ...there.endpoints,
+      redirectUri: "https://app.example.test/cb",
+      pkce: false,
+      kind: "github",
+      clientId: "other",
+      clientSecret: "canary-new",
+      description: "d",
+    });
+    await providers.update(acme, undefined, id, { redirectUri: null, pkce: null, description: "e" });
+    await providers.update(acme, undefined, id, { tokenEndpoint: `${there.url}/elsewhere`, clientSecret: "canary-newer" });
+    const audited = (await events("acme")).filter(({ action }) => action === "provider.updated");
+    expect(audited.map(({ details }) => details["values"]).reverse()).toEqual([
+      { redirectUri: "https://app.example.test/cb", pkce: false, kind: "github", clientId: "other" },
+      { redirectUri: null, pkce: null },
+      { tokenEndpoint: `${there.url}/elsewhere` },
+    ]);
+    expect(JSON.stringify(audited)).not.toContain("canary");
+  });
+
   test("what only a foreign wire says stays with its wire; a description and a redirect URI are emptied by null", async () => {
     const { providers } = house;
     const { id } = await providers.create(

@@ -5,7 +5,7 @@ import { type Clock, type Page, type PageAsk, type Principal, pageFrom, placeOf,
 import type { Seal } from "../../ground/seal/index.ts";
 import { agentListsTable, type Agents, mayUse } from "../../identity/agents/index.ts";
 import { makeChecks } from "./checks.ts";
-import { changed, drafted, requireFieldsOf, requireWhole, secretIn } from "./draft.ts";
+import { changed, drafted, newValues, requireFieldsOf, requireWhole, secretIn } from "./draft.ts";
 import { bindingOf, sendsPkce } from "./kinds.ts";
 import { makeMetadata } from "./metadata.ts";
 import { isProviderId, type NewProvider, newProviderId, type Provider, type ProviderChange, secretIdentity } from "./provider.ts";
@@ -183,7 +183,10 @@ export const makeProviders = (needs: Needs) => {
           if (rebound) await onRebound(tx, who, next.id);
           else if (consentOf(tenant, next) !== consentOf(tenant, current)) await onConsentChanged(tx, who, next.id);
           const fields = Object.entries(change).flatMap(([field, value]) => (value === undefined ? [] : field));
-          await audit.record(tx, who, "provider.updated", { target: next.id, details: { name: next.name, fields, rebound } });
+          await audit.record(tx, who, "provider.updated", {
+            target: next.id,
+            details: { name: next.name, fields, rebound, values: newValues(current, next) },
+          });
           await db.changes.announce(tx, tenant, "provider", next.id);
           return next;
         });
