@@ -124,8 +124,6 @@ export interface IssuerRow {
   login_scopes: string | null;
   sealed_login_secret: string | null;
   description: ColumnType<string | null, string | null | undefined, string | null>;
-  /** JSON object: what only one foreign wire says of it, by that wire. */
-  foreign_attributes: ColumnType<string | null, string | null | undefined, string | null>;
   created_at: Fixed<number>;
   updated_at: number;
 }

@@ -1,4 +1,4 @@
-import { type Foreign, type Random, Refusal } from "../../ground/kernel/index.ts";
+import { type Random, Refusal } from "../../ground/kernel/index.ts";
 
 export type LoginClientAuth = "client_secret_basic" | "client_secret_post" | "private_key_jwt" | "none";
 
@@ -25,8 +25,6 @@ export interface Issuer {
   /** What to register at the issuer as the redirect URI of the `login` client. */
   readonly loginCallbackUrl: string;
   readonly description: string | undefined;
-  /** What only one foreign wire says of it, by that wire: returned by it, read by nobody else. */
-  readonly foreign: Foreign;
   /** Milliseconds since 1970. */
   readonly createdAt: number;
   readonly updatedAt: number;
@@ -47,7 +45,6 @@ export interface NewIssuer {
   readonly subjectClaim?: string | undefined;
   readonly login?: NewIssuerLogin | undefined;
   readonly description?: string | undefined;
-  readonly foreign?: Foreign | undefined;
 }
 
 /** What is left out stays. */
@@ -56,8 +53,6 @@ export interface IssuerChange {
   readonly discoveryUrl?: string | undefined;
   /** An empty one is none. */
   readonly description?: string | undefined;
-  /** Replaces what the wires named here said before; other wires' stays. */
-  readonly foreign?: Foreign | undefined;
   readonly audiences?: readonly string[] | undefined;
   readonly subjectClaim?: string | undefined;
   /** Null takes it away. The stored secret stays where the client id is the same and no secret is given. */

@@ -1,5 +1,5 @@
 import { type Handle, olderThan, type Row } from "../../ground/db/index.ts";
-import type { Foreign, Place } from "../../ground/kernel/index.ts";
+import type { Place } from "../../ground/kernel/index.ts";
 import type { Issuer } from "./issuer.ts";
 
 /** An issuer as the store holds it: with the sealed secret, without what follows from settings. */
@@ -22,7 +22,6 @@ const toIssuer = (row: Row<"issuers">): StoredIssuer => ({
         },
   sealedLoginSecret: row.sealed_login_secret ?? undefined,
   description: row.description ?? undefined,
-  foreign: JSON.parse(row.foreign_attributes ?? "{}") as Foreign,
   createdAt: row.created_at,
   updatedAt: row.updated_at,
 });
@@ -38,7 +37,6 @@ const changing = (issuer: StoredIssuer) => ({
   login_scopes: issuer.login ? JSON.stringify(issuer.login.scopes) : null,
   sealed_login_secret: issuer.sealedLoginSecret ?? null,
   description: issuer.description ?? null,
-  foreign_attributes: Object.keys(issuer.foreign).length === 0 ? null : JSON.stringify(issuer.foreign),
   updated_at: issuer.updatedAt,
 });
 

@@ -49,7 +49,7 @@ export interface LoginClient extends IssuerLogin {
 
 export type Issuers = ReturnType<typeof makeIssuers>;
 
-const changeable = ["discoveryUrl", "audiences", "subjectClaim", "login", "description", "foreign"] as const;
+const changeable = ["discoveryUrl", "audiences", "subjectClaim", "login", "description"] as const;
 
 export const makeIssuers = ({ db, audit, seal, egress, clock, random, issuerOf, usersNamedBy, agentsNaming }: Needs) => {
   const keySets = makeKeySets({ egress, clock });
@@ -131,7 +131,6 @@ export const makeIssuers = ({ db, audit, seal, egress, clock, random, issuerOf, 
           subjectClaim: wanted.subjectClaim ?? "sub",
           login,
           description: wanted.description || undefined,
-          foreign: wanted.foreign ?? {},
           sealedLoginSecret: secret === undefined ? undefined : await seal.seal(tx, who.tenant, loginSecretIdentity(id), secret),
           createdAt: now,
           updatedAt: now,
@@ -209,7 +208,6 @@ export const makeIssuers = ({ db, audit, seal, egress, clock, random, issuerOf, 
             login,
             sealedLoginSecret,
             description: change.description === undefined ? before.description : change.description || undefined,
-            foreign: { ...before.foreign, ...change.foreign },
             updatedAt: clock(),
           };
           await issuersTable.update(tx, tenant, after);

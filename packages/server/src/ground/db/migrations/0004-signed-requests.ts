@@ -4,7 +4,6 @@ import type { Columns } from "./columns.ts";
 export const signedRequests = ({ text, integer }: Columns): readonly string[] => [
   // What only one foreign wire has of a thing, by that wire; and redirect URIs, roles and descriptions that providers and issuers have there.
   `alter table agents add column foreign_attributes ${text}`,
-  `alter table issuers add column foreign_attributes ${text}`,
   `alter table issuers add column description ${text}`,
   `alter table providers add column foreign_attributes ${text}`,
   `alter table providers add column description ${text}`,
