@@ -8,6 +8,21 @@ import { proxyFor } from "./proxy.ts";
 
 const longestAnswer = 8 * 1024 * 1024;
 
+const failed = (message: string, code: string): Error => Object.assign(new Error(message), { code });
+
+/** @throws whatever is wrong with an answer that no `Response` can stand for */
+const responseOf = (message: IncomingMessage, chunks: readonly Buffer[]): Response => {
+  const status = message.statusCode ?? 0;
+  // RFC 9110 15: no other is final. `Response` takes no other either.
+  if (status < 200 || status > 599) throw failed(`The answer has the status ${status}.`, "UNEXPECTED_STATUS");
+  const headers = new Headers();
+  for (let at = 0; at + 1 < message.rawHeaders.length; at += 2)
+    headers.append(message.rawHeaders[at] ?? "", message.rawHeaders[at + 1] ?? "");
+  const empty = status === 204 || status === 205 || status === 304;
+  // The reason is left out: RFC 9112 4 lets a client ignore it, and `Response` refuses some.
+  return new Response(empty ? null : Buffer.concat(chunks), { status, headers });
+};
+
 /** One request's header fields, and the answer to it; `open` says how it is sent. */
 const exchange = (
   open: (options: RequestOptions) => ReturnType<typeof plainRequest>,
@@ -16,7 +31,12 @@ const exchange = (
 ): Promise<Response> =>
   new Promise((resolve, reject) => {
     const sent = open(options);
-    sent.once("error", reject);
+    // They stay: an error that nobody hears ends the process.
+    sent.on("error", reject);
+    sent.once("upgrade", (_: IncomingMessage, socket: Socket) => {
+      socket.destroy();
+      reject(failed("The answer changes to another protocol.", "UNEXPECTED_STATUS"));
+    });
     sent.once("response", (message: IncomingMessage) => {
       const chunks: Buffer[] = [];
       let length = 0;
@@ -25,14 +45,13 @@ const exchange = (
         if (length > longestAnswer) message.destroy(new Error(`The answer is larger than ${longestAnswer} bytes.`));
         else chunks.push(chunk);
       });
-      message.once("error", reject);
+      message.on("error", reject);
       message.once("end", () => {
-        const headers = new Headers();
-        for (let at = 0; at + 1 < message.rawHeaders.length; at += 2)
-          headers.append(message.rawHeaders[at] ?? "", message.rawHeaders[at + 1] ?? "");
-        const status = message.statusCode ?? 0;
-        const empty = status === 204 || status === 205 || status === 304;
-        resolve(new Response(empty ? null : Buffer.concat(chunks), { status, statusText: message.statusMessage ?? "", headers }));
+        try {
+          resolve(responseOf(message, chunks));
+        } catch (error) {
+          reject(error);
+        }
       });
     });
     sent.end(body);
@@ -63,15 +82,15 @@ const tunnelTo = (url: URL, proxy: URL, signal: AbortSignal | undefined): Promis
       agent: false,
       ...(signal && { signal }),
     });
-    asked.once("error", reject);
+    asked.on("error", reject);
     asked.once("response", (message: IncomingMessage) => {
       message.destroy();
-      reject(Object.assign(new Error("The proxy refused the connection."), { code: "PROXY_REFUSED" }));
+      reject(failed("The proxy refused the connection.", "PROXY_REFUSED"));
     });
     asked.once("connect", (message: IncomingMessage, socket: Socket) => {
       if (message.statusCode !== 200) {
         socket.destroy();
-        reject(Object.assign(new Error(`The proxy answered ${message.statusCode}.`), { code: "PROXY_REFUSED" }));
+        reject(failed(`The proxy answered ${message.statusCode}.`, "PROXY_REFUSED"));
         return;
       }
       const host = hostOf(url);
