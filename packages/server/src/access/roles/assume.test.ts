@@ -24,7 +24,7 @@ eachStore("a role that is taken on", (fresh) => {
   };
 
   test("gives a key for as long as is asked, which carries agent, user, role and session, and one row tells of it", async () => {
-    const { roles, admin, arns, worker, hand, events, everything, house } = await begin();
+    const { roles, admin, arns, worker, hand, everything, house } = await begin();
     const role = await roles.create(admin, {
       name: "reader",
       trustPolicy: trusting(arns.agent("scout")),
