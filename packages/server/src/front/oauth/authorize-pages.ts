@@ -7,10 +7,10 @@ type Consent = Extract<RequestPage, { kind: "consent" }>;
 type Issuers = Extract<RequestPage, { kind: "issuers" }>;
 
 /** What people read of scopes that mean the same everywhere (OpenID Connect Core 3.1.2.1, 11). */
-const personal: Readonly<Record<string, string>> = {
-  openid: "Recognise you when you come back, without being told your name or e-mail address",
-  offline_access: "Go on while you are away",
-};
+const personal: ReadonlyMap<string, string> = new Map([
+  ["openid", "Recognise you when you come back, without being told your name or e-mail address"],
+  ["offline_access", "Go on while you are away"],
+]);
 
 /** A document's name is a stranger's word: what is known of it is its address. */
 const titleOf = ({ kind, id, name: given }: RequestPage["client"]): string => (kind === "document" ? placeOf(id) : given);
@@ -33,7 +33,7 @@ const impostor = ({ client, redirectUri }: Consent): Html | undefined =>
 const wanted = ({ scopes, resource }: Consent): Html => {
   if (scopes.length === 0)
     return html`<p>It asks for nothing in particular: ${name(resource.name ?? resource.identifier)} decides what it may do.</p>`;
-  return html`<ul>${scopes.map(({ name: scope, description = personal[scope] }) =>
+  return html`<ul>${scopes.map(({ name: scope, description = personal.get(scope) }) =>
     description === undefined
       ? html`<li><code>${name(scope)}</code></li>`
       : html`<li>${name(description)} <code class="quiet">${name(scope)}</code></li>`,

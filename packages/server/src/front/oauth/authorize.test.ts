@@ -248,6 +248,15 @@ test("nothing but who a person is: the page says so, and where several issuers a
   }
 });
 
+test("a scope that is called as something every object has is shown by its name alone", async () => {
+  const names = ["constructor", "toString", "__proto__"];
+  await all.clients.resources.update(admin, "files", { scopes: names.map((name) => ({ name })) });
+  const browser = all.openBrowser();
+  const { shown } = await browser.page(await browser.logIn({ scope: names.join(" ") }));
+  const asked = [...shown.body.matchAll(/<li>.*?<\/li>/g)].map(([item]) => item.replaceAll(/<[^>]+>/g, ""));
+  expect(asked.sort()).toEqual(names.sort());
+});
+
 test("name and e-mail address are told to nobody: a client that asks for them by habit goes on without, and the page offers neither", async () => {
   const scope = "openid profile email address phone offline_access read";
   const browser = all.openBrowser();
