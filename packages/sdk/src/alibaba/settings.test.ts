@@ -1,6 +1,13 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { unsignedJwt } from "../testing/fake-legate.ts";
-import { ConfigurationError, type IdentityClientOptions } from "./index.ts";
+import {
+  AgentContext,
+  type AgentContextValues,
+  ConfigurationError,
+  type IdentityClientOptions,
+  IdentityError,
+  withWorkloadAccessToken,
+} from "./index.ts";
 import { settingsFrom } from "./settings.ts";
 
 afterEach(() => vi.unstubAllEnvs());
@@ -40,6 +47,24 @@ describe("the environment's workload access token goes where the environment say
     expect(() => tokenWith(options)).not.toThrow(given);
     expect(tokenWith({ ...options, credentials })).toBeUndefined();
     expect(tokenWith({ ...options, workloadAccessToken: "mine" })).toBe("mine");
+  });
+});
+
+describe("the environment's workload access token beside a user in the context", () => {
+  const tokenFor = (values: AgentContextValues) =>
+    AgentContext.run(
+      values,
+      withWorkloadAccessToken({ client: { credentials } }, ({ workloadAccessToken }) => workloadAccessToken),
+    );
+
+  it("is used where it names that user, and nothing is asked where it does not, or where nobody can tell", async () => {
+    environment({ WORKLOAD_ACCESS_TOKEN: given });
+    expect(await tokenFor({ userId: "alice" })).toBe(given);
+    expect(await tokenFor({ userToken: unsignedJwt({ iss: "i", sub: "alice" }) })).toBe(given);
+    await expect(tokenFor({ userId: "bob" })).rejects.toBeInstanceOf(IdentityError);
+    environment({ WORKLOAD_ACCESS_TOKEN: "opaque" });
+    await expect(tokenFor({ userId: "alice" })).rejects.toBeInstanceOf(IdentityError);
+    expect(await tokenFor({})).toBe("opaque");
   });
 });
 

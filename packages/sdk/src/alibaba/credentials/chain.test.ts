@@ -131,6 +131,41 @@ describe("the default credentials", () => {
     expect(await idOf(chain())).toBe("ini");
   });
 
+  it("are not those of a later place for ever, where an earlier one failed for a moment", async () => {
+    set({ OIDC_TOKEN_FILE: file("token", "oidc.to.ken"), ROLE_ARN: "acs:ram::1:role/r", OIDC_PROVIDER_ARN: "p" });
+    file(".alibabacloud/credentials.ini", "[default]\ntype=access_key\naccess_key_id=ini\naccess_key_secret=s\n");
+    const source = chain();
+    answer = () => ({ status: 400, text: '{"Code":"AuthenticationFail.OIDCToken"}' });
+    expect(await idOf(source)).toBe("ini");
+    answer = () => assumed("oidc");
+    const before = sent.length;
+    expect(await idOf(source)).toBe("ini");
+    expect(sent).toHaveLength(before);
+    time.now += 60_000;
+    expect(await idOf(source)).toBe("oidc");
+    time.now += 3_700_000;
+    answer = () => "broken";
+    await expect(idOf(source)).rejects.toThrow(/No answer to AssumeRoleWithOIDC/);
+  });
+
+  it("are found without asking each time whether this is an ECS instance", async () => {
+    set({ CREDENTIALS_URI: "http://localhost:1/lend" });
+    answer = ({ url }) => (url.pathname === "/lend" ? lent("uri", 36_000) : "broken");
+    const source = chain();
+    expect(await idOf(source)).toBe("uri");
+    const before = sent.length;
+    time.now += 120_000;
+    expect(await idOf(source)).toBe("uri");
+    expect(sent).toHaveLength(before);
+  });
+
+  it("are read from a profile that begins with a byte order mark", async () => {
+    set({ ECS_METADATA_DISABLED: "true" });
+    const profile = { name: "c", mode: "AK", access_key_id: "profile", access_key_secret: "s" };
+    file(".aliyun/config.json", `\ufeff${JSON.stringify({ current: "c", profiles: [profile] })}`);
+    expect(await idOf(chain())).toBe("profile");
+  });
+
   it("say what was set up and failed, and quote nothing of it", async () => {
     set({ ACCESS_KEY_ID: "canary", ECS_METADATA_DISABLED: "true", CREDENTIALS_URI: "http://user:canary@localhost:1/canary?canary" });
     file(".aliyun/config.json", "{canary");

@@ -1,5 +1,5 @@
 import { requestKey } from "../../cache-key.ts";
-import { ConfigurationError, LegateError } from "../../errors.ts";
+import { ConfigurationError, LegateConnectionError, LegateError } from "../../errors.ts";
 import type { SigningKey } from "../acs3.ts";
 import { variable, type Variables } from "../environment.ts";
 import type { Rpc } from "../rpc.ts";
@@ -56,37 +56,68 @@ const relevant = (variables: Variables): unknown =>
     .filter(([name]) => /^(ALIBABA_CLOUD_|HOME$|USERPROFILE$)/.test(name))
     .toSorted(([a], [b]) => (a < b ? -1 : 1));
 
+/** How soon a place that failed is asked again, while a later one has credentials. */
+const againMs = 60_000;
+
+/** Where credentials were found. */
+interface Found {
+  readonly step: ChainStep;
+  /** What the environment said then, as a hash. */
+  readonly environment: string;
+  /** Earlier places that are set up, and failed then. */
+  readonly failed: readonly ChainStep[];
+  /** When those are asked again. */
+  readonly againAt: number;
+}
+
+/** Whether a place is not there at all: most machines are no ECS instance, and nobody said that this is one. */
+const isAbsent = (name: ChainStep, error: LegateError, variables: Variables): boolean =>
+  name === "ecsMetadata" && error instanceof LegateConnectionError && variable(variables, "ALIBABA_CLOUD_ECS_METADATA") === undefined;
+
 /**
  * The credentials that the place where this runs has, looked for in the documented order at each call. The place that had some is asked first from then on,
- * and alone: while the environment stays as it is, a place that fails does not turn the process into somebody else.
+ * and alone: while the environment stays as it is, a place that fails does not turn the process into somebody else. Only an earlier place, which failed when
+ * the later one was found, takes its turn again once it works.
  */
 export const makeChain = (needs: ChainNeeds): CredentialSource => {
   const leases = makeLeases(needs.clock);
-  let found: { readonly step: ChainStep; readonly environment: string } | undefined;
+  let found: Found | undefined;
   return {
     getCredential: async (signal) => {
       const variables = needs.variables();
       const { read, fetch, direct, rpc, clock } = needs;
       const tools: Tools = { variables, home: needs.home(variables), read, fetch, direct, rpc, leases, clock, signal };
       const fingerprint = await requestKey("environment", relevant(variables));
+      const look = async (places: readonly ChainStep[]): Promise<{ readonly key?: SigningKey; readonly reasons: readonly string[] }> => {
+        const reasons: string[] = [];
+        const failed: ChainStep[] = [];
+        for (const step of places) {
+          let key: SigningKey | undefined;
+          try {
+            key = await steps[step](tools);
+          } catch (error) {
+            if (signal?.aborted || !(error instanceof LegateError)) throw error;
+            reasons.push(`${step}: ${error.message}`);
+            if (!isAbsent(step, error, variables)) failed.push(step);
+          }
+          if (!key) continue;
+          found = { step, environment: fingerprint, failed, againAt: clock() + againMs };
+          return { key, reasons };
+        }
+        return { reasons };
+      };
       if (found?.environment === fingerprint) {
-        const key = await steps[found.step](tools);
+        const { step, failed: earlier, againAt } = found;
+        if (earlier.length > 0 && clock() >= againAt) {
+          found = { ...found, againAt: clock() + againMs };
+          const { key } = await look(earlier);
+          if (key) return key;
+        }
+        const key = await steps[step](tools);
         if (key) return key;
       }
-      const reasons: string[] = [];
-      for (const [name, step] of Object.entries(steps) as [ChainStep, Step][]) {
-        if (needs.without.includes(name)) continue;
-        let key: SigningKey | undefined;
-        try {
-          key = await step(tools);
-        } catch (error) {
-          if (signal?.aborted || !(error instanceof LegateError)) throw error;
-          reasons.push(`${name}: ${error.message}`);
-        }
-        if (!key) continue;
-        found = { step: name, environment: fingerprint };
-        return key;
-      }
+      const { key, reasons } = await look((Object.keys(steps) as ChainStep[]).filter((step) => !needs.without.includes(step)));
+      if (key) return key;
       const why = reasons.length === 0 ? "" : ` What was set up and failed: ${reasons.join(" ")}`;
       throw new ConfigurationError(
         `No credentials: give \`credentials\`, or set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET.${why}`,

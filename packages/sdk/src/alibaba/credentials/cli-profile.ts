@@ -14,7 +14,7 @@ const text = (value: unknown): string | undefined => (typeof value === "string" 
 const profilesIn = (content: string): { readonly current: string | undefined; readonly profiles: readonly Profile[] } => {
   let config: unknown;
   try {
-    config = JSON.parse(content);
+    config = JSON.parse(content.replace(/^\ufeff/, ""));
   } catch {
     throw new ConfigurationError("~/.aliyun/config.json is no JSON.");
   }
