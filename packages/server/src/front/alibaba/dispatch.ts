@@ -52,8 +52,10 @@ const problemsOf = (error: z.ZodError, fields: Readonly<Record<string, string>>,
     const [parameter = "", ...inside] = issue.path.map(String);
     if (inside.length === 0 && fields[parameter] === undefined)
       return [{ parameter, missing: true, message: `The parameter ${parameter} is missing.` }];
+    // What is wrong with a name in a record of a caller's own stands one deeper.
+    const message = issue.code === "invalid_key" ? issue.issues.map((inner) => `a name in it ${inner.message}`).join(", ") : issue.message;
     const where = inside.filter((key) => isNameable(key, operation) || /^\d+$/.test(key)).join(".");
-    return [{ parameter, message: `The parameter ${parameter} is not as it should be: ${where && `${where}: `}${issue.message}.` }];
+    return [{ parameter, message: `The parameter ${parameter} is not as it should be: ${where && `${where}: `}${message}.` }];
   });
 
 /** What stands once. @throws Refusal invalid_request */

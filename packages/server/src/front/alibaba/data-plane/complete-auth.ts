@@ -13,7 +13,7 @@ const { userId, userToken } = operations.completeAuthorization.body.shape;
 
 const userIdentifier = z
   .strictObject({ UserId: userId, UserJWT: userToken })
-  .refine(({ UserId, UserJWT }) => (UserId === undefined) !== (UserJWT === undefined), "must have UserId or UserJWT, and not both");
+  .refine(({ UserId, UserJWT }) => UserId !== undefined || UserJWT !== undefined, "must have UserId or UserJWT");
 
 /** The end of a consent of binding `application`. */
 export const completeResourceTokenAuth = ({ sessions }: ConsentRooms): Operation =>
@@ -24,7 +24,10 @@ export const completeResourceTokenAuth = ({ sessions }: ConsentRooms): Operation
     params: z.strictObject({ SessionURI: text(512), UserIdentifier: json(userIdentifier) }),
     naming: { fields: { sessionUri: "SessionURI", userId: "UserIdentifier", userToken: "UserIdentifier" } },
     act: async ({ who, params: { SessionURI, UserIdentifier } }) => {
-      await sessions.complete(who, { sessionUri: SessionURI, userId: UserIdentifier.UserId, userToken: UserIdentifier.UserJWT });
+      const { UserId, UserJWT } = UserIdentifier;
+      // The original sends both where it has both. What is proven counts, and not what is said beside it.
+      const user = UserJWT === undefined ? { userId: UserId } : { userToken: UserJWT };
+      await sessions.complete(who, { sessionUri: SessionURI, ...user });
       return {};
     },
   });

@@ -370,6 +370,12 @@ eachStore("the data plane of the Alibaba Cloud wire", (fresh) => {
         400,
         "InvalidParameter.JsonWebToken",
       ]);
+      // Where both stand the token counts: what is said beside it is no way around one that does not hold.
+      const both = { UserId: "carol", UserJWT };
+      expect(faultOf(await call("CompleteResourceTokenAuth", { SessionURI, UserIdentifier: both }, scout))).toEqual([
+        400,
+        "InvalidParameter.JsonWebToken",
+      ]);
     });
 
     test("says what is wrong with return URL, flow, provider, session", async () => {
@@ -394,6 +400,11 @@ eachStore("the data plane of the Alibaba Cloud wire", (fresh) => {
         [{ WorkloadAccessToken: alice, CustomParameters: ["prompt"] }, 400, "InvalidParameter.CustomParameters"],
       ];
       for (const [params, status, code] of faults) expect(faultOf(await ask(params)), JSON.stringify(params)).toEqual([status, code]);
+      const named = await ask({ WorkloadAccessToken: alice, CustomParameters: { "a.b": "c" } });
+      expect(faultOf(named)).toEqual([400, "InvalidParameter.CustomParameters"]);
+      expect(named.json<{ Message: string }>().Message).toBe(
+        "The parameter CustomParameters is not as it should be: a name in it must be 1 to 128 of A-Z a-z 0-9 _ -.",
+      );
       const wrong = { WorkloadAccessToken: alone, ...git };
       expect(faultOf(await call("GetResourceAPIKey", wrong))).toEqual([400, "InvalidParameter.ResourceCredentialProviderName"]);
       expect(faultOf(await call("GetResourceAPIKey", { ...wrong, ResourceCredentialProviderName: "x" }))).toEqual([
