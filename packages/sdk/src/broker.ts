@@ -73,8 +73,18 @@ export interface StsRequest extends StsQuestion {
 /** Gets credentials for whoever the context names, asking the server no more often than needed. */
 export type Broker = ReturnType<typeof makeBroker>;
 
+/** What a workload token is asked for with. */
+interface WorkloadTokenTold extends Told {
+  /** Asks again even where memory holds a token. One that was given stays as it is. */
+  readonly fresh?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Temporary keys are served from memory no longer than this, so that what is taken back or changed at the server bites. */
+export const longestKeysMs = 600_000;
+
 /** Whoever gets credentials works with them for a while: the end of their life is not handed out. */
-const usableMs = (lifeMs: number): number => lifeMs - Math.min(300_000, lifeMs / 4);
+const usableMs = (lifeMs: number): number => Math.min(longestKeysMs, lifeMs - Math.min(300_000, lifeMs / 4));
 
 /** Makes the broker of one client. */
 export const makeBroker = (settings: Pick<Settings, "cache" | "clock" | "random" | "sleep" | "timeoutMs">, service: Service) => {
@@ -123,14 +133,16 @@ export const makeBroker = (settings: Pick<Settings, "cache" | "clock" | "random"
     who: Identity,
     asker: Asker,
     signal: AbortSignal | undefined,
+    fresh = false,
   ): Promise<Bearer & { readonly drop?: () => void }> => {
     const key = await credentialKey(parts(who, asker));
     if (who.kind === "token") return { token: who.workloadToken, key, asker };
-    const lease = await cached(workloadTokens, key, signal, async (shared) => {
+    const load = async (shared: AbortSignal) => {
       const fetched = await service.workloadToken(who, asker, { signal: shared });
       workloadTokens.set(key, fetched, fetched.lifeMs);
       return fetched;
-    });
+    };
+    const lease = await (fresh ? flights.join(`${key} fresh`, signal, load) : cached(workloadTokens, key, signal, load));
     return { token: lease.secret, key, asker, drop: () => workloadTokens.drop(key, lease) };
   };
 
@@ -250,23 +262,25 @@ export const makeBroker = (settings: Pick<Settings, "cache" | "clock" | "random"
     const who = service.identity(values);
     const asker = await service.asker(who, request.agent, signal);
     const question: StsQuestion = { provider, vault, durationSeconds, policy, sessionName };
-    const key = await requestKey(await credentialKey({ ...parts(who, asker), kind: "sts", provider, vault }), question);
-    const load = async (shared: AbortSignal) => {
-      const credential = await withWorkloadToken(who, asker, shared, (bearer) =>
-        service.stsCredential(question, bearer, { signal: shared }),
-      );
-      temporary.set(key, credential, usableMs(Date.parse(credential.expiration) - clock()));
-      return credential;
-    };
-    return request.fresh ? flights.join(`${key} fresh`, signal, load) : cached(temporary, key, signal, load);
+    const place = await credentialKey({ ...parts(who, asker), kind: "sts", provider, vault });
+    return withWorkloadToken(who, asker, signal, async (bearer) => {
+      // They die with the workload token they were had with: keys had with one that was found dead are not given on.
+      const key = await requestKey(place, [bearer.token, question]);
+      const load = async (shared: AbortSignal) => {
+        const credential = await service.stsCredential(question, bearer, { signal: shared });
+        temporary.set(key, credential, usableMs(Date.parse(credential.expiration) - clock()));
+        return credential;
+      };
+      return request.fresh ? flights.join(`${key} fresh`, signal, load) : cached(temporary, key, signal, load);
+    });
   };
 
-  const workloadToken = async (values: AgentContextValues, { signal, agent }: Told & { readonly signal?: AbortSignal | undefined }) => {
+  const workloadToken = async (values: AgentContextValues, { signal, agent, fresh }: WorkloadTokenTold) => {
     signal?.throwIfAborted();
     const who = service.identity(values);
     // A token that was given needs nobody to ask for it.
     if (who.kind === "token") return who.workloadToken;
-    return (await fetchWorkloadToken(who, await service.asker(who, agent, signal), signal)).token;
+    return (await fetchWorkloadToken(who, await service.asker(who, agent, signal), signal, fresh)).token;
   };
 
   return { accessToken, apiKey, stsCredential, workloadToken };

@@ -126,6 +126,13 @@ describe("a workload token", () => {
     expect(fake.count("createWorkloadToken")).toBe(3);
   });
 
+  it("that was kept is passed by with `fresh`, and what comes is kept for the others", async () => {
+    const before = await token();
+    const after = await withWorkloadToken({ fresh: true }, ({ workloadToken }: { workloadToken: string }) => workloadToken)();
+    expect(after).not.toBe(before);
+    expect(await token()).toBe(after);
+  });
+
   it("that was given is not replaced by another identity when the server refuses it", async () => {
     const read = withApiKey({ provider: "search" }, ({ apiKey }: { apiKey: string }) => apiKey);
     await expect(AgentContext.run({ workloadToken: "wat.dead" }, read)).rejects.toMatchObject({ status: 401 });

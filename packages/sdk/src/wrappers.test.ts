@@ -261,14 +261,14 @@ describe("temporary credentials", () => {
   const read = (options: Omit<Parameters<typeof withStsCredential>[0], "injectAs" | "client"> = {}) =>
     withStsCredential({ client, ...options }, ({ stsCredential }) => stsCredential)();
 
-  it("are had once by many, and kept until they near their end", async () => {
+  it("are had once by many, and kept for ten minutes at most, so that a revocation bites", async () => {
     const all = await Promise.all(Array.from({ length: 64 }, () => read()));
     expect(new Set(all.map(({ accessKeySecret }) => accessKeySecret)).size).toBe(1);
     expect(fake.count("getStsCredential")).toBe(1);
     expect(fake.count("createWorkloadToken")).toBe(1);
-    time.now += 50 * 60_000;
+    time.now += 8 * 60_000;
     expect((await read()).accessKeySecret).toBe(all[0]?.accessKeySecret);
-    time.now += 5 * 60_000;
+    time.now += 2 * 60_000;
     const next = await read();
     expect(next.accessKeySecret).not.toBe(all[0]?.accessKeySecret);
     expect(Date.parse(next.expiration)).toBe(time.now + 3_600_000);
@@ -280,6 +280,14 @@ describe("temporary credentials", () => {
     each.push(await AgentContext.run({ userId: "alice" }, () => read()), await AgentContext.run({ userId: "bob" }, () => read()));
     expect(new Set(each.map(({ accessKeySecret }) => accessKeySecret)).size).toBe(8);
     expect(fake.count("getStsCredential")).toBe(8);
+  });
+
+  it("are not given on once a call has learnt that their workload token is dead", async () => {
+    const first = await read();
+    fake.workloadTokens.clear();
+    await withApiKey({ client, provider: "search" }, () => undefined)();
+    expect((await read()).accessKeySecret).not.toBe(first.accessKeySecret);
+    expect(fake.count("getStsCredential")).toBe(2);
   });
 
   it("are asked for anew with `fresh`, and a refusal is not outlived", async () => {

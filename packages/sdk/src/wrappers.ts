@@ -16,6 +16,8 @@ export interface AccessTokenOptions<K extends string = "accessToken"> extends Ac
 export interface ApiKeyOptions<K extends string = "apiKey"> extends ApiKeyRequest, Common<K> {}
 /** What {@link withWorkloadToken} is told. */
 export interface WorkloadTokenOptions<K extends string = "workloadToken"> extends Common<K> {
+  /** Asks for a new token even where memory holds one. A token that was given stays as it is. */
+  readonly fresh?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 /** What {@link withStsCredential} is told. */
@@ -53,7 +55,7 @@ export const apiKeyKind = (options: ApiKeyOptions<string>): Kind<string> => ({
 });
 export const workloadTokenKind = (options: WorkloadTokenOptions<string>): Kind<string> => ({
   name: options.injectAs ?? "workloadToken",
-  obtain: async (values) => from(options.client).workloadToken(values, { signal: options.signal }),
+  obtain: async (values) => from(options.client).workloadToken(values, { signal: options.signal, fresh: options.fresh }),
 });
 export const stsCredentialKind = (options: StsCredentialOptions<string>): Kind<StsCredential> => ({
   name: options.injectAs ?? "stsCredential",

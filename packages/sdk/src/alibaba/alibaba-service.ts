@@ -1,3 +1,4 @@
+import { longestKeysMs } from "../broker.ts";
 import { ExpiringCache } from "../cache.ts";
 import { requestKey } from "../cache-key.ts";
 import { LegateApiError } from "../errors.ts";
@@ -9,7 +10,7 @@ import type { SigningKey } from "./acs3.ts";
 import type { Actions, AnswerOf, ParamsOf } from "./action.ts";
 import { keyFrom, signingKey } from "./credentials/credential.ts";
 import { dataPlane, type ResourceOAuth2TokenParams } from "./data-plane.ts";
-import { consentEnd, isKeyRefused, isPassing, isTokenRefused } from "./faults.ts";
+import { consentEnd, isForbidden, isKeyRefused, isPassing, isTokenRefused } from "./faults.ts";
 import type { RequestOptions } from "./rpc.ts";
 import type { IdentitySettings } from "./settings.ts";
 import type { LocalWorkload } from "./workload.ts";
@@ -55,24 +56,33 @@ export const assumeRole = async (
   };
 };
 
+/** Keys of a workload's role, and since when they are held. */
+interface RoleKey {
+  readonly key: SigningKey;
+  readonly since: number;
+}
+
+/** What younger keys may not do the role may not either. */
+const tellingMs = 30_000;
+
 /** Alibaba Cloud's wire, behind a broker. */
 export const makeAlibabaService = (settings: IdentitySettings, workload: LocalWorkload): Service => {
   const { clock, useSts } = settings;
   const ask = makeAskData(settings);
   const flights = new Flights();
-  const keys = new ExpiringCache<SigningKey>({ entries: settings.cache.entries, clock });
+  const keys = new ExpiringCache<RoleKey>({ entries: settings.cache.entries, clock });
   const ownKey = (signal: AbortSignal | undefined) => keyFrom(settings.credentials, signal);
 
-  const roleKey = async (bearer: Bearer, at: string, signal: AbortSignal): Promise<SigningKey> => {
+  const roleKey = async (bearer: Bearer, at: string, signal: AbortSignal): Promise<RoleKey> => {
     const fresh = keys.fresh(at);
     if (fresh) return fresh;
     try {
       return await flights.join(at, signal, async (shared) => {
         const { sessionDuration, policy } = settings.sts;
         const lent = await assumeRole(ask, bearer.token, { durationSeconds: sessionDuration, policy }, { signal: shared });
-        const key = signingKey(lent, "The role's credentials");
-        keys.set(at, key, Date.parse(lent.expiration) - clock());
-        return key;
+        const held = { key: signingKey(lent, "The role's credentials"), since: clock() };
+        keys.set(at, held, Math.min(longestKeysMs, Date.parse(lent.expiration) - held.since));
+        return held;
       });
     } catch (error) {
       const old = isPassing(error) ? keys.usable(at) : undefined;
@@ -81,18 +91,22 @@ export const makeAlibabaService = (settings: IdentitySettings, workload: LocalWo
     }
   };
 
-  /** Signs with the role's keys, or the caller's own. Keys that were lent and are refused are given up, and others borrowed, once. */
+  /**
+   * Signs with the role's keys, or the caller's own. Keys that were lent and are refused are given up, and others borrowed, once. So are those that may not do
+   * what they are asked to, for the role may have been changed since, unless they were borrowed a moment ago.
+   */
   const signed = async <T>(bearer: Bearer, signal: AbortSignal, use: (key: SigningKey) => Promise<T>): Promise<T> => {
     if (!useSts) return use(await ownKey(signal));
     const at = await requestKey(bearer.key, ["role", settings.sts.sessionDuration ?? null, settings.sts.policy ?? null]);
-    const key = await roleKey(bearer, at, signal);
+    const held = await roleKey(bearer, at, signal);
     try {
-      return await use(key);
+      return await use(held.key);
     } catch (error) {
-      if (!isKeyRefused(error)) throw error;
-      keys.drop(at, key);
+      const outdated = isForbidden(error) && clock() - held.since >= tellingMs;
+      if (!isKeyRefused(error) && !outdated) throw error;
+      keys.drop(at, held);
     }
-    return use(await roleKey(bearer, at, signal));
+    return use((await roleKey(bearer, at, signal)).key);
   };
 
   const paramsOf = (question: TokenQuestion, { token }: Bearer): ResourceOAuth2TokenParams => ({

@@ -310,15 +310,24 @@ describe("requests", () => {
   it("come again ahead of an end: the keys' and the token's own, not a fixed time", async () => {
     const key = keyWith(clientWith());
     await key();
-    time.now += 1_600_000;
+    time.now += 500_000;
     await key();
     expect([fake.count("GetWorkloadAccessToken"), fake.count("AssumeRoleForWorkloadIdentity")]).toEqual([1, 1]);
+    time.now += 1_100_000;
+    await key();
+    expect([fake.count("GetWorkloadAccessToken"), fake.count("AssumeRoleForWorkloadIdentity")]).toEqual([1, 2]);
     time.now += 150_000;
     await key();
-    expect([fake.count("GetWorkloadAccessToken"), fake.count("AssumeRoleForWorkloadIdentity")]).toEqual([2, 1]);
-    time.now += 1_800_000;
+    expect([fake.count("GetWorkloadAccessToken"), fake.count("AssumeRoleForWorkloadIdentity")]).toEqual([2, 2]);
+    fake.roleKeyLife = 120;
+    time.now += 600_000;
     await key();
-    expect(fake.count("AssumeRoleForWorkloadIdentity")).toBe(2);
+    time.now += 60_000;
+    await key();
+    expect(fake.count("AssumeRoleForWorkloadIdentity")).toBe(3);
+    time.now += 50_000;
+    await key();
+    expect(fake.count("AssumeRoleForWorkloadIdentity")).toBe(4);
   });
 
   it("come again soon for a token that does not say when it ends", async () => {

@@ -55,3 +55,7 @@ export const isTokenRefused = (error: unknown): boolean => error instanceof Lega
 export const isKeyRefused = (error: unknown): boolean =>
   error instanceof LegateApiError &&
   /^(InvalidAccessKeyId|InvalidSecurityToken|MissingSecurityToken|SecurityTokenExpired)/.test(error.code);
+
+/** Whether the key was good and its holder may not do this. */
+export const isForbidden = (error: unknown): boolean =>
+  error instanceof LegateApiError && /^(NoPermission|Forbidden\.(RAM|NoPermission))/.test(error.code);

@@ -25,7 +25,10 @@ export interface AccessTokenOptions<K extends string = "accessToken"> extends Om
 /** What {@link withApiKey} is told. */
 export interface ApiKeyOptions<K extends string = "apiKey"> extends Omit<ApiKeyRequest, "signal">, Common<K> {}
 /** What {@link withWorkloadAccessToken} is told. */
-export interface WorkloadAccessTokenOptions<K extends string = "workloadAccessToken"> extends Common<K> {}
+export interface WorkloadAccessTokenOptions<K extends string = "workloadAccessToken"> extends Common<K> {
+  /** Fetches a token at each call. One that was given stays as it is. */
+  readonly fresh?: boolean | undefined;
+}
 /** What {@link withStsCredential} is told. */
 export interface StsCredentialOptions<K extends string = "stsCredential"> extends Common<K> {
   /** Seconds. 3,600 unless set. */
@@ -59,8 +62,8 @@ export const apiKeyKind = (options: ApiKeyOptions<string>): Kind<string> => {
 };
 export const workloadAccessTokenKind = (options: WorkloadAccessTokenOptions<string>): Kind<string> => {
   const client = from(options.client);
-  const { workloadName: agent, injectAs: name = "workloadAccessToken", signal } = options;
-  return { name, obtain: async (values) => client().broker.workloadToken(values, { signal, agent }) };
+  const { workloadName: agent, injectAs: name = "workloadAccessToken", fresh, signal } = options;
+  return { name, obtain: async (values) => client().broker.workloadToken(values, { fresh, signal, agent }) };
 };
 export const stsCredentialKind = (options: StsCredentialOptions<string>): Kind<StsCredential> => {
   const client = from(options.client);
