@@ -211,6 +211,15 @@ eachStore("a request signed with an access key", (fresh) => {
     await house.users.resume(admin, alice);
     expect(await refusalOf(prove(ofAlice))).toBe("access_key_unknown");
 
+    const deleted = await fresh_();
+    const ofRole = await fresh_();
+    await prove(deleted);
+    await house.accessKeys.remove(admin, deleted.accessKeyId);
+    expect(await refusalOf(prove(deleted))).toBe("access_key_unknown");
+    await prove(ofRole);
+    await house.agents.update(admin, "scout", { roleArn: "acs:ram::9999999999999999:role/other" });
+    expect(await refusalOf(prove(ofRole))).toBe("access_key_unknown");
+
     const alive = await fresh_();
     await prove(alive);
     await house.users.revoke(admin, alice);

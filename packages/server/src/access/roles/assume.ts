@@ -16,7 +16,7 @@ import { implicitRoleId, type Role, type RoleCloud } from "./role.ts";
 export type IssueTemporary = (
   who: Principal,
   ask: {
-    readonly agent: ActingAgent;
+    readonly agent: ActingAgent & { readonly roleEpoch: number };
     readonly user?: { readonly id: string; readonly epoch: number } | undefined;
     readonly tenantEpoch: number;
     readonly roleArn: string;
@@ -59,6 +59,13 @@ export interface Assumed extends CloudCredentials {
   readonly roleArn: string;
   readonly roleId: string;
   readonly sessionName: string;
+}
+
+/** A role that an agent takes on. */
+interface Meant extends KnownRole {
+  readonly arn: string;
+  /** The agent's, as it is while its role is read. */
+  readonly roleEpoch: number;
 }
 
 const leastSeconds = 900;
@@ -106,14 +113,14 @@ export const makeAssume = ({ audit, egress, clock, random, agents, tokens, stand
    * implicit. One of ours is there or is not: an agent must not gain by the deletion of its role, nor by a letter that is wrong.
    * @throws Refusal role_required, role_unknown
    */
-  const meant = async (tenant: string, agent: ActingAgent, ref: string | undefined): Promise<KnownRole & { readonly arn: string }> => {
-    const own = (await agents.byId(known.read, tenant, agent.id))?.roleArn;
+  const meant = async (tenant: string, { id }: ActingAgent, ref: string | undefined): Promise<Meant> => {
+    const { roleArn: own, roleEpoch = 0 } = (await agents.byId(known.read, tenant, id)) ?? {};
     const wanted = ref ?? own;
     if (wanted === undefined) throw new Refusal("role_required", "The agent has no role.");
     const found = await known.find(tenant, wanted);
     if (!found.role && (wanted !== own || !isElsewhere(wanted, (await known.arnsOf(tenant)).account)))
       throw new Refusal("role_unknown", `There is no role ${wanted}.`, { role: wanted });
-    return { ...found, arn: found.role?.arn ?? wanted };
+    return { ...found, arn: found.role?.arn ?? wanted, roleEpoch };
   };
 
   /** @throws Refusal role_refused, which the record tells */
@@ -174,7 +181,16 @@ export const makeAssume = ({ audit, egress, clock, random, agents, tokens, stand
 
     const assumed = (credentials: CloudCredentials): Assumed => ({ ...credentials, roleArn: arn, roleId, sessionName });
     if (!role?.cloud) {
-      const asked = { agent, user, tenantEpoch, roleArn: arn, roleId: role?.id, sessionName, sessionPolicy: ask.policy, seconds };
+      const asked = {
+        agent: { ...agent, roleEpoch: found.roleEpoch },
+        user,
+        tenantEpoch,
+        roleArn: arn,
+        roleId: role?.id,
+        sessionName,
+        sessionPolicy: ask.policy,
+        seconds,
+      };
       return assumed(await accessKeys.issueTemporary(who, asked));
     }
     const credentials = await atCloud(who, agent, role, role.cloud, { ...ask, seconds, sessionName });

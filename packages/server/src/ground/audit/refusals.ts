@@ -31,7 +31,7 @@ const lookEvery = 30_000;
 const callerId = ({ caller }: Principal) => (caller.kind === "anonymous" ? "" : caller.id);
 
 const kindOf = ({ who, action, about: { target, agent, user, details } }: Refused): string =>
-  JSON.stringify([who.tenant, action, who.caller.kind, callerId(who), target, agent, user, details]);
+  JSON.stringify([who.tenant, action, who.caller.kind, callerId(who), who.through, target, agent, user, details]);
 
 /** One of the many that are only counted together, once so many kinds came that each cannot be remembered. */
 const asOther = ({ who, action }: Refused): Refused => ({

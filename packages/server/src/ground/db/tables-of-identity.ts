@@ -43,6 +43,8 @@ export interface AgentRow {
   return_urls: string;
   issuer_id: string | null;
   role_arn: string | null;
+  /** Raised when `role_arn` becomes another. */
+  role_epoch: ColumnType<number, number | undefined, number>;
   binding: "application" | "login" | "none" | null;
   asserted_users: number;
   tier: string | null;
@@ -155,6 +157,7 @@ export interface AccessKeyRow {
   agent_id: Fixed<string | null>;
   /** The epochs that a temporary key was given in; null on a lasting one. */
   agent_epoch: Fixed<number | null>;
+  role_epoch: Fixed<number | null>;
   user_id: Fixed<string | null>;
   user_epoch: Fixed<number | null>;
   tenant_epoch: Fixed<number | null>;

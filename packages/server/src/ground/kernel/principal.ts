@@ -18,6 +18,8 @@ export interface RoleSession {
   readonly name: string;
   /** Whether its role, and the session's own policy within that, let it do this with every one of these things. */
   permits(action: string, resources: readonly string[]): boolean;
+  /** The same, asked anew: for what took a while. Nothing is permitted once the key is gone. */
+  permitsStill(action: string, resources: readonly string[]): Promise<boolean>;
 }
 
 /**

@@ -29,6 +29,8 @@ export interface TemporaryKey {
 export interface KeySession {
   readonly user: { readonly id: string; readonly epoch: number } | undefined;
   readonly agentEpoch: number;
+  /** The agent's: it moves on when the agent gets another role. */
+  readonly roleEpoch: number;
   readonly tenantEpoch: number;
   readonly roleArn: string;
   /** The role's id; none where no row has the role. */

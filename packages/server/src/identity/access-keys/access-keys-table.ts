@@ -3,8 +3,9 @@ import { type Handle, olderThan, prepared, type Row } from "../../ground/db/inde
 import type { OperatorRole, Place } from "../../ground/kernel/index.ts";
 import type { AccessKey, KeySession } from "./access-key.ts";
 
-/** A key by its id, with what decides whether its owner may use it that is no agent's. */
+/** A key by its id, with what decides whether its owner may use it; whether an agent may act at all is asked for elsewhere. */
 interface FoundRow extends Row<"access_keys"> {
+  readonly agent_role_epoch: number | null;
   readonly operator_role: OperatorRole | null;
   readonly operator_expires_at: number | null;
   readonly tenant_status: Row<"tenants">["status"];
@@ -15,8 +16,10 @@ const byId = prepared<{ id: string }, FoundRow>((db, { id }) =>
     .selectFrom("access_keys as k")
     .innerJoin("tenants as t", "t.id", "k.tenant_id")
     .leftJoin("operators as o", (join) => join.onRef("o.tenant_id", "=", "k.tenant_id").onRef("o.id", "=", "k.operator_id"))
+    .leftJoin("agents as a", (join) => join.onRef("a.tenant_id", "=", "k.tenant_id").onRef("a.id", "=", "k.agent_id"))
     .selectAll("k")
-    .select(["o.role as operator_role", "o.expires_at as operator_expires_at", "t.status as tenant_status"])
+    .select(["a.role_epoch as agent_role_epoch", "o.role as operator_role", "o.expires_at as operator_expires_at"])
+    .select("t.status as tenant_status")
     .where("k.id", "=", id)
     .limit(1),
 );
@@ -77,6 +80,7 @@ export const accessKeysTable = {
         operator_id: owner.kind === "operator" ? owner.id : null,
         agent_id: owner.kind === "agent" ? owner.id : null,
         agent_epoch: null,
+        role_epoch: null,
         user_id: null,
         user_epoch: null,
         tenant_epoch: null,
@@ -110,6 +114,7 @@ export const accessKeysTable = {
         operator_id: null,
         agent_id: agentId,
         agent_epoch: session.agentEpoch,
+        role_epoch: session.roleEpoch,
         user_id: session.user?.id ?? null,
         user_epoch: session.user?.epoch ?? null,
         tenant_epoch: session.tenantEpoch,
@@ -164,17 +169,36 @@ export const accessKeysTable = {
       .execute();
   },
 
-  /** Lasting and temporary: each sort has an index of its own. */
-  removeOf: async (tx: Handle, tenant: string, { kind, id }: Owner): Promise<void> => {
-    const of = () => tx.deleteFrom("access_keys").where("tenant_id", "=", tenant).where(columnOf[kind], "=", id);
-    await of().where("expires_at", "is", null).execute();
-    if (kind === "agent") await of().where("expires_at", "is not", null).execute();
+  /** Deletes a temporary key; answers whose it was, or undefined where there is none. */
+  removeTemporary: async (tx: Handle, tenant: string, id: string): Promise<string | undefined> => {
+    const of = tx.deleteFrom("access_keys").where("tenant_id", "=", tenant).where("id", "=", id).where("expires_at", "is not", null);
+    return (await of.returning("agent_id").executeTakeFirst())?.agent_id ?? undefined;
   },
 
-  /** Answers whose they were. */
-  removeOfUser: async (tx: Handle, tenant: string, userId: string): Promise<Gone> => {
-    const of = tx.deleteFrom("access_keys").where("tenant_id", "=", tenant).where("user_id", "=", userId);
-    return (await of.returning("agent_id").execute()).map(({ agent_id }) => ({ tenant, agent: agent_id ?? "" }));
+  /** Deletes the lasting ones. */
+  removeLastingOf: async (tx: Handle, tenant: string, owner: Owner): Promise<void> => {
+    const { kind, id } = owner;
+    const of = tx.deleteFrom("access_keys").where("tenant_id", "=", tenant).where(columnOf[kind], "=", id);
+    await of.where("expires_at", "is", null).execute();
+  },
+
+  /** Deletes temporary keys of an agent, `most` at most: those that end last. Answers whose they were. */
+  removeTemporaryOf: async (tx: Handle, tenant: string, agentId: string, most: number): Promise<Gone> => {
+    // The limit is written out, here and below: PostgreSQL takes an unknown one for a tenth of the table, and then reads all of it.
+    const { rows } = await sql<Gone[number]>`
+      delete from access_keys where id in (select id from access_keys where tenant_id = ${tenant} and agent_id = ${agentId}
+        and expires_at is not null order by expires_at desc limit ${sql.lit(most)})
+      returning tenant_id as tenant, agent_id as agent`.execute(tx);
+    return rows;
+  },
+
+  /** Deletes keys for a user, `most` at most: the newest. Answers whose they were. */
+  removeOfUser: async (tx: Handle, tenant: string, userId: string, most: number): Promise<Gone> => {
+    const { rows } = await sql<Gone[number]>`
+      delete from access_keys where id in (select id from access_keys where tenant_id = ${tenant} and user_id = ${userId}
+        order by created_at desc, id desc limit ${sql.lit(most)})
+      returning tenant_id as tenant, agent_id as agent`.execute(tx);
+    return rows;
   },
 
   /** How many lasting keys an agent has, and some of them. */
@@ -218,8 +242,7 @@ export const accessKeysTable = {
 
   /** Deletes `most` at most, those that ended first, of all tenants; answers whose they were. */
   removeBefore: async (tx: Handle, before: number, most: number): Promise<Gone> => {
-    // The limit is written out: PostgreSQL takes an unknown one for a tenth of the table, and then reads all of it.
-    const { rows } = await sql<{ tenant: string; agent: string }>`
+    const { rows } = await sql<Gone[number]>`
       delete from access_keys where id in (select id from access_keys where expires_at < ${before} order by expires_at limit ${sql.lit(most)})
       returning tenant_id as tenant, agent_id as agent`.execute(tx);
     return rows;

@@ -4,7 +4,7 @@ import type { Principal } from "../../ground/kernel/index.ts";
 import { openIdentity } from "../../testing/identity.ts";
 import { refusalOf } from "../../testing/refused.ts";
 import { adminOf, eachStore } from "../../testing/stores.ts";
-import { mostLasting, mostTemporary } from "./access-keys.ts";
+import { erasedAtOnce, mostLasting, mostTemporary } from "./access-keys.ts";
 import { accessKeysTable } from "./access-keys-table.ts";
 import { uncount } from "./temporary-count.ts";
 
@@ -233,6 +233,84 @@ eachStore("temporary access keys", (fresh) => {
     expect(await counted()).toBeUndefined();
     await close();
   });
+
+  test("are deleted one by one, by their ids, and no other with them", async () => {
+    const { accessKeys, agents, tenants, ask, rows, counted, agent, audit, close } = await open();
+    const [one, other] = [await accessKeys.issueTemporary(admin, ask), await accessKeys.issueTemporary(admin, ask)];
+    const lasting = await accessKeys.create(admin, { rights: { agent: "scout" } });
+    const isKey = () => Promise.all([one, other, lasting].map(({ accessKeyId }) => accessKeys.isKey(accessKeyId)));
+    expect(await isKey()).toEqual([true, true, true]);
+    await tenants.create(admin, "acme");
+    expect(await refusalOf(accessKeys.remove(adminOf("acme"), one.accessKeyId))).toBe("key_unknown");
+    await accessKeys.remove(operator, one.accessKeyId);
+    expect(await isKey()).toEqual([false, true, true]);
+    expect(await refusalOf(accessKeys.remove(operator, one.accessKeyId))).toBe("key_unknown");
+    expect(await refusalOf(accessKeys.remove(operator, `tk_${"0".repeat(32)}`))).toBe("key_unknown");
+    expect([(await rows()).length, await counted()]).toEqual([2, 1]);
+    const [deleted] = (await audit.list("default", { action: "access_key.deleted" }, { limit: 2 })).items;
+    expect(deleted).toMatchObject({ target: one.accessKeyId, agent: agent.id, callerId: "opr_1" });
+    await accessKeys.remove(operator, other.accessKeyId);
+    expect(await counted()).toBeUndefined();
+    expect((await agents.get("default", "scout")).status).toBe("active");
+    await close();
+  });
+
+  test("are over once their agent's role is another, also one that was being given meanwhile, and for good", async () => {
+    const { accessKeys, agents, ask, counted, close } = await open();
+    const former = "acs:ram::1:role/reader";
+    const agent = await agents.update(admin, "scout", { roleArn: former });
+    const key = await accessKeys.issueTemporary(admin, { ...ask, agent });
+    const isKey = () => accessKeys.isKey(key.accessKeyId);
+    expect(await isKey()).toBe(true);
+    for (const change of [{ title: "Scout" }, { roleArn: former }, { labels: { team: "a" } }]) await agents.update(admin, "scout", change);
+    expect(await isKey()).toBe(true);
+    const next = await agents.update(admin, "scout", { roleArn: "acs:ram::1:role/writer" });
+    expect(await isKey()).toBe(false);
+    const late = await accessKeys.issueTemporary(admin, { ...ask, agent });
+    expect(await accessKeys.isKey(late.accessKeyId)).toBe(false);
+    const fresh_ = await accessKeys.issueTemporary(admin, { ...ask, agent: next });
+    const lasting = await accessKeys.create(admin, { rights: { agent: "scout" } });
+    await agents.update(admin, "scout", { roleArn: null });
+    expect(await accessKeys.isKey(fresh_.accessKeyId)).toBe(false);
+    await agents.update(admin, "scout", { roleArn: former });
+    expect([await isKey(), await accessKeys.isKey(lasting.accessKeyId)]).toEqual([false, true]);
+    expect(await counted()).toBe(3);
+    await close();
+  });
+
+  test("of somebody who goes are erased in steps, and not in one long transaction", async () => {
+    const { accessKeys, agents, agent, ask, rows, counted, users, db, hand, close } = await open();
+    const alice = await users.asserted(admin, agent.id, "alice");
+    const user = { id: alice.id, epoch: alice.epoch };
+    const make = (of: string, most: number, more: object) =>
+      db.write(async (tx) => {
+        const session = { user: undefined, agentEpoch: 0, roleEpoch: 0, tenantEpoch: 0, roleArn: "r", roleId: undefined, name: "s" };
+        for (let n = 0; n < most; n += 1) {
+          const id = `tk_${of}${n.toString(16).padStart(31, "0")}`;
+          const stored = { id, sealed: "x", createdAt: hand.clock() };
+          await accessKeysTable.insertTemporary(
+            tx,
+            "default",
+            stored,
+            agent.id,
+            { ...session, policy: undefined, expiresAt: hand.clock() + n, ...more },
+            "x",
+          );
+        }
+        await counters.add(tx, "default", `temporary_keys/${agent.id}`, most);
+      });
+    await make("a", erasedAtOnce + 3, { user });
+    await users.revoke(admin, alice.id);
+    expect([(await rows()).length, await counted()]).toEqual([3, 3]);
+    await make("b", erasedAtOnce + 2, {});
+    await agents.remove(admin, "scout");
+    expect([(await rows()).length, await counted()]).toEqual([5, 5]);
+    expect(await accessKeys.isKey((await accessKeys.issueTemporary(admin, ask)).accessKeyId)).toBe(true);
+    hand.forward(900_000 + kept + 1);
+    await accessKeys.prune.run(new AbortController().signal);
+    expect([await rows(), await counted()]).toEqual([[], undefined]);
+    await close();
+  }, 60_000);
 
   test("get no other keys", async () => {
     const { accessKeys, ask, agent, close } = await open();

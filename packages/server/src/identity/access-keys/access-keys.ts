@@ -1,22 +1,13 @@
 import type { Audit } from "../../ground/audit/index.ts";
 import { counters, type Db, type Handle } from "../../ground/db/index.ts";
-import {
-  type ActingAgent,
-  type Clock,
-  type Page,
-  type PageAsk,
-  pageFrom,
-  placeOf,
-  type Principal,
-  type Random,
-  Refusal,
-} from "../../ground/kernel/index.ts";
+import { type Clock, type Page, type PageAsk, pageFrom, placeOf, type Principal, type Random, Refusal } from "../../ground/kernel/index.ts";
 import type { Replay } from "../../ground/replay/index.ts";
 import type { Seal } from "../../ground/seal/index.ts";
-import type { Agents } from "../agents/index.ts";
+import type { Agent, Agents } from "../agents/index.ts";
 import type { Operators } from "../operators/index.ts";
 import {
   type AccessKey,
+  isTemporaryKeyId,
   type KeySession,
   newAccessKeyId,
   newSecret,
@@ -51,7 +42,7 @@ export interface NewAccessKey {
 
 /** What a temporary key is given for. Whoever asks has made sure that the agent and the user may act, and that the agent may take on the role. */
 export interface TemporaryAsk {
-  readonly agent: Pick<ActingAgent, "id" | "epoch">;
+  readonly agent: Pick<Agent, "id" | "epoch" | "roleEpoch">;
   readonly user?: { readonly id: string; readonly epoch: number } | undefined;
   readonly tenantEpoch: number;
   readonly roleArn: string;
@@ -69,6 +60,12 @@ export type AccessKeys = ReturnType<typeof makeAccessKeys>;
 export const mostLasting = 10;
 /** Of one agent, for all its users: none is taken from anybody before its end, so there are no more until some have ended. */
 export const mostTemporary = 100_000;
+
+/**
+ * Temporary keys that are erased with whom they were for. All of them are dead in that moment by their epochs; what is left is erased in steps once it
+ * ends, and others need not wait for one long transaction.
+ */
+export const erasedAtOnce = 1_000;
 
 const unknown = (id: string): Refusal => new Refusal("key_unknown", `There is no access key ${id}.`, { id });
 
@@ -93,6 +90,14 @@ export const makeAccessKeys = ({ db, audit, seal, replay, clock, random, operato
     // Who was an admin when the request came in may be none any more.
     if ((await operators.hold(tx, tenant, caller.id)).role !== "admin") throw noAdmin();
     return { kind: "operator", id: caller.id };
+  };
+
+  const removeTemporary = async (tx: Handle, who: Principal, id: string): Promise<void> => {
+    const agent = await accessKeysTable.removeTemporary(tx, who.tenant, id);
+    if (agent === undefined) throw unknown(id);
+    await audit.record(tx, who, "access_key.deleted", { target: id, agent });
+    await uncount(tx, [{ tenant: who.tenant, agent }]);
+    await db.changes.announce(tx, who.tenant, "access_key", id);
   };
 
   return {
@@ -138,9 +143,10 @@ export const makeAccessKeys = ({ db, audit, seal, replay, clock, random, operato
       return key;
     },
 
-    /** It dies at once. @throws Refusal key_unknown; forbidden for an admin's key and somebody who is none */
+    /** A lasting one, or a temporary one: it dies at once. @throws Refusal key_unknown; forbidden for an admin's key and somebody who is none */
     remove: (who: Principal, id: string): Promise<void> =>
       db.write(async (tx) => {
+        if (isTemporaryKeyId(id)) return removeTemporary(tx, who, id);
         const key = await accessKeysTable.get(tx, who.tenant, id);
         if (!key) throw unknown(id);
         if (key.operator !== undefined && !(who.caller.kind === "operator" && who.caller.role === "admin"))
@@ -162,6 +168,7 @@ export const makeAccessKeys = ({ db, audit, seal, replay, clock, random, operato
       const session: KeySession = {
         user: ask.user && { id: ask.user.id, epoch: ask.user.epoch },
         agentEpoch: ask.agent.epoch,
+        roleEpoch: ask.agent.roleEpoch,
         tenantEpoch: ask.tenantEpoch,
         roleArn: ask.roleArn,
         roleId: ask.roleId,
@@ -204,19 +211,19 @@ export const makeAccessKeys = ({ db, audit, seal, replay, clock, random, operato
 
     // Whoever hears that somebody changed forgets the keys of that one.
 
-    /** Erases the keys of an agent that is revoked or deleted. */
-    agentRemoved: async (tx: Handle, who: Principal, agentId: string): Promise<void> => {
-      await accessKeysTable.removeOf(tx, who.tenant, { kind: "agent", id: agentId });
-      await counters.forget(tx, who.tenant, temporaryKeysOf(agentId));
+    /** Erases the keys of an agent that is revoked or deleted; of temporary ones beyond {@link erasedAtOnce} each when it would have ended. */
+    agentRemoved: async (tx: Handle, { tenant }: Principal, agentId: string): Promise<void> => {
+      await accessKeysTable.removeLastingOf(tx, tenant, { kind: "agent", id: agentId });
+      await uncount(tx, await accessKeysTable.removeTemporaryOf(tx, tenant, agentId, erasedAtOnce));
     },
 
     /** Erases the keys of an operator who is deleted, is no admin any more, or has another key. */
     operatorRemoved: (tx: Handle, who: Principal, operatorId: string): Promise<void> =>
-      accessKeysTable.removeOf(tx, who.tenant, { kind: "operator", id: operatorId }),
+      accessKeysTable.removeLastingOf(tx, who.tenant, { kind: "operator", id: operatorId }),
 
-    /** Erases the temporary keys for a user who is revoked. */
+    /** Erases the temporary keys for a user who is revoked; those beyond {@link erasedAtOnce} each when it would have ended. */
     userRevoked: async (tx: Handle, who: Principal, userId: string): Promise<void> =>
-      uncount(tx, await accessKeysTable.removeOfUser(tx, who.tenant, userId)),
+      uncount(tx, await accessKeysTable.removeOfUser(tx, who.tenant, userId, erasedAtOnce)),
 
     /** How many lasting keys an agent has, and at most `most` of them. */
     someOf: (tenant: string, agentId: string, most: number) => accessKeysTable.someLasting(db.read, tenant, agentId, most),

@@ -60,9 +60,12 @@ const ownerOf = (row: Row): KeyHolder["of"] | undefined => {
   if (row.operator_id !== null) return row.operator_role === "admin" ? { kind: "operator", id: row.operator_id } : undefined;
   if (row.agent_id === null) return undefined;
   if (row.expires_at === null) return { kind: "agent", id: row.agent_id };
+  // A key of a role is over once the agent has another: also one that was being given while that changed.
+  if (row.role_epoch !== row.agent_role_epoch) return undefined;
   const session: KeySession = {
     user: row.user_id === null ? undefined : { id: row.user_id, epoch: row.user_epoch ?? 0 },
     agentEpoch: row.agent_epoch ?? 0,
+    roleEpoch: row.role_epoch ?? 0,
     tenantEpoch: row.tenant_epoch ?? 0,
     roleArn: row.role_arn ?? "",
     roleId: row.role_id ?? undefined,
@@ -145,6 +148,16 @@ export const makeSignatures = ({ db, audit, seal, replay, clock }: Needs) => {
       });
       return { holder, nonce, until: at + clockWindow, touched };
     },
+
+    /** Whether a key is still one: it was not deleted, has not ended, and its agent has no other role meanwhile. */
+    isKey: (id: string): Promise<boolean> =>
+      find(id).then(
+        () => true,
+        (error: unknown) => {
+          if (error instanceof Refusal && error.code === "access_key_unknown") return false;
+          throw error;
+        },
+      ),
 
     /**
      * Counts a signed request as used: none is used twice, on any replica.

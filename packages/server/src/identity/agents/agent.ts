@@ -30,6 +30,8 @@ export interface Agent {
   readonly foreign: Foreign;
   /** Raised by one whenever what was handed out before must no longer work. */
   readonly epoch: number;
+  /** Raised by one whenever `roleArn` becomes another: temporary keys from before must no longer work. */
+  readonly roleEpoch: number;
   readonly createdAt: number;
   readonly updatedAt: number;
 }

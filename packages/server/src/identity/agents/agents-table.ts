@@ -21,6 +21,7 @@ export const toAgent = (row: Row<"agents">): Agent => ({
   labels: JSON.parse(row.labels) as Record<string, string>,
   foreign: JSON.parse(row.foreign_attributes ?? "{}") as Foreign,
   epoch: row.epoch,
+  roleEpoch: row.role_epoch,
   createdAt: row.created_at,
   updatedAt: row.updated_at,
 });
@@ -34,6 +35,7 @@ const mutable = (agent: Agent) => ({
   return_urls: JSON.stringify(agent.allowedReturnUrls),
   issuer_id: agent.issuerId ?? null,
   role_arn: agent.roleArn ?? null,
+  role_epoch: agent.roleEpoch,
   binding: agent.binding ?? null,
   asserted_users: agent.assertedUsers ? 1 : 0,
   tier: agent.tier ?? null,

@@ -128,6 +128,7 @@ export const makeAgents = (needs: Needs) => {
         labels: {},
         foreign: {},
         epoch: 0,
+        roleEpoch: 0,
         createdAt: now,
         updatedAt: now,
       };
@@ -175,7 +176,8 @@ export const makeAgents = (needs: Needs) => {
           if (current.status === "revoked") throw revoked();
           await checkProject(tx, who.tenant, change);
           const next = { ...withFields(current, change, issuer), name: change.name ?? current.name, updatedAt: clock() };
-          const agent = await agentsTable.update(tx, who.tenant, next);
+          const roleEpoch = next.roleArn === current.roleArn ? current.roleEpoch : current.roleEpoch + 1;
+          const agent = await agentsTable.update(tx, who.tenant, { ...next, roleEpoch });
           const fields = Object.keys(change).filter((field) => change[field as keyof typeof change] !== undefined);
           await audit.record(tx, who, "agent.updated", { target: id, agent: id, details: { fields } });
           await db.changes.announce(tx, who.tenant, "agent", id);

@@ -19,7 +19,7 @@ interface Needs {
   readonly audit: Audit;
   /** Hold every caller of every dialect, for all of them are proven here. Without them nobody is limited. */
   readonly limits?: Pick<Limits, "mayGuess" | "guessed" | "take" | "takeUnproven"> | undefined;
-  readonly accessKeys: Pick<AccessKeys, "signer" | "use">;
+  readonly accessKeys: Pick<AccessKeys, "signer" | "isKey" | "use">;
   /** What a role permits: the roles of agents are another room's. */
   readonly rightsOf: RightsOf;
   readonly tenants: Pick<Tenants, "isOpen">;

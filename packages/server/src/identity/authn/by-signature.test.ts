@@ -45,10 +45,13 @@ eachStore("whoever signs a request", (fresh) => {
     });
     const place = { tenant: "default", requestId: "r", address: "192.0.2.1" };
     const operator = { kind: "operator", id: "op_admin", role: "admin" };
-    expect(await prove(await lasting("admin"))).toEqual({ ...place, caller: operator, actors: [], method: "access_key" });
+    const own = await lasting("admin");
+    const through = { accessKey: own.accessKeyId };
+    expect(await prove(own)).toEqual({ ...place, through, caller: operator, actors: [], method: "access_key" });
     const acting = { ...place, caller: { kind: "agent", id: scout.id }, actors: [scout.id] };
     const agent = expect.objectContaining({ id: scout.id, name: "scout", epoch: 0 }) as unknown;
-    expect(await prove(await lasting({ agent: "scout" }))).toEqual({ ...acting, agent, method: "access_key" });
+    const its = await lasting({ agent: "scout" });
+    expect(await prove(its)).toEqual({ ...acting, through: { accessKey: its.accessKeyId }, agent, method: "access_key" });
     expect(asked).toEqual([]);
     const who = await prove(await temporary(alice, { sessionPolicy: "{}" }));
     expect(who).toMatchObject({

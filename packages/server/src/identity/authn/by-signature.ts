@@ -15,7 +15,7 @@ export type RightsOf = (
 ) => Promise<RoleSession["permits"]>;
 
 interface Needs {
-  readonly accessKeys: Pick<AccessKeys, "signer">;
+  readonly accessKeys: Pick<AccessKeys, "signer" | "isKey">;
   readonly rightsOf: RightsOf;
   /** The standing of the agent whose key it is; that somebody suspended still tries is worth remembering. */
   readonly stand: (tenant: string, source: Source, agent: string, user: string | undefined, epochs: Epochs) => Promise<Standing>;
@@ -38,8 +38,10 @@ export const makeBySignature = ({ accessKeys, rightsOf, stand }: Needs) => {
   /** @throws Refusal unauthenticated, access_key_unknown, signature_mismatch, request_time_skewed, security_token_invalid, agent_suspended, user_suspended */
   return async (proof: SignedProof): Promise<{ readonly who: Principal; readonly signed: Signed }> => {
     const signed = await accessKeys.signer(proof, proof);
-    const { tenant, of } = signed.holder;
-    const place = { tenant, requestId: proof.requestId, ...(proof.address !== undefined && { address: proof.address }) };
+    const { tenant, id, of } = signed.holder;
+    // Each row of the record tells which key it was: of one owner there may be many.
+    const through = { accessKey: id };
+    const place = { tenant, requestId: proof.requestId, ...(proof.address !== undefined && { address: proof.address }), through };
     if (of.kind === "operator") {
       const who: Principal = { ...place, caller: { kind: "operator", id: of.id, role: "admin" }, actors: [], method: "access_key" };
       return { who, signed };
@@ -48,8 +50,14 @@ export const makeBySignature = ({ accessKeys, rightsOf, stand }: Needs) => {
     const { agent, user } = await standOr(tenant, proof, of.id, session);
     const acting = { ...place, caller: { kind: "agent", id: agent.id }, agent, actors: [agent.id] } as const;
     if (!session) return { who: { ...acting, method: "access_key" }, signed };
-    const permits = await rightsOf(tenant, { roleArn: session.roleArn, roleId: session.roleId, agent, sessionPolicy: session.policy });
-    const role: RoleSession = { roleArn: session.roleArn, name: session.name, permits };
+    const { roleArn, roleId, name, policy: sessionPolicy } = session;
+    const rights = () => rightsOf(tenant, { roleArn, roleId, agent, sessionPolicy });
+    const role: RoleSession = {
+      roleArn,
+      name,
+      permits: await rights(),
+      permitsStill: async (...asked) => (await accessKeys.isKey(id)) && (await rights())(...asked),
+    };
     return { who: { ...acting, ...(user && { user }), method: "temporary_key", session: role }, signed };
   };
 };

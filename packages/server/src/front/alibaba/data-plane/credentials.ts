@@ -61,9 +61,8 @@ export const credentials = (rooms: CredentialRooms): readonly Operation[] => {
   const { vault, audit, clock } = rooms;
   const spend = makeSpend(rooms);
 
-  /** A temporary key is worth what its role permits with both of these things. @throws Refusal forbidden */
-  const demand = async (who: Principal, action: string, resources: readonly string[]): Promise<void> => {
-    if (who.method !== "temporary_key" || who.session?.permits(action, resources) === true) return;
+  /** @throws Refusal forbidden */
+  const refuse = async (who: Principal, action: string, resources: readonly string[]): Promise<never> => {
     await audit.refused(who, "request.refused", { details: { reason: "not_permitted", action, resources } });
     throw new Refusal("forbidden", `The role of this temporary key, or the session's own policy, does not permit ${action} here.`);
   };
@@ -71,12 +70,23 @@ export const credentials = (rooms: CredentialRooms): readonly Operation[] => {
   type Named = Pick<Call<z.ZodObject>, "who" | "arns" | "source"> & {
     readonly params: z.output<z.ZodObject<typeof common>>;
   };
-  /** Whom the token stands for, if the key may spend it here. */
-  const holderOf = async ({ who, arns, source, params }: Named, action: string, arnOf: (vault: string, name: string) => string) => {
+  /**
+   * What the vault gives whom the token stands for, if the key may spend it here. A temporary key is worth what its role permits with agent and
+   * provider: before the vault is asked, and when it answers, for a provider may take its time.
+   */
+  const given = async <T>(
+    { who, arns, source, params }: Named,
+    action: string,
+    arnOf: (vault: string, name: string) => string,
+    ask: (holder: Principal) => Promise<T>,
+  ): Promise<T> => {
     const holder = await spend({ who, source }, params.WorkloadAccessToken);
+    if (who.method !== "temporary_key") return ask(holder);
     const provider = arnOf(params.TokenVaultName ?? "default", params.ResourceCredentialProviderName);
-    await demand(who, `agentidentitydata:${action}`, [arns.agent(holder.agent?.name ?? ""), provider]);
-    return holder;
+    const asked = [`agentidentitydata:${action}`, [arns.agent(holder.agent?.name ?? ""), provider]] as const;
+    if (who.session?.permits(...asked) !== true) return refuse(who, ...asked);
+    const answer = await ask(holder);
+    return (await who.session.permitsStill(...asked)) ? answer : refuse(who, ...asked);
   };
 
   return [
@@ -87,9 +97,10 @@ export const credentials = (rooms: CredentialRooms): readonly Operation[] => {
       params: z.strictObject(common),
       naming: { provider: "APIKeyCredentialProvider", fields },
       act: async (call) => {
-        const holder = await holderOf(call, "GetResourceAPIKey", call.arns.apiKeyProvider);
         const { ResourceCredentialProviderName: provider, TokenVaultName } = call.params;
-        const { apiKey } = await vault.apiKey(holder, { provider, vault: TokenVaultName });
+        const { apiKey } = await given(call, "GetResourceAPIKey", call.arns.apiKeyProvider, (holder) =>
+          vault.apiKey(holder, { provider, vault: TokenVaultName }),
+        );
         return { APIKey: apiKey };
       },
     }),
@@ -100,9 +111,8 @@ export const credentials = (rooms: CredentialRooms): readonly Operation[] => {
       params: z.strictObject(oauth2Params),
       naming: { fields: oauth2Fields },
       act: async (call) => {
-        const holder = await holderOf(call, "GetResourceOAuth2Token", call.arns.oauth2Provider);
         const { params } = call;
-        const answer = await vault.oauth2(holder, {
+        const asked = {
           provider: params.ResourceCredentialProviderName,
           vault: params.TokenVaultName,
           flow: params.OAuth2Flow,
@@ -114,7 +124,8 @@ export const credentials = (rooms: CredentialRooms): readonly Operation[] => {
           forceAuthentication: params.ForceAuthentication,
           sessionUri: params.SessionURI,
           audience: params.Audience,
-        });
+        };
+        const answer = await given(call, "GetResourceOAuth2Token", call.arns.oauth2Provider, (holder) => vault.oauth2(holder, asked));
         if (answer.status === "pending")
           return { AuthorizationURL: answer.authorizationUrl, SessionURI: answer.sessionUri, SessionStatus: "IN_PROGRESS" };
         const { accessToken, expiresAt } = answer;

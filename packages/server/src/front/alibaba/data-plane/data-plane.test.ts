@@ -1,10 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { anonymous } from "../../../ground/kernel/index.ts";
 import { openBrowser } from "../../../testing/cookie-jar.ts";
 import { startTestIssuer, type TestIssuer } from "../../../testing/openid.ts";
 import { startProvider, type TestProvider } from "../../../testing/provider.ts";
 import { adminOf, eachStore } from "../../../testing/stores.ts";
-import { admin, answered, faultOf, openAlibaba, type OpenAlibaba, type Params, type TestKey } from "../alibaba-for-tests.ts";
+import { admin, type Answered, answered, faultOf, openAlibaba, type OpenAlibaba, type Params, type TestKey } from "../alibaba-for-tests.ts";
 
 const backUrl = "http://app.test/callback";
 const nobody = anonymous("default", "req_page", "127.0.0.1");
@@ -279,12 +279,68 @@ eachStore("the data plane of the Alibaba Cloud wire", (fresh) => {
       expect(answered(await apiKey(next, fresher))).toEqual({ APIKey: "maps-key" });
     });
 
+    test("are worth what the role permits when the answer comes, not only when it was asked for", async () => {
+      const { agents, accessKeys, roles, vault } = wire.house;
+      await agents.create(admin, { name: "slow", roleArn: "slow" });
+      const permissionPolicy = JSON.stringify({ Version: "1", Statement: [{ Effect: "Allow", Action: "*", Resource: "*" }] });
+      await roles.create(admin, { name: "slow", permissionPolicy });
+      const token = await tokenOf({ WorkloadIdentityName: "slow" });
+      const changes: readonly ((by: TestKey) => Promise<unknown>)[] = [
+        () => roles.update(admin, "slow", { permissionPolicy: null }),
+        ({ accessKeyId }) => accessKeys.remove(admin, accessKeyId),
+        () => agents.update(admin, "slow", { roleArn: "slow-2" }),
+        () => roles.remove(admin, "slow"),
+        () => Promise.resolve(wire.hand.forward(900_000)),
+      ];
+      for (const change of changes) {
+        const by = await keyFor(token, { DurationSeconds: 900 });
+        const ask = vault.apiKey;
+        const slow = vi.spyOn(vault, "apiKey").mockImplementationOnce(async (...of) => {
+          const answer = await ask(...of);
+          await change(by);
+          return answer;
+        });
+        expect(faultOf(await apiKey(token, by)), String(change)).toEqual([403, "NoPermission"]);
+        slow.mockRestore();
+        if ((await roles.list("default", { limit: 100 })).items.some(({ name }) => name === "slow"))
+          await roles.update(admin, "slow", { permissionPolicy });
+        else await roles.create(admin, { name: "slow", permissionPolicy });
+        await agents.update(admin, "slow", { roleArn: "slow" });
+        expect(answered(await apiKey(token, await keyFor(token)))).toEqual({ APIKey: "maps-key" });
+      }
+    });
+
     test("the record tells in which role, and for whom", async () => {
       const alice = await forAlice();
       await apiKey(alice, await keyFor(alice));
       const [row] = (await wire.house.audit.list("default", { action: "credential.read" }, { limit: 1 })).items;
       expect(row?.details).toMatchObject({ roleArn: "acs:ram::9999999999999999:role/scout", sessionName: session.RoleSessionName });
       expect(row?.user).toMatch(/^usr_/);
+    });
+
+    test("each row of the record names the key that signed, lasting or temporary, whatever was done", async () => {
+      const alice = await forAlice();
+      const by = await keyFor(alice);
+      const marked = async (used: TestKey, ask: () => Promise<Answered>) => {
+        const requestId = (await ask()).headers["x-request-id"];
+        const rows = (await wire.house.audit.list("default", {}, { limit: 50 })).items.filter((row) => row.requestId === requestId);
+        expect(rows).not.toEqual([]);
+        for (const row of rows) expect(row.details, row.action).toMatchObject({ accessKey: used.accessKeyId });
+        return rows.map(({ action }) => action);
+      };
+      for (const used of [key, scout, by]) expect(await marked(used, () => apiKey(alice, used))).toEqual(["credential.read"]);
+      const others = await forAlice("other");
+      for (const used of [scout, by]) expect(await marked(used, () => apiKey(others, used))).toEqual(["request.refused"]);
+      expect(await marked(key, () => call("AssumeRoleForWorkloadIdentity", { WorkloadAccessToken: alice, ...session }))).toEqual([
+        "role.assumed",
+      ]);
+      const named = { WorkloadIdentityName: "scout" };
+      for (const used of [key, scout]) await marked(used, () => call("GetWorkloadAccessToken", named, used));
+      await marked(key, () =>
+        wire.call("UpdateWorkloadIdentity", { version: "2025-09-01", key, params: { ...named, Description: "Another" } }),
+      );
+      await marked(scout, () => wire.call("DeleteWorkloadIdentity", { version: "2025-09-01", key: scout, params: named }));
+      await marked(by, () => call("GetWorkloadAccessToken", named, by));
     });
   });
 

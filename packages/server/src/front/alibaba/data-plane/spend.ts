@@ -7,10 +7,10 @@ export interface SpendRooms {
   readonly authn: Pick<Authn, "proveWorkload" | "spend">;
 }
 
-/** What the record tells of the key beside the agent: whose it is, or in which role. */
-const throughOf = ({ caller, session }: Principal): Principal["through"] => {
-  if (session) return { roleArn: session.roleArn, sessionName: session.name };
-  return caller.kind === "operator" ? { operator: caller.id } : undefined;
+/** What the record tells of the key beside the agent: which it is, and whose, or in which role. */
+const throughOf = ({ caller, session, through }: Principal): Principal["through"] => {
+  if (session) return { ...through, roleArn: session.roleArn, sessionName: session.name };
+  return caller.kind === "operator" ? { ...through, operator: caller.id } : through;
 };
 
 /**

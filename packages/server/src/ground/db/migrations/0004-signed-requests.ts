@@ -4,6 +4,8 @@ import type { Columns } from "./columns.ts";
 export const signedRequests = ({ text, integer }: Columns): readonly string[] => [
   // What only one foreign wire has of a thing, by that wire; and redirect URIs, roles and descriptions that providers and issuers have there.
   `alter table agents add column foreign_attributes ${text}`,
+  // Raised with each change of the agent's role: temporary keys of the former one are over.
+  `alter table agents add column role_epoch ${integer} not null default 0`,
   `alter table issuers add column description ${text}`,
   `alter table providers add column foreign_attributes ${text}`,
   `alter table providers add column description ${text}`,
@@ -20,7 +22,7 @@ export const signedRequests = ({ text, integer }: Columns): readonly string[] =>
   "create index token_vaults_by_age on token_vaults (tenant_id, created_at, name)",
 
   // A lasting key is an operator's or an agent's; a temporary one has an end, and carries the epochs that it was given in.
-  `create table access_keys (id ${text} primary key, tenant_id ${text} not null, operator_id ${text}, agent_id ${text}, agent_epoch ${integer},
+  `create table access_keys (id ${text} primary key, tenant_id ${text} not null, operator_id ${text}, agent_id ${text}, agent_epoch ${integer}, role_epoch ${integer},
      user_id ${text}, user_epoch ${integer}, tenant_epoch ${integer}, role_arn ${text}, role_id ${text}, session_name ${text}, session_policy ${text},
      sealed_secret ${text} not null, token_hash ${text}, description ${text}, created_at ${integer} not null,
      last_used_at ${integer}, expires_at ${integer})`,
