@@ -73,13 +73,21 @@ export const makeAlibabaService = (settings: IdentitySettings, workload: LocalWo
   const keys = new ExpiringCache<RoleKey>({ entries: settings.cache.entries, clock });
   const ownKey = (signal: AbortSignal | undefined) => keyFrom(settings.credentials, signal);
 
+  const assume = async ({ token, asker }: Bearer, question: StsQuestion, options: RequestOptions): Promise<StsCredential> => {
+    try {
+      return await assumeRole(ask, token, question, options);
+    } catch (error) {
+      throw workload.explained(asker.agent, error);
+    }
+  };
+
   const roleKey = async (bearer: Bearer, at: string, signal: AbortSignal): Promise<RoleKey> => {
     const fresh = keys.fresh(at);
     if (fresh) return fresh;
     try {
       return await flights.join(at, signal, async (shared) => {
         const { sessionDuration, policy } = settings.sts;
-        const lent = await assumeRole(ask, bearer.token, { durationSeconds: sessionDuration, policy }, { signal: shared });
+        const lent = await assume(bearer, { durationSeconds: sessionDuration, policy }, { signal: shared });
         const held = { key: signingKey(lent, "The role's credentials"), since: clock() };
         keys.set(at, held, Math.min(longestKeysMs, Date.parse(lent.expiration) - held.since));
         return held;
@@ -181,6 +189,6 @@ export const makeAlibabaService = (settings: IdentitySettings, workload: LocalWo
       return (await signed(bearer, limits.signal, (key) => ask("GetResourceAPIKey", params, key, limits))).APIKey;
     },
 
-    stsCredential: (question, bearer, limits) => assumeRole(ask, bearer.token, question, limits),
+    stsCredential: (question, bearer, limits) => assume(bearer, question, limits),
   };
 };

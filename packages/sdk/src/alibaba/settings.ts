@@ -65,7 +65,7 @@ export interface StsOptions {
 export interface LocalWorkloadOptions {
   /** Where the name is kept: `.config.json` in the working directory unless set; false keeps it in memory alone. */
   readonly file?: string | false | undefined;
-  /** What else it is made with. With `CreateRAMRole: true` and its return URLs here, it can fetch any credential. */
+  /** What else it is made with, such as its return URLs. A role is made for it, if `useSts` needs one, unless `RoleArn` or `CreateRAMRole` stands here. */
   readonly register?: Omit<NewWorkloadIdentity, "WorkloadIdentityName"> | undefined;
 }
 

@@ -1,5 +1,7 @@
+import { resolve } from "node:path";
 import { LegateApiError } from "../errors.ts";
-import { registry } from "./control-plane.ts";
+import { Flights } from "../flights.ts";
+import { type NewWorkloadIdentity, registry } from "./control-plane.ts";
 import { keyFrom } from "./credentials/credential.ts";
 import type { RequestOptions } from "./rpc.ts";
 import type { IdentitySettings } from "./settings.ts";
@@ -14,6 +16,8 @@ export interface LocalWorkload {
   readonly name: (signal: AbortSignal) => Promise<string>;
   /** Makes the workload that the file names where the server does not know it. Answers whether there is a reason to ask again. */
   readonly revive: (name: string, error: unknown, options: RequestOptions) => Promise<boolean>;
+  /** The error, which says where the name of this workload stands if that explains it. */
+  readonly explained: (name: string | undefined, error: unknown) => unknown;
 }
 
 const failed = (error: unknown, code: RegExp): boolean => error instanceof LegateApiError && code.test(error.code);
@@ -23,12 +27,16 @@ export const makeLocalWorkload = (
   say: (line: string) => void = (line) => process.stderr.write(`${line}\n`),
 ): LocalWorkload => {
   const { file = ".config.json", register } = settings.localWorkload;
+  const flights = new Flights();
   let known: string | undefined;
   let revived = false;
+  // The keys of its role are what credentials are fetched with.
+  const withRole = settings.useSts && register?.RoleArn === undefined && register?.CreateRAMRole === undefined;
+  const fields: Omit<NewWorkloadIdentity, "WorkloadIdentityName"> = { ...register, ...(withRole && { CreateRAMRole: true }) };
 
   const create = async (name: string, options: RequestOptions) => {
     const key = await keyFrom(settings.credentials, options.signal);
-    const params = { ...register, WorkloadIdentityName: name };
+    const params = { ...fields, WorkloadIdentityName: name };
     const asked = { plane: "control", name: "CreateWorkloadIdentity", action: registry.CreateWorkloadIdentity, params } as const;
     await settings.rpc({ ...asked, endpoint: settings.endpoints.control, key }, options).catch((error: unknown) => {
       // Another process read the same file and was first.
@@ -51,12 +59,19 @@ export const makeLocalWorkload = (
       known ??= await find(signal);
       return known;
     },
-    revive: async (name, error, options) => {
-      if (settings.workloadName !== undefined || name !== known || revived) return false;
+    revive: async (name, error, { signal }) => {
+      if (settings.workloadName !== undefined || name !== known) return false;
       if (!failed(error, /^EntityNotExists?\.WorkloadIdentity$/)) return false;
+      // Once: where it is missing again, somebody has deleted it. Who learnt too late that it was missing asks again all the same.
+      if (!revived) await flights.join("revive", signal, (shared) => create(name, { signal: shared }));
       revived = true;
-      await create(name, options);
       return true;
+    },
+    explained: (name, error) => {
+      if (!(error instanceof LegateApiError) || error.code !== "MissingRoleArn") return error;
+      if (file === false || settings.workloadName !== undefined || name !== known || name === undefined) return error;
+      const hint = `${name} is the workload that ${resolve(file)} names: delete the file to have another made, with a role.`;
+      return new LegateApiError(`${error.message} ${hint}`, error);
     },
   };
 };
