@@ -65,7 +65,7 @@ export const getAccessKey = operation({
 export const deleteAccessKey = operation({
   id: "deleteAccessKey",
   noun,
-  summary: "Delete an access key; what it signs is refused at once",
+  summary: "Delete an access key, lasting or temporary; what it signs is refused at once",
   method: "DELETE",
   path: "/v1/access-keys/{id}",
   rights: write,
