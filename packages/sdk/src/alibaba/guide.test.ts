@@ -80,8 +80,8 @@ describe.skipIf(!hasOpenssl)("authorities of NODE_EXTRA_CA_CERTS", () => {
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const proxy = await startProxy();
     const last = programs.length + comments.length;
-    const said = async (more: Record<string, string>) => {
-      const endpoint = `https://localhost:${(server.address() as AddressInfo).port}`;
+    const said = async (more: Record<string, string>, host = "localhost") => {
+      const endpoint = `https://${host}:${(server.address() as AddressInfo).port}`;
       return (await compiled.run(last, environment({ AGENT_IDENTITY_ENDPOINT: endpoint, ...more }))).stdout.trim();
     };
     const trusted = { NODE_EXTRA_CA_CERTS: certFile };
@@ -93,6 +93,7 @@ describe.skipIf(!hasOpenssl)("authorities of NODE_EXTRA_CA_CERTS", () => {
     expect(await said({ HTTPS_PROXY: proxy.url() })).toMatch(/SELF_SIGNED|VERIFY|UNABLE/);
     expect(await said({ ...trusted, HTTPS_PROXY: proxy.url(), NO_PROXY: "localhost" })).toBe("served");
     expect(proxy.asked).toHaveLength(2);
+    expect(await said({ ...trusted, HTTPS_PROXY: proxy.url() }, "elsewhere.test")).toBe("ERR_TLS_CERT_ALTNAME_INVALID");
     await proxy.stop();
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));

@@ -3,7 +3,7 @@ import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { FakeAlibaba } from "../testing/fake-alibaba.ts";
 import { hasOpenssl, makeCertificate } from "../testing/localhost-certificate.ts";
 import { startProxy } from "../testing/proxy.ts";
@@ -51,6 +51,40 @@ describe("a request by way of the environment's proxy", () => {
     expect(proxy.asked).toEqual([`CONNECT ${host} Basic ${Buffer.from("u:p").toString("base64")}`]);
     await new Promise((resolve) => server.close(resolve));
     rmSync(folder, { recursive: true });
+  });
+
+  it.skipIf(!hasOpenssl)("of https is over when its signal says so, though the tunnel is open and the server silent", async () => {
+    vi.stubEnv("NODE_TLS_REJECT_UNAUTHORIZED", "0");
+    const folder = mkdtempSync(join(tmpdir(), "legate-tunnel-"));
+    const ended = new AbortController();
+    const server = createServer(makeCertificate(folder));
+    const closed = new Promise((resolve) =>
+      server.once("request", (request) => {
+        request.socket.once("close", resolve);
+        ended.abort(new Error("mine"));
+      }),
+    );
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const url = `https://localhost:${(server.address() as AddressInfo).port}/`;
+    await expect(through({ https_proxy: proxy.url() })(url, { signal: ended.signal })).rejects.toThrow(/aborted|ended/);
+    await closed;
+    vi.unstubAllEnvs();
+    await new Promise((resolve) => server.close(resolve));
+    rmSync(folder, { recursive: true });
+  });
+
+  it("of http is over when its signal says so, though the server is silent", async () => {
+    const ended = new AbortController();
+    fake.on("GetWorkloadAccessToken", () => {
+      ended.abort(new Error("mine"));
+      return new Promise(() => undefined);
+    });
+    const fetch = through({ http_proxy: proxy.url() });
+    let call: Promise<Response> | undefined;
+    const kept: typeof fetch = (...given) => (call = fetch(...given));
+    const client = new IdentityClient({ ...fake.options, retries: 0, fetch: kept });
+    await expect(client.getWorkloadAccessToken({ signal: ended.signal })).rejects.toThrow("mine");
+    await expect(call).rejects.toThrow(/aborted|ended/);
   });
 
   it("that the proxy refuses, or that is ended, fails with the reason", async () => {
