@@ -3,9 +3,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Operation, operations } from "@legate/contract";
 import { expect, test } from "vitest";
+import { operationsOf } from "../../packages/server/src/front/alibaba/alibaba.ts";
+import { samples as alibabaSamples } from "../../packages/server/src/front/alibaba/bad-input-samples-for-tests.ts";
+import { serveAlibaba } from "../../packages/server/src/front/alibaba/index.ts";
 import { samples } from "../../packages/server/src/front/native/bad-input-samples-for-tests.ts";
+import { signRequest } from "../../packages/server/src/testing/acs3.ts";
+import type { TestIssuer } from "../../packages/server/src/testing/openid.ts";
 import { recordStatements } from "../../packages/server/src/testing/recorded-statements.ts";
-import { openManyTenants } from "./many-tenants.ts";
+import { type ManyTenants, openManyTenants } from "./many-tenants.ts";
 import { furnish, gravity, type World } from "./world.ts";
 
 const all = ([...Object.values(operations)] as Operation[]).sort((one, other) => gravity(one) - gravity(other));
@@ -28,11 +33,63 @@ const weigh = (sql: string, owned: readonly string[]) => {
   return { named: named.length, told: told.length };
 };
 
+/** What is asked first on the signed wire, and what next: things are made, attached, looked at, changed and used, taken apart and deleted. */
+const turns = [
+  /^Create(TokenVault|IdentityProvider)/,
+  /^(Create|Add)/,
+  /^Attach/,
+  /^(Get|List|Assume|Search|Evaluate)/,
+  /^Update/,
+  /^(Complete|Detach)/,
+  /^DeleteWorkloadIdentity|^Delete\w*Gateway|^DeletePolicy$/,
+  /^Delete(?!TokenVault)/,
+  /^Delete/,
+];
+const turnOf = ({ action }: { readonly action: string }) => turns.findIndex((verb) => verb.test(action));
+
+/** What nobody is answered here: decisions that are not made, and a consent that nobody walked. */
+const neverDone = ["CompleteResourceTokenAuth", "EvaluatePolicy", "SearchAuthorizedActions"];
+
+/** Asks for every action of the signed wire, with the key of a tenant's admin; answers which of them were done. */
+const askSigned = async (many: ManyTenants, { tenant, key, token }: World, issuer: TestIssuer): Promise<readonly string[]> => {
+  const { accessKeyId = "", accessKeySecret: secret = "" } = await many.had({ method: "POST", url: "/v1/access-keys", key, body: {} });
+  const metadata = { AuthorizationRequest: { Endpoint: `${many.giver.url}/a` }, TokenRequest: { Endpoint: `${many.giver.url}/t` } };
+  const config = { ClientId: "c", ClientSecret: "s", OAuth2Discovery: { AuthorizationServerMetadata: metadata } };
+  const values: Readonly<Record<string, string>> = {
+    ...alibabaSamples,
+    CascadingDelete: "False",
+    DiscoveryURL: issuer.url,
+    IdentityProviderName: "signed",
+    OAuth2ProviderConfig: JSON.stringify({ CustomOAuth2ProviderConfig: config }),
+    RoleArn: `acs:ram::${await many.house.tenants.accountOf(tenant)}:role/role`,
+    TokenVaultName: "signed",
+    UserToken: await issuer.sign({ sub: "bob", aud: "app" }),
+    WorkloadAccessToken: token,
+  };
+  /** What the tenant was furnished with. */
+  const furnished: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+    GetResourceAPIKey: { ResourceCredentialProviderName: "weather", TokenVaultName: "default" },
+    GetResourceOAuth2Token: { ResourceCredentialProviderName: "calendar", TokenVaultName: "default", SessionURI: "" },
+  };
+  const done: string[] = [];
+  for (const { version, action, params } of operationsOf(many.house).toSorted((one, other) => turnOf(one) - turnOf(other))) {
+    const given = { ...values, ...furnished[action] };
+    const names = Object.keys(params.shape).filter((name) => given[name] !== "" && name !== "NextToken" && name !== "Marker");
+    const body = new URLSearchParams(names.map((name) => [name, given[name] ?? ""])).toString();
+    const { headers } = signRequest({ accessKeyId, secret, version, action, body, date: many.hand.clock() });
+    const answer = await many.http.app.inject({ method: "POST", url: "/", headers, payload: body });
+    expect(answer.statusCode, `${action}: ${answer.body}`).toBeLessThan(500);
+    if (answer.statusCode === 200) done.push(`${version}/${action}`);
+  }
+  return done;
+};
+
 test("whatever is asked, no statement reads or changes a tenant's things without saying whose", async () => {
   const folder = mkdtempSync(join(tmpdir(), "legate-test-"));
   const recorded = recordStatements();
   const many = await openManyTenants({ engine: "sqlite", path: join(folder, "legate.db") });
   try {
+    await serveAlibaba(many.http.app, many.house);
     const before = new Set(recorded.seen());
     const issuer = await many.startIssuer();
     const worlds: readonly World[] = [await furnish(many, "acme", issuer), await furnish(many, "globex", issuer)];
@@ -46,6 +103,19 @@ test("whatever is asked, no statement reads or changes a tenant's things without
       expect(answer.statusCode, answer.body).toBe(200);
       const read = { method: "POST", url: "/v1/credentials/oauth2", key: world.token, body: { provider: "calendar" } };
       expect((await many.ask(read)).statusCode).toBe(at === 0 ? 200 : 202);
+    }
+    // The signed wire makes things of its own beside these and deletes them; once more, so that some are there already or no more.
+    const another = await many.startIssuer();
+    for (const world of worlds) {
+      const done = await askSigned(many, world, another);
+      const all = operationsOf(many.house).map(({ version, action }) => `${version}/${action}`);
+      expect(
+        all
+          .filter((action) => !done.includes(action))
+          .map((action) => action.split("/")[1])
+          .sort(),
+      ).toEqual(neverDone);
+      await askSigned(many, world, another);
     }
     // Once with what is there, once more when all of it was ended.
     for (const world of [...worlds, ...worlds]) {
