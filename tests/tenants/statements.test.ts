@@ -112,7 +112,7 @@ test("whatever is asked, no statement reads or changes a tenant's things without
       expect(
         all
           .filter((action) => !done.includes(action))
-          .map((action) => action.split("/")[1])
+          .map((action) => action.split("/")[1] ?? "")
           .sort(),
       ).toEqual(neverDone);
       await askSigned(many, world, another);
