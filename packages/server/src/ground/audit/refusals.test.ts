@@ -105,7 +105,8 @@ eachStore("refusals that repeat", (fresh) => {
   test("are folded by what they came through, so that no row tells of one key what another did", async () => {
     const { audit, db, rows } = await openRefusing();
     for (const accessKey of ["ak_1", "ak_2", "ak_1"]) await audit.refused({ ...nobody, through: { accessKey } }, "request.refused", {});
-    expect((await rows()).map(({ details }) => details["accessKey"]).sort()).toEqual(["ak_1", "ak_2"]);
+    expect(new Set((await rows()).map(({ details }) => details["accessKey"]))).toEqual(new Set(["ak_1", "ak_2"]));
+    expect(await rows()).toHaveLength(2);
     await db.close();
   });
 });
