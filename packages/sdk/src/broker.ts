@@ -61,6 +61,8 @@ interface TokenTold extends AccessTokenRequest, Told {
   readonly customState?: string | undefined;
   /** Whether a consent that is needed is waited for; left out, it is where `onAuthUrl` could tell the user. */
   readonly pollForToken?: boolean | undefined;
+  /** Goes on with this consent instead of beginning one. The user has been shown it. */
+  readonly sessionUri?: string | undefined;
 }
 
 /** What temporary cloud credentials are asked with. */
@@ -180,7 +182,9 @@ export const makeBroker = (settings: Pick<Settings, "cache" | "clock" | "random"
     });
     // M2M knows neither user nor consent.
     const consent = request.flow !== "M2M";
-    const force = consent && request.forceAuthentication === true;
+    const begun = consent ? request.sessionUri : undefined;
+    // Never forced where a consent is asked for that was begun: that would begin another.
+    const force = consent && begun === undefined && request.forceAuthentication === true;
     const customState = request.customState ?? values.customState;
     const question: TokenQuestion = {
       provider: request.provider,
@@ -192,6 +196,7 @@ export const makeBroker = (settings: Pick<Settings, "cache" | "clock" | "random"
       ...(consent && request.callbackUrl !== undefined && { returnUrl: request.callbackUrl }),
       ...(consent && customState !== undefined && { customState }),
       ...(consent && request.customParameters !== undefined && { customParameters: { ...request.customParameters } }),
+      ...(begun !== undefined && { sessionUri: begun }),
     };
     const ask = async (asked: TokenQuestion, limits: Limits): Promise<string | Pending> => {
       const answer = await withWorkloadToken(who, asker, limits.signal, (bearer) => service.accessToken(asked, bearer, limits));
@@ -200,7 +205,8 @@ export const makeBroker = (settings: Pick<Settings, "cache" | "clock" | "random"
       return answer.secret;
     };
 
-    if (!force && !request.fresh) {
+    const fresh = request.fresh === true || force || begun !== undefined;
+    if (!fresh) {
       const known = secrets.fresh(key);
       if (known !== undefined) return known;
     }
@@ -213,14 +219,14 @@ export const makeBroker = (settings: Pick<Settings, "cache" | "clock" | "random"
         ask({ ...question, ...(force && { forceAuthentication: true }) }, { signal: shared }),
       );
     } catch (error) {
-      const old = !force && !request.fresh && service.isPassing(error) ? secrets.usable(key) : undefined;
+      const old = !fresh && service.isPassing(error) ? secrets.usable(key) : undefined;
       if (old === undefined) throw error;
       return old;
     }
     if (typeof first === "string") return first;
 
     const pending = first;
-    if (request.onAuthUrl) {
+    if (request.onAuthUrl && begun === undefined) {
       await orAbort(Promise.resolve(request.onAuthUrl(pending.url, { sessionUri: pending.sessionUri })), signal);
     }
     if (!(request.pollForToken ?? request.onAuthUrl !== undefined)) throw new AuthorizationRequiredError(request.provider, pending);
@@ -231,7 +237,7 @@ export const makeBroker = (settings: Pick<Settings, "cache" | "clock" | "random"
         options: request.poll ?? {},
         signal,
         isPassing: service.isPassing,
-        // Never forced again: that would begin another consent instead of asking for this one.
+        // Nor is this one forced.
         ask: async (polling, leftMs) => {
           const timeoutMs = Math.min(settings.timeoutMs, leftMs);
           const answer = await ask({ ...question, sessionUri: pending.sessionUri }, { signal: polling, timeoutMs, retries: 0 });

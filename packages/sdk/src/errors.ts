@@ -69,22 +69,6 @@ export class AuthorizationRequiredError extends LegateError {
   }
 }
 
-/** The consent was still pending when the time for polling was over. */
-export class PollTimeoutError extends LegateError {
-  override readonly name: string = "PollTimeoutError";
-  readonly url: string;
-  readonly sessionUri: string;
-  /** How long was polled, in milliseconds. */
-  readonly waitedMs: number;
-
-  constructor(pending: { readonly url: string; readonly sessionUri: string }, waitedMs: number) {
-    super(`The consent was still pending after ${Math.round(waitedMs / 1000)} s.`);
-    this.url = pending.url;
-    this.sessionUri = pending.sessionUri;
-    this.waitedMs = waitedMs;
-  }
-}
-
 /** The server could not be reached, or did not answer within the time limit. */
 export class LegateConnectionError extends LegateError {
   override readonly name: string = "LegateConnectionError";
@@ -94,6 +78,39 @@ export class LegateConnectionError extends LegateError {
   constructor(message: string, reason: string) {
     super(message);
     this.reason = reason;
+  }
+}
+
+/** There was no token when the time for polling was over. */
+export class PollTimeoutError extends LegateError {
+  override readonly name: string = "PollTimeoutError";
+  readonly url: string;
+  readonly sessionUri: string;
+  /** How long was polled, in milliseconds. */
+  readonly waitedMs: number;
+  /** What the last poll failed with; undefined where it was answered. */
+  readonly lastError: LegateApiError | LegateConnectionError | undefined;
+
+  constructor(
+    pending: { readonly url: string; readonly sessionUri: string },
+    waitedMs: number,
+    {
+      lastError,
+      answered = true,
+    }: { readonly lastError?: LegateApiError | LegateConnectionError | undefined; readonly answered?: boolean } = {},
+  ) {
+    const time = `${Math.round(waitedMs / 1000)} s`;
+    const why = lastError instanceof LegateApiError ? `${lastError.code} (HTTP ${lastError.status})` : lastError?.reason;
+    const last = why === undefined ? "" : `, and the last answer about it was ${why}`;
+    super(
+      !answered && why !== undefined
+        ? `There was no answer about the consent for ${time}: ${why}.`
+        : `The consent was still pending after ${time}${last}.`,
+    );
+    this.url = pending.url;
+    this.sessionUri = pending.sessionUri;
+    this.waitedMs = waitedMs;
+    this.lastError = lastError;
   }
 }
 

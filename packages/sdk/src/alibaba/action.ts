@@ -37,8 +37,13 @@ type AnyAction = Action<any, any>;
 export type Actions = Readonly<Record<string, AnyAction>>;
 /** What an action is asked with. */
 export type ParamsOf<T extends AnyAction> = NonNullable<T["params"]>;
-/** What an action answers, beside `RequestId`. */
-export type AnswerOf<T extends AnyAction> = ReturnType<T["answer"]>;
+/** What every answer carries. */
+export interface Answered {
+  /** Finds the request in the service's records. */
+  readonly RequestId?: string | undefined;
+}
+/** What an action answers. */
+export type AnswerOf<T extends AnyAction> = ReturnType<T["answer"]> & Answered;
 
 /** How a list is paged. */
 export interface Paging {

@@ -142,10 +142,11 @@ describe("the client", () => {
 
   it("asks any action of any plane, and takes of the answer what is known", async () => {
     expect(await client.control.request("ListWorkloadIdentities", { MaxResults: 10 })).toEqual({
+      RequestId: "req-1",
       TotalCount: 1,
       WorkloadIdentities: [{ WorkloadIdentityName: "mail" }],
     });
-    expect(await client.sts.request("GetCallerIdentity", {})).toEqual({ AccountId: "1234567890123456" });
+    expect(await client.sts.request("GetCallerIdentity", {})).toEqual({ AccountId: "1234567890123456", RequestId: "req-1" });
     const role = { RoleName: "r x/~*'é", AssumeRolePolicyDocument: '{"Version":"1"}' };
     expect((await client.ram.request("CreateRole", role)).Role.RoleName).toBe(role.RoleName);
     expect(fake.seen.map(({ action, version }) => `${version} ${action}`)).toEqual([

@@ -58,6 +58,11 @@ export interface GetTokenOptions extends ForCredential {
   /** Travels through the consent and comes back as `state`: unguessable, and bound to the user's session. */
   readonly customState?: string | undefined;
   readonly customParameters?: Readonly<Record<string, string>> | undefined;
+  /**
+   * Goes on with the consent that an `AuthorizationRequiredError` or `PollTimeoutError` told of, instead of beginning one: the vault is asked for what came of it, and
+   * `onAuthUrl` is not called again.
+   */
+  readonly sessionUri?: string | undefined;
   /** Left out, a consent that is needed throws, unless `pollForToken` says otherwise. */
   readonly onAuthUrl?: OnAuthUrl | undefined;
   /** Whether a consent that is needed is waited for; left out, it is where there is `onAuthUrl`. */

@@ -2,7 +2,7 @@ import { ConfigurationError, LegateApiError, LegateConnectionError, LegateError 
 import { linkedSignal, orAbort } from "../pause.ts";
 import { backoffMs, failureReason, isUnsent, longestRetryAfterMs, retryAfterSeconds } from "../retry.ts";
 import { quotable } from "../secrecy.ts";
-import { type Action, type Plane, versions } from "./action.ts";
+import { type Action, type Answered, type Plane, versions } from "./action.ts";
 import { canonicalQuery, type SigningKey, signedHeaders } from "./acs3.ts";
 import { faultOf, hintFor, isPassing } from "./faults.ts";
 import { Mismatch } from "./shape.ts";
@@ -44,7 +44,7 @@ export interface Asked<P, A> {
  *
  * @throws LegateApiError for a refusal, LegateConnectionError without an answer, ConfigurationError before anything is sent
  */
-export type Rpc = <P extends object, A>(asked: Asked<P, A>, options?: RequestOptions) => Promise<A>;
+export type Rpc = <P extends object, A>(asked: Asked<P, A>, options?: RequestOptions) => Promise<A & Answered>;
 
 /** Lists, maps and objects travel as JSON text. */
 const valueOf = (name: string, value: unknown): string => {
@@ -120,7 +120,11 @@ export const makeRpc = (reach: Reach): Rpc => {
     return { url, init: { method: "POST", headers: { ...headers, ...sent, ...proof }, body } };
   };
 
-  const answerOf = async <P extends object, A>(asked: Asked<P, A>, response: Response, secrets: readonly string[]): Promise<A> => {
+  const answerOf = async <P extends object, A>(
+    asked: Asked<P, A>,
+    response: Response,
+    secrets: readonly string[],
+  ): Promise<A & Answered> => {
     const { name, action, endpoint } = asked;
     const body = parsed(await response.text());
     const milliseconds = Number(response.headers.get("x-acs-retry-after") ?? Number.NaN);
@@ -139,7 +143,8 @@ export const makeRpc = (reach: Reach): Rpc => {
     if (response.status >= 200 && response.status < 300) {
       if (!body) throw unexpected("is no JSON object");
       try {
-        return action.answer(body);
+        const answer = action.answer(body);
+        return { ...answer, ...(facts.requestId !== undefined && { RequestId: facts.requestId }) };
       } catch (error) {
         if (error instanceof Mismatch) throw unexpected(`does not hold what it should: ${error.message}`);
         throw error;
@@ -152,7 +157,11 @@ export const makeRpc = (reach: Reach): Rpc => {
     throw faultOf(hint === "" ? message : `${message} ${hint}`, { ...facts, code: quotable(code, secrets) });
   };
 
-  const attempt = async <P extends object, A>(asked: Asked<P, A>, secrets: readonly string[], signal: AbortSignal): Promise<A> => {
+  const attempt = async <P extends object, A>(
+    asked: Asked<P, A>,
+    secrets: readonly string[],
+    signal: AbortSignal,
+  ): Promise<A & Answered> => {
     const { url, init } = await requestOf(asked);
     try {
       // No redirect is followed: it would carry the request's secrets to an address that nobody configured.
