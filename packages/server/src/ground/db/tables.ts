@@ -2,28 +2,14 @@ import type { Kysely, Selectable } from "kysely";
 import type {
   AuthorizationCodeRow,
   AuthorizationRequestRow,
-  AuthorizationSessionRow,
-  AuthorizationVisitRow,
   ClientDocumentRow,
   ClientRow,
-  ConnectionRow,
-  GatewayPolicyRow,
-  IntegrationRow,
   OauthGrantRow,
-  PolicyRow,
-  PolicySetRow,
-  ProjectRow,
-  ProviderRow,
   RefreshTokenRow,
   RememberedConsentRow,
   ResourceRow,
   RevokedTokenRow,
-  RolePolicyAttachmentRow,
-  RolePolicyRow,
-  RoleRow,
-  TokenVaultRow,
-  VariableRow,
-} from "./tables-of-access.ts";
+} from "./tables-of-clients.ts";
 import type {
   AuditBlockFilterRow,
   AuditBlockRow,
@@ -51,6 +37,9 @@ import type {
   TenantRow,
   UserRow,
 } from "./tables-of-identity.ts";
+import type { IntegrationRow, ProjectRow, VariableRow } from "./tables-of-projects.ts";
+import type { AuthorizationSessionRow, AuthorizationVisitRow, ConnectionRow, ProviderRow, TokenVaultRow } from "./tables-of-providers.ts";
+import type { GatewayPolicyRow, PolicyRow, PolicySetRow, RolePolicyAttachmentRow, RolePolicyRow, RoleRow } from "./tables-of-roles.ts";
 
 /**
  * Every table, as both stores hold it: times are integer milliseconds, booleans 0 or 1, JSON and ids text. A room's queries live in its own
