@@ -50,6 +50,13 @@ export class ExpiringCache<V> {
     if (this.#entries.get(key)?.value === value) this.#entries.delete(key);
   }
 
+  /** Forgets every value of which this holds; answers whether there was one. */
+  dropWhere(holds: (value: V) => boolean): boolean {
+    const found = [...this.#entries].filter(([, { value }]) => holds(value));
+    for (const [key] of found) this.#entries.delete(key);
+    return found.length > 0;
+  }
+
   get size(): number {
     return this.#entries.size;
   }

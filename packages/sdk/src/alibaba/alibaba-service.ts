@@ -8,7 +8,7 @@ import type { Bearer, Limits, Service, StsQuestion, TokenQuestion } from "../ser
 import type { StsCredential } from "../wire.ts";
 import type { SigningKey } from "./acs3.ts";
 import type { Actions, AnswerOf, ParamsOf } from "./action.ts";
-import { keyFrom, signingKey } from "./credentials/credential.ts";
+import { keyFrom, signingKey, withKeyFrom } from "./credentials/credential.ts";
 import { dataPlane, type ResourceOAuth2TokenParams } from "./data-plane.ts";
 import { consentEnd, isForbidden, isKeyRefused, isPassing, isTokenRefused } from "./faults.ts";
 import type { RequestOptions } from "./rpc.ts";
@@ -104,7 +104,7 @@ export const makeAlibabaService = (settings: IdentitySettings, workload: LocalWo
    * what they are asked to, for the role may have been changed since, unless they were borrowed a moment ago.
    */
   const signed = async <T>(bearer: Bearer, signal: AbortSignal, use: (key: SigningKey) => Promise<T>): Promise<T> => {
-    if (!useSts) return use(await ownKey(signal));
+    if (!useSts) return withKeyFrom(settings.credentials, signal, use);
     const at = await requestKey(bearer.key, ["role", settings.sts.sessionDuration ?? null, settings.sts.policy ?? null]);
     const held = await roleKey(bearer, at, signal);
     try {
@@ -133,13 +133,13 @@ export const makeAlibabaService = (settings: IdentitySettings, workload: LocalWo
 
   const mint = async (who: Exclude<Identity, { kind: "token" }>, name: string, { signal }: Limits): Promise<string> => {
     const WorkloadIdentityName = name;
-    const key = await ownKey(signal);
-    const answer =
+    const answer = await withKeyFrom(settings.credentials, signal, (key) =>
       who.kind === "user-token"
-        ? await ask("GetWorkloadAccessTokenForJWT", { WorkloadIdentityName, UserToken: who.userToken }, key, { signal })
+        ? ask("GetWorkloadAccessTokenForJWT", { WorkloadIdentityName, UserToken: who.userToken }, key, { signal })
         : who.kind === "user-id"
-          ? await ask("GetWorkloadAccessTokenForUserId", { WorkloadIdentityName, UserId: who.userId }, key, { signal })
-          : await ask("GetWorkloadAccessToken", { WorkloadIdentityName }, key, { signal });
+          ? ask("GetWorkloadAccessTokenForUserId", { WorkloadIdentityName, UserId: who.userId }, key, { signal })
+          : ask("GetWorkloadAccessToken", { WorkloadIdentityName }, key, { signal }),
+    );
     return answer.WorkloadAccessToken;
   };
 
@@ -174,7 +174,7 @@ export const makeAlibabaService = (settings: IdentitySettings, workload: LocalWo
       const answer = await signed(bearer, limits.signal, (key) => ask("GetResourceOAuth2Token", paramsOf(question, bearer), key, limits));
       const { AccessToken: token, ExpiresIn: seconds = 0, AuthorizationURL: url, SessionURI: sessionUri } = answer;
       if (token) return { secret: token, lifeMs: seconds * 1000 };
-      const facts = { status: 200, requestId: undefined, retryAfter: undefined, details: {} };
+      const facts = { status: 200, requestId: answer.RequestId, retryAfter: undefined, details: {} };
       const end = consentEnd(answer.SessionStatus, facts);
       if (end) throw end;
       if (url && sessionUri) return { url, sessionUri };

@@ -1,6 +1,6 @@
 import type { Actions, AnswerOf, ParamsOf, Plane } from "./action.ts";
 import { registry } from "./control-plane.ts";
-import { keyFrom } from "./credentials/credential.ts";
+import { withKeyFrom } from "./credentials/credential.ts";
 import { dataPlane } from "./data-plane.ts";
 import { policies } from "./policy-plane.ts";
 import { ram, sts } from "./ram-plane.ts";
@@ -17,8 +17,9 @@ const interfaceOf = <T extends Actions>(settings: IdentitySettings, plane: Plane
   request: async (name, params, options) => {
     const action = actions[name];
     if (!Object.hasOwn(actions, name) || !action) throw new TypeError(`There is no action ${String(name)} here.`);
-    const key = action.anonymous ? undefined : await keyFrom(settings.credentials, options?.signal);
-    return settings.rpc({ plane, name: String(name), action, params: params as object, endpoint: settings.endpoints[plane], key }, options);
+    const asked = { plane, name: String(name), action, params: params as object, endpoint: settings.endpoints[plane] };
+    if (action.anonymous) return settings.rpc({ ...asked, key: undefined }, options);
+    return withKeyFrom(settings.credentials, options?.signal, (key) => settings.rpc({ ...asked, key }, options));
   },
 });
 

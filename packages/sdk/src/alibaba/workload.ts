@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { LegateApiError } from "../errors.ts";
 import { Flights } from "../flights.ts";
 import { type NewWorkloadIdentity, registry } from "./control-plane.ts";
-import { keyFrom } from "./credentials/credential.ts";
+import { withKeyFrom } from "./credentials/credential.ts";
 import type { RequestOptions } from "./rpc.ts";
 import type { IdentitySettings } from "./settings.ts";
 import { keptInFile, namedInFile } from "./workload-file.ts";
@@ -35,10 +35,11 @@ export const makeLocalWorkload = (
   const fields: Omit<NewWorkloadIdentity, "WorkloadIdentityName"> = { ...register, ...(withRole && { CreateRAMRole: true }) };
 
   const create = async (name: string, options: RequestOptions) => {
-    const key = await keyFrom(settings.credentials, options.signal);
     const params = { ...fields, WorkloadIdentityName: name };
     const asked = { plane: "control", name: "CreateWorkloadIdentity", action: registry.CreateWorkloadIdentity, params } as const;
-    await settings.rpc({ ...asked, endpoint: settings.endpoints.control, key }, options).catch((error: unknown) => {
+    const endpoint = settings.endpoints.control;
+    const made = withKeyFrom(settings.credentials, options.signal, (key) => settings.rpc({ ...asked, endpoint, key }, options));
+    await made.catch((error: unknown) => {
       // Another process read the same file and was first.
       if (!failed(error, /^EntityAlreadyExists\./)) throw error;
     });

@@ -5,8 +5,9 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { inspect } from "node:util";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { FakeAlibaba } from "../../testing/fake-alibaba.ts";
 import { startProxy } from "../../testing/proxy.ts";
-import { type CredentialSource, defaultCredentials } from "../index.ts";
+import { type CredentialSource, defaultCredentials, IdentityClient, withApiKey, withWorkloadAccessToken } from "../index.ts";
 import { sectionsIn } from "./credentials-ini.ts";
 
 /** A request that left, and what is answered: a text, a status, or never. */
@@ -195,6 +196,71 @@ describe("keys that are lent", () => {
     expect(await idOf(source)).toBe("uri-2");
     time.now += 100_000;
     await expect(idOf(source)).rejects.toThrow(/cannot be reached/);
+  });
+
+  it("and are refused are given up, and others asked for, once, by whatever signs", async () => {
+    const fake = await FakeAlibaba.start();
+    fake.clock = () => time.now;
+    set({ CREDENTIALS_URI: "http://localhost:1/lend", ECS_METADATA_DISABLED: "true" });
+    let count = 0;
+    answer = () => lent(`uri-${++count}`);
+    const only = (id?: string) => {
+      fake.keys.clear();
+      if (id !== undefined) fake.keys.set(id, { secret: "s", securityToken: "t" });
+    };
+    const lending: typeof fetch = (input, init) =>
+      (input as string).startsWith(fake.url) ? globalThis.fetch(input, init) : fetch(input, init);
+    const client = new IdentityClient({
+      endpoint: fake.url,
+      workloadName: "mail",
+      useSts: false,
+      fetch: lending,
+      clock: () => time.now,
+      retries: 0,
+    });
+    const key = withApiKey({ client, provider: "search" }, ({ apiKey }) => apiKey);
+    only("uri-1");
+    expect(await key()).toBe("key/mail/-/caller/search/-");
+    const calls = [
+      () => key(),
+      () => client.getWorkloadAccessToken(),
+      () => client.control.request("ListWorkloadIdentities", {}),
+      () => withWorkloadAccessToken({ client, fresh: true }, () => undefined)(),
+    ];
+    for (const call of calls) {
+      time.now += 60_000;
+      only(`uri-${count + 1}`);
+      const before = count;
+      await call();
+      expect(count).toBe(before + 1);
+    }
+    only();
+    time.now += 60_000;
+    const before = count;
+    for (let at = 0; at < 5; at += 1)
+      await expect(client.getWorkloadAccessToken()).rejects.toMatchObject({ code: "InvalidAccessKeyId.NotFound" });
+    expect(count).toBe(before + 1);
+    await fake.stop();
+  });
+
+  it("and open a role, are given up where they open it no more", async () => {
+    const first = { name: "q", mode: "CredentialsURI", credentials_uri: "http://localhost:1/lend" };
+    const second = { name: "p", mode: "ChainableRamRoleArn", source_profile: "q", ram_role_arn: "r", expired_seconds: 900 };
+    file(".aliyun/config.json", { current: "p", profiles: [first, second] });
+    set({ ECS_METADATA_DISABLED: "true" });
+    let count = 0;
+    let good = "uri-1";
+    answer = ({ url, headers }) => {
+      if (url.pathname === "/lend") return lent(`uri-${++count}`, 36_000);
+      if (headers.get("authorization")?.includes(`Credential=${good},`)) return assumed("role");
+      return { status: 404, text: '{"Code":"InvalidAccessKeyId.NotFound"}' };
+    };
+    const source = chain();
+    expect(await idOf(source)).toBe("role");
+    good = "uri-2";
+    time.now += 3_700_000;
+    await expect(idOf(source)).rejects.toMatchObject({ code: "InvalidAccessKeyId.NotFound" });
+    expect(await idOf(source)).toBe("role");
   });
 
   it.each([

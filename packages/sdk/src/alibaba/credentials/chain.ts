@@ -83,6 +83,7 @@ export const makeChain = (needs: ChainNeeds): CredentialSource => {
   const leases = makeLeases(needs.clock);
   let found: Found | undefined;
   return {
+    forget: leases.forget,
     getCredential: async (signal) => {
       const variables = needs.variables();
       const { read, fetch, direct, rpc, clock } = needs;

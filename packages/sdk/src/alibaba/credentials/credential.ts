@@ -1,6 +1,7 @@
 import { ConfigurationError } from "../../errors.ts";
 import { orAbort } from "../../pause.ts";
 import type { SigningKey } from "../acs3.ts";
+import { isKeyRefused } from "../faults.ts";
 
 /** A key pair, lasting or temporary, as any source may give it. */
 export interface Credential {
@@ -12,6 +13,8 @@ export interface Credential {
 /** Where credentials come from; asked for each request. Clients of `@alicloud/credentials` are such sources too. */
 export interface CredentialSource {
   getCredential(signal?: AbortSignal): Promise<Credential>;
+  /** Told of a key that was refused; answers whether another may come of asking again. Left out, none may. */
+  forget?(key: Credential): boolean;
 }
 
 /** A key pair, a function that gives one, or a source. */
@@ -31,6 +34,21 @@ export const signingKey = ({ accessKeyId, accessKeySecret, securityToken }: Cred
 /** What a source gives at this moment, waited for as long as the caller does. */
 export const keyFrom = async (source: CredentialSource, signal: AbortSignal | undefined, name?: string): Promise<SigningKey> =>
   signingKey(await orAbort(source.getCredential(signal), signal), name);
+
+/** Signs with what a source gives. A key that is refused is given up where the source may have another, and that one tried, once. */
+export const withKeyFrom = async <T>(
+  source: CredentialSource,
+  signal: AbortSignal | undefined,
+  use: (key: SigningKey) => Promise<T>,
+): Promise<T> => {
+  const key = await keyFrom(source, signal);
+  try {
+    return await use(key);
+  } catch (error) {
+    if (!isKeyRefused(error) || source.forget?.(key) !== true) throw error;
+  }
+  return use(await keyFrom(source, signal));
+};
 
 /** Any of the ways to give credentials, as one. */
 export const sourceOf = (credentials: Credentials): CredentialSource => {

@@ -1,6 +1,7 @@
 import { ConfigurationError } from "../../errors.ts";
 import { variable, type Variables } from "../environment.ts";
 import type { SigningKey } from "../acs3.ts";
+import { isKeyRefused } from "../faults.ts";
 import { sts } from "../ram-plane.ts";
 import { leaseOf, roleSeconds, type Tools } from "./source.ts";
 
@@ -71,6 +72,11 @@ export const assumedRole = async (
   const endpoint = stsEndpoint(of, tools.variables);
   return tools.leases(["role", endpoint, of.key, params], tools.signal, async (signal) => {
     const asked = { plane: "sts", name: "AssumeRole", action: sts.AssumeRole, params, endpoint, key: of.key } as const;
-    return leaseOf((await tools.rpc(asked, { signal, timeoutMs })).Credentials, "STS");
+    const { Credentials } = await tools.rpc(asked, { signal, timeoutMs }).catch((error: unknown) => {
+      // The key that opens the role may itself be lent: who asks next opens it with another.
+      if (isKeyRefused(error)) tools.leases.forget(of.key);
+      throw error;
+    });
+    return leaseOf(Credentials, "STS");
   });
 };
