@@ -48,11 +48,34 @@ describe("the proxy for an address", () => {
     ["http://[::1]:8700/", "[::1]", true],
     ["http://[::1]:8700/", "[::1]:8700", true],
     ["http://[::1]:8700/", "[::1]:1", false],
+    ["http://10.1.2.3/", "10.0.0.0/8", true],
+    ["http://10.1.2.3:8700/", "localhost,10.1.2.3/32", true],
+    ["http://11.1.2.3/", "10.0.0.0/8", false],
+    ["http://10.1.2.3/", "0.0.0.0/0", true],
+    ["http://10.1.2.3/", "10.0.0.0/33", false],
+    ["http://10.1.2.3/", "10.0.0.0/", false],
+    ["http://h.example/", "10.0.0.0/8", false],
+    ["http://[fd00::1]:8700/", "fd00::/8", true],
+    ["http://[fd00::1]/", "[fd00::]/8", true],
+    ["http://[fe00::1]/", "fd00::/8", false],
+    ["http://10.1.2.3/", "fd00::/8", false],
+    ["http://h.example./", "example", true],
+    ["http://h.example./", "h.example", true],
+    ["http://h.example/", "h.example.", true],
+    ["http://h.example/", ".example.:80", true],
   ])("of %s with NO_PROXY=%s", (url, rule, excepted) => {
     expect(proxied(url, { http_proxy: "http://p", NO_PROXY: rule })).toBe(excepted ? undefined : "http://p/");
   });
 
-  it.each(["socks5://canary", "http://", "http://user:canary@:1", "::"])("refuses %s, and does not quote it", (proxy) => {
+  it.each([
+    "http://user:can%ary@p",
+    "http://%E0%A4%A:canary@p",
+    "http://u%FF:canary@p",
+    "socks5://canary",
+    "http://",
+    "http://user:canary@:1",
+    "::",
+  ])("refuses %s, and does not quote it", (proxy) => {
     expect(() => proxied(target, { HTTPS_PROXY: proxy })).toThrow(ConfigurationError);
     expect(() => proxied(target, { HTTPS_PROXY: proxy })).not.toThrow(/canary/);
   });
