@@ -1,6 +1,6 @@
 import type { StsCredential } from "../wire.ts";
 
-/** Temporary keys as clients of Alibaba Cloud's other services take them: give it as `credential`. */
+/** Temporary keys as a source that renews them: for clients of this package as it is, for those of the cloud's other services as the provider of a `Credential` of `@alicloud/credentials`. */
 export class StsCredentialClient {
   readonly #load: (signal?: AbortSignal) => Promise<StsCredential>;
 
