@@ -77,7 +77,7 @@ const neighbours: Readonly<Record<string, readonly string[]>> = {
 
 /** The modules of the SDK that need Node. */
 const onNode =
-  /(^|\/)(context|local-name)[^/]*\.ts$|^coze\/(ca-bundle|identity-key|skill-files)\.ts$|^alibaba\/(tunnel|workload-file|credentials\/files)\.ts$/;
+  /(^|\/)(context|local-name)[^/]*\.ts$|^coze\/(ca-bundle|identity-key|skill-files)\.ts$|^alibaba\/(tunnel|proxy|workload-file|credentials\/(files|past-proxies))\.ts$/;
 
 export const laws: readonly Law[] = [
   each("floors import downward only", ofServer, (source) =>

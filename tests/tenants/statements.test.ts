@@ -75,7 +75,7 @@ const askSigned = async (many: ManyTenants, { tenant, key, token }: World, issue
   for (const { version, action, params } of operationsOf(many.house).toSorted((one, other) => turnOf(one) - turnOf(other))) {
     const given = { ...values, ...furnished[action] };
     const names = Object.keys(params.shape).filter((name) => given[name] !== "" && name !== "NextToken" && name !== "Marker");
-    const body = new URLSearchParams(names.map((name) => [name, given[name] ?? ""])).toString();
+    const body = new URLSearchParams(Object.fromEntries(names.map((name) => [name, given[name] ?? ""]))).toString();
     const { headers } = signRequest({ accessKeyId, secret, version, action, body, date: many.hand.clock() });
     const answer = await many.http.app.inject({ method: "POST", url: "/", headers, payload: body });
     expect(answer.statusCode, `${action}: ${answer.body}`).toBeLessThan(500);

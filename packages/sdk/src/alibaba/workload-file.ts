@@ -4,6 +4,9 @@ import { dirname, resolve } from "node:path";
 import { ConfigurationError } from "../errors.ts";
 import { pause } from "../pause.ts";
 
+/** Where a file is, whatever folder one stands in. */
+export const wholePath = (path: string): string => resolve(path);
+
 const codeOf = (error: unknown): string => (error instanceof Error ? String((error as NodeJS.ErrnoException).code) : "");
 /** Nothing can be kept here: neither is anything wrong. */
 const unwritable = new Set(["EROFS", "EACCES", "EPERM", "ENOSPC", "EDQUOT"]);

@@ -1,11 +1,10 @@
-import { resolve } from "node:path";
 import { LegateApiError } from "../errors.ts";
 import { Flights } from "../flights.ts";
 import { type NewWorkloadIdentity, registry } from "./control-plane.ts";
 import { withKeyFrom } from "./credentials/credential.ts";
 import type { RequestOptions } from "./rpc.ts";
 import type { IdentitySettings } from "./settings.ts";
-import { keptInFile, namedInFile } from "./workload-file.ts";
+import { keptInFile, namedInFile, wholePath } from "./workload-file.ts";
 
 /** A name as the original client makes one up. */
 export const madeUpName = (nonce: () => string): string => `workload-${nonce().slice(0, 8)}`;
@@ -71,7 +70,7 @@ export const makeLocalWorkload = (
     explained: (name, error) => {
       if (!(error instanceof LegateApiError) || error.code !== "MissingRoleArn") return error;
       if (file === false || settings.workloadName !== undefined || name !== known || name === undefined) return error;
-      const hint = `${name} is the workload that ${resolve(file)} names: delete the file to have another made, with a role.`;
+      const hint = `${name} is the workload that ${wholePath(file)} names: delete the file to have another made, with a role.`;
       return new LegateApiError(`${error.message} ${hint}`, error);
     },
   };

@@ -1,6 +1,6 @@
-import { BlockList, isIP } from "node:net";
 import { ConfigurationError } from "../../errors.ts";
 import type { SigningKey } from "../acs3.ts";
+import { isPastProxies } from "./past-proxies.ts";
 import { fetched, leaseIn, type Tools } from "./source.ts";
 
 /** Each of the three requests for an ECS instance's keys gets this long: where nobody answers there is no such service. */
@@ -24,21 +24,6 @@ export const ecsRole = (tools: Tools, roleName: string | undefined): Promise<Sig
     if (!/^[\w.-]{1,128}$/.test(role)) throw new ConfigurationError(`${name} named no role.`);
     return leaseIn(await ask(`/meta-data/ram/security-credentials/${role}`, proof), name);
   });
-
-const near = new BlockList();
-near.addSubnet("127.0.0.0", 8);
-near.addSubnet("169.254.0.0", 16);
-near.addAddress("100.100.100.200");
-near.addAddress("::1", "ipv6");
-near.addSubnet("fe80::", 10, "ipv6");
-
-/** Whether keys from there must not pass a proxy: it knows no way to this machine, and what is not encrypted it would read. */
-const isPastProxies = ({ protocol, hostname }: URL): boolean => {
-  if (protocol === "http:") return true;
-  const host = hostname.replace(/^\[(.*)\]$/, "$1").replace(/\.$/, "");
-  const family = isIP(host);
-  return family === 0 ? /(^|\.)localhost$/.test(host) : near.check(host, family === 6 ? "ipv6" : "ipv4");
-};
 
 /** The keys that an address of the platform's lends. */
 export const lentByUri = (tools: Tools, uri: string): Promise<SigningKey> =>
