@@ -258,6 +258,13 @@ describe("the command line against a server", () => {
   test("manages operators, tenants and the installation's keys", async () => {
     const { id } = await run("operators create night-shift --role operator --show");
     expect(await run("operators create night-shift --role operator --show --if-not-exists")).toMatchObject({ id, name: "night-shift" });
+    // The file of the first run is in nobody's way, and standard output stays the secret's alone.
+    const file = join(folder.path, "deploy.key");
+    const again = ["operators", "create", "deploy", "--role", "operator", "--if-not-exists"];
+    for (let times = 0; times < 2; times += 1) expect(await legate.run([...again, "--secret-file", file])).toMatchObject({ code: 0 });
+    expect(readFileSync(file, "utf8")).toMatch(/^op_\S+\n$/);
+    expect(await legate.run([...again, "--show"])).toMatchObject({ code: 0, stdout: "" });
+    await run("operators delete", [(await legate.json<{ id: string }>(again.with(2, "deploy"))).id]);
     expect(await run(`operators update ${String(id)} --role auditor`)).toMatchObject({ role: "auditor" });
     await run(`operators get ${String(id)}`);
     const { key } = await run(`operators rotate-key ${String(id)} --show`);

@@ -56,6 +56,20 @@ test("a server that is away, and a key that it does not know, are broken", async
   const env = await open();
   const unknown = await examine([], { env: { ...env, LEGATE_OPERATOR_KEY: "op_nobody_0123456789abcdef" } });
   expect([unknown.code, unknown.of("key")]).toMatchObject([1, [{ status: "broken" }]]);
+  expect(unknown.of("egress")).toMatchObject([{ status: "skipped" }]);
+});
+
+test("what can be looked at is, where it is not known which server is meant, and where files are not as they should be", async () => {
+  const config = join(folder.path, "config/legate/config.json");
+  mkdirSync(join(config, ".."), { recursive: true });
+  writeFileSync(config, "{", { mode: 0o600 });
+  const { code, of } = await examine(["--data-dir", config], { env: {} });
+  expect(code).toBe(1);
+  expect(of("stored keys")).toMatchObject([
+    { status: "broken", message: expect.stringContaining("not what `legate login` writes") as string },
+  ]);
+  expect(of("key files")).toMatchObject([{ status: "broken", message: expect.stringContaining("ENOTDIR") as string }]);
+  expect([of("reach"), of("egress")]).toMatchObject([[{ status: "broken" }], [{ status: "skipped" }]]);
 });
 
 test("a public URL that is not where it is asked, and callbacks that lead elsewhere", async () => {

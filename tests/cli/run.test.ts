@@ -38,6 +38,15 @@ describe("a command that is run with a project's variables", () => {
     expect(stderr).toBe("");
   });
 
+  test.skipIf(!existsSync("/proc/self/cmdline"))(
+    "is told what it is told by its environment alone: no list of processes shows it",
+    async () => {
+      const read = `const fs = require("fs"); for (const pid of [process.pid, process.ppid]) process.stdout.write(fs.readFileSync("/proc/" + pid + "/cmdline", "utf8"));`;
+      const { code, stdout, stderr } = await starting([], node(read));
+      expect([code, stdout.includes("--project"), (stdout + stderr).includes("CANARY")]).toEqual([0, true, false]);
+    },
+  );
+
   test("is given no operator's key, unless told", async () => {
     const print = node("process.stdout.write(String(process.env.LEGATE_OPERATOR_KEY))");
     expect((await starting([], print)).stdout).toBe("undefined");
@@ -48,7 +57,7 @@ describe("a command that is run with a project's variables", () => {
     const words = ["run", "--project", "shop", "--", ...node("process.stdout.write(process.env.SHOP_TOKEN)")];
     expect(await legate.run(words, { env })).toMatchObject({ code: 0, stdout: expect.stringContaining("CANARY") as string });
     await legateHere(folder.path).json(["agents", "create", "other", "--project", "shop"], { env });
-    expect(await legate.run(words, { env })).toMatchObject({ code: 2, stdout: "" });
+    expect(await legate.run(words, { env })).toMatchObject({ code: 125, stdout: "" });
     await legateHere(folder.path).json(["agents", "delete", "other"], { env });
   });
 
@@ -109,7 +118,13 @@ describe("a command that is run with a project's variables", () => {
     expect([project.code, project.stderr]).toEqual([125, expect.stringContaining("project")]);
     const away = await starting(["--timeout", "1"], ["true"], { env: { LEGATE_URL: "http://127.0.0.1:9" } });
     expect(away.code).toBe(125);
-    expect((await legate.run(["run", "--", "true"], { env })).code).toBe(2);
+    const nowhere = await legate.run(["run", "--project", "nowhere", "--", "true"], { env });
+    expect([nowhere.code, nowhere.stderr]).toEqual([125, expect.stringContaining("No active agent of nowhere")]);
+    for (const words of [
+      ["run", "--", "true"],
+      ["run", "--project", "shop", "--agent", "scout", "--", ""],
+    ])
+      expect((await legate.run(words, { env })).code).toBe(2);
   });
 
   test("has exit codes of its own where it is not there or cannot be executed", async () => {

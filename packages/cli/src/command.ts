@@ -8,6 +8,7 @@ export interface Argument {
   readonly name: string;
   readonly description: string;
   readonly optional?: boolean;
+  readonly choices?: readonly string[];
   /** Takes all words that are left. */
   readonly rest?: boolean;
 }

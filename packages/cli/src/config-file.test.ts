@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -19,14 +19,13 @@ const guests = {
   platform: "linux" as const,
   clock: Date.now,
   sleep: (ms: number) => new Promise<void>((later) => setTimeout(later, Math.min(ms, 5))),
-  warn: (text: string) => void warned.push(text),
 };
 const one: Profiles = {
   current: "default",
   profiles: { default: { endpoint: "https://legate.example.com", key: "op_CANARY_0123456789" } },
 };
 const store = (profiles: Profiles) => changeProfiles(path, guests, () => profiles);
-const read = () => readProfiles(path, "linux", guests.warn);
+const read = () => readProfiles(path, "linux", (text) => void warned.push(text));
 
 describe("the stored keys", () => {
   test("stand in a file and a folder that only their owner can read", async () => {
@@ -34,10 +33,6 @@ describe("the stored keys", () => {
     expect((statSync(path).mode & 0o777).toString(8)).toBe("600");
     expect((statSync(dirname(path)).mode & 0o777).toString(8)).toBe("700");
     expect(read()).toEqual(one);
-    // A file that was open to others before is not so after.
-    chmodSync(path, 0o644);
-    await store(one);
-    expect((statSync(path).mode & 0o777).toString(8)).toBe("600");
     expect(readdirSync(dirname(path))).toEqual(["config.json"]);
   });
 
@@ -47,6 +42,34 @@ describe("the stored keys", () => {
     expect(read().profiles).toEqual({});
     expect(warned.join()).toContain("chmod 600");
     expect(warned.join()).not.toContain("CANARY");
+  });
+
+  test("are not lost either where others can get at them: nothing is changed then", async () => {
+    await store(one);
+    chmodSync(path, 0o644);
+    const stored = readFileSync(path, "utf8");
+    const words = ["login", "--endpoint", "http://127.0.0.1:8700", "--profile", "other", "--key-env", "KEY", "--unverified"];
+    const { code, stderr } = await runHere(words, { env: { XDG_CONFIG_HOME: folder, KEY: "op_other_0123456789" } });
+    expect([code, stderr]).toEqual([1, expect.stringContaining(`chmod 600 ${path}`)]);
+    expect(stderr).not.toContain("CANARY");
+    expect([readFileSync(path, "utf8"), readdirSync(dirname(path))]).toEqual([stored, ["config.json"]]);
+  });
+
+  test("that cannot be read or written are said to be so in a sentence", async () => {
+    mkdirSync(path, { recursive: true });
+    expect(read).toThrow(`${path} cannot be read (EISDIR).`);
+    writeFileSync(join(folder, "file"), "");
+    const inFile = join(folder, "file", "config.json");
+    await expect(changeProfiles(inFile, guests, () => one)).rejects.toThrow(`${inFile} cannot be written (E`);
+  });
+
+  test("do not matter, be they broken, where the environment says everything", async () => {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, "{", { mode: 0o600 });
+    const fetch = () => Promise.resolve(Response.json({ items: [] }));
+    const env = { XDG_CONFIG_HOME: folder, LEGATE_URL: "http://127.0.0.1:8700", LEGATE_OPERATOR_KEY: "op_environment_0123456789" };
+    expect(await runHere(["agents", "list"], { env, fetch })).toMatchObject({ code: 0, stderr: "" });
+    expect((await runHere(["agents", "list"], { env: { ...env, LEGATE_OPERATOR_KEY: "" }, fetch })).code).toBe(1);
   });
 
   test("are lost to none of several that write at the same time", async () => {
@@ -83,7 +106,7 @@ describe("the stored keys", () => {
     '{"current":"a","profiles":{"a b":{"endpoint":"x","key":"k"}}}',
   ])("that are broken are said to be so, without quoting them: %s", (text) => {
     writeFileSync(join(folder, "broken"), text, { mode: 0o600 });
-    const reading = () => readProfiles(join(folder, "broken"), "linux", guests.warn);
+    const reading = () => readProfiles(join(folder, "broken"), "linux", () => undefined);
     expect(reading).toThrow(/legate login/);
     expect(reading).not.toThrow(/CANARY/);
   });
@@ -118,6 +141,17 @@ describe("which key goes where", () => {
     expect(bearerOf(await runHere(["agents", "list", "--profile", "default"], { env: environment, fetch: items }))).toEqual([
       ["https://legate.example.com", "Bearer op_CANARY_0123456789"],
     ]);
+  });
+
+  test("a profile that is named and not there is missed, whoever names it", async () => {
+    await store(one);
+    for (const more of [
+      { words: ["--profile", "staging"], env: {} },
+      { words: [], env: { LEGATE_PROFILE: "staging" } },
+    ]) {
+      const { code, stderr } = await runHere(["agents", "list", ...more.words], { env: { ...env(), ...more.env } });
+      expect([code, stderr]).toEqual([3, expect.stringContaining("There is no profile staging.")]);
+    }
   });
 
   test("a key is never written anywhere but into its file", async () => {

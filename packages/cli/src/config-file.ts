@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
-import { CommandFailure } from "./failure.ts";
+import { CommandFailure, systemCode } from "./failure.ts";
 
 /** Where a server is and the key to it. */
 export interface Profile {
@@ -44,14 +44,20 @@ const parse = (path: string, text: string): Profiles => {
   return { current: stored["current"], profiles };
 };
 
-const isAbsent = (error: unknown): boolean => (error as { code?: unknown }).code === "ENOENT";
-const isTaken = (error: unknown): boolean => (error as { code?: unknown }).code === "EEXIST";
+/** What the system says, without a stack, as a sentence. */
+const unusable = (path: string, done: "read" | "written", error: unknown): unknown =>
+  error instanceof CommandFailure || !(error instanceof Error) || !("syscall" in error)
+    ? error
+    : new CommandFailure("failed", `${path} cannot be ${done} (${systemCode(error)}).`);
 
 /** Why a file's mode lets others at its keys; undefined where it does not. Windows has no such modes. */
 export const exposureOf = (path: string, platform: NodeJS.Platform): string | undefined => {
   if (platform === "win32") return undefined;
-  const mode = statSync(path).mode & 0o777;
-  return (mode & 0o077) === 0 ? undefined : `${path} holds keys and has mode ${mode.toString(8)}: others on this machine can get at it.`;
+  const found = statSync(path);
+  const mode = found.mode & 0o777;
+  return (mode & 0o077) === 0 || !found.isFile()
+    ? undefined
+    : `${path} holds keys and has mode ${mode.toString(8)}: others on this machine can get at it.`;
 };
 
 /** The stored profiles: none where there is no file, and none but a warning where others could have read or changed it. */
@@ -64,8 +70,8 @@ export const readProfiles = (path: string, platform: NodeJS.Platform, warn: (tex
     }
     return parse(path, readFileSync(path, "utf8"));
   } catch (error) {
-    if (isAbsent(error)) return none;
-    throw error;
+    if (["ENOENT", "ENOTDIR"].includes(systemCode(error))) return none;
+    throw unusable(path, "read", error);
   }
 };
 
@@ -80,7 +86,7 @@ const openLock = async (lock: string, clock: () => number, sleep: (ms: number) =
     try {
       return openSync(lock, "wx", 0o600);
     } catch (error) {
-      if (!isTaken(error)) throw error;
+      if (systemCode(error) !== "EEXIST") throw error;
       let age = 0;
       try {
         age = clock() - statSync(lock).mtimeMs;
@@ -107,19 +113,26 @@ export interface Guests {
   readonly platform: NodeJS.Platform;
   readonly clock: () => number;
   readonly sleep: (ms: number) => Promise<void>;
-  readonly warn: (text: string) => void;
 }
 
 /**
  * Changes the stored profiles. The file is replaced as a whole, by one that only its owner can read; two processes that change it wait for each
- * other, and one that is killed leaves the former file.
+ * other, and one that is killed leaves the former file. A file that is not read is not replaced either: its other profiles would be lost.
  */
 export const changeProfiles = async (path: string, guests: Guests, change: (profiles: Profiles) => Profiles): Promise<Profiles> => {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const lock = `${path}.lock`;
-  const file = await openLock(lock, guests.clock, guests.sleep);
+  let file: number;
   try {
-    const changed = change(readProfiles(path, guests.platform, guests.warn));
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    file = await openLock(lock, guests.clock, guests.sleep);
+  } catch (error) {
+    throw unusable(path, "written", error);
+  }
+  try {
+    const refuse = (exposure: string): never => {
+      throw new CommandFailure("failed", `${exposure} So nothing is changed. Run chmod 600 ${path}, or remove it.`);
+    };
+    const changed = change(readProfiles(path, guests.platform, refuse));
     try {
       writeSync(file, `${JSON.stringify(changed, undefined, 2)}\n`);
       fsyncSync(file);
@@ -130,6 +143,6 @@ export const changeProfiles = async (path: string, guests: Guests, change: (prof
     return changed;
   } catch (error) {
     rmSync(lock, { force: true });
-    throw error;
+    throw unusable(path, "written", error);
   }
 };

@@ -1,51 +1,15 @@
 import { nothing, type Operation } from "@legate/contract";
-import { LegateApiError, type Asked, type LegateClient } from "@legate/sdk";
+import { LegateApiError, type LegateClient } from "@legate/sdk";
 import { type Argument, type Command, type Context, dryRun, isOn, type Option, textOf, type Typed } from "./command.ts";
 import { misused } from "./failure.ts";
 import { shownRequest, tellDryRun } from "./dry-run.ts";
-import { clear, documentIn, type Field, fieldsOf, fill, flagAt, optionsFor } from "./fields.ts";
-import { placeFor, readInput, secretFrom, shownOptions } from "./secrets.ts";
+import { clear, documentIn, type Field, fieldsOf, fill, flagAt, isPrivateKey, optionsFor } from "./fields.ts";
+import { actList, ask, findByName, isList, type Item, listOptions } from "./list-operation.ts";
+import type { Noun, Verb } from "./noun.ts";
+import type { Output } from "./output/index.ts";
+import { placeFor, readInput, secretFrom, shownOptions, tellWithoutSecret } from "./secrets.ts";
 
-type Item = Readonly<Record<string, unknown>>;
-
-/** What the commands about one kind of thing have in common. */
-export interface Noun {
-  readonly path: readonly string[];
-  readonly summary: string;
-  /** What one of them is called. */
-  readonly one: string;
-  /** Fields that a list shows, what names a thing first; one that ends in `~` may be cut on a narrow terminal. */
-  readonly columns: readonly string[];
-  /** What parts of its paths are called, where not after the noun itself: `{ name: "agent" }`. */
-  readonly calls?: Readonly<Record<string, string>>;
-  /** What stands for parts of paths and bodies in examples. */
-  readonly samples: Readonly<Record<string, string>>;
-  readonly verbs: Readonly<Record<string, Verb>>;
-}
-
-/** One command of a noun: an operation of the contract, and what the contract does not say. */
-export interface Verb {
-  readonly operation: Operation;
-  /** Fields of the body that are words rather than options, after those of the path. */
-  readonly words?: readonly string[];
-  /** What follows the words in the example. */
-  readonly example?: string;
-  /** The field of the answer that holds a secret which is shown this once. */
-  readonly shows?: string;
-  /** A field of the body that is a secret to be typed where it is not given otherwise. */
-  readonly asks?: string;
-  /** A field of the body that is what a file holds, the file being the last word. */
-  readonly file?: string;
-  /** Parts of the body that are always sent so. */
-  readonly fixed?: Readonly<Record<string, unknown>>;
-}
-
-const isList = ({ method, query }: Operation): boolean => method === "GET" && "cursor" in query.shape;
 const mayChange = ({ method }: Operation): boolean => method !== "GET";
-
-/** A call whose parts are known only while it runs. */
-const ask = (client: LegateClient, operation: Operation, parts: { params?: Item; query?: Item; body?: unknown }): Promise<Item> =>
-  client.call(operation, parts as unknown as Asked<Operation>) as Promise<Item>;
 
 /** A word of a command, and the part of the path or body that it gives. */
 interface Word extends Argument {
@@ -75,61 +39,6 @@ const isGone = (error: unknown): boolean => error instanceof LegateApiError && e
 const isTaken = (error: unknown): boolean => error instanceof LegateApiError && error.status === 409 && error.code.endsWith("_exists");
 const isRevoked = (error: unknown): boolean => error instanceof LegateApiError && error.status === 409 && error.code.endsWith("_revoked");
 
-const listOptions = (query: Operation["query"]): readonly Option[] => [
-  ...optionsFor(fieldsOf(query, ["limit", "cursor"]), false),
-  { flag: "limit", value: "number", description: "How many at most; 100 unless said." },
-  { flag: "cursor", value: "text", description: "Where to go on: `nextCursor` of an earlier answer." },
-  { flag: "all", description: "All there are." },
-];
-
-const columnsOf = (noun: Noun) =>
-  noun.columns.map((column) => {
-    const name = column.replace(/~$/, "");
-    const of = (item: Item): unknown => name.split(".").reduce<unknown>((value, part) => (value as Item | undefined)?.[part], item);
-    return { title: name.replaceAll(".", " "), mayCut: column.endsWith("~"), of };
-  });
-
-/** Reads a list page by page up to what was asked for. */
-const actList =
-  (noun: Noun, operation: Operation, fields: readonly Field[], paramsOf: (typed: Typed) => Item) =>
-  async (context: Context, typed: Typed): Promise<void> => {
-    const { out, world } = context;
-    const wanted = textOf(typed, "limit") ?? "100";
-    if (!/^[1-9]\d{0,8}$/.test(wanted)) throw misused("--limit must be a whole number of 1 or more.");
-    const most = isOn(typed, "all") ? Number.POSITIVE_INFINITY : Number(wanted);
-    const filters = await fill(world, typed, fields, {});
-    const params = paramsOf(typed);
-    const client = context.client();
-    const progress = out.progress();
-    const items: Item[] = [];
-    let cursor = textOf(typed, "cursor");
-    try {
-      do {
-        const query = { ...filters, limit: Math.min(500, most - items.length), ...(cursor !== undefined && { cursor }) };
-        const page = (await ask(client, operation, { params, query })) as { items: readonly Item[]; nextCursor?: string };
-        for (const item of page.items) items.push(item);
-        cursor = page.nextCursor;
-        progress.say(`${items.length} read`);
-      } while (cursor !== undefined && items.length < most);
-    } finally {
-      progress.done();
-    }
-    return out.list(items, columnsOf(noun), cursor);
-  };
-
-/** The thing of this name, where a list has to be looked through for it. */
-const findByName = async (client: LegateClient, list: Operation, name: unknown): Promise<Item | undefined> => {
-  let cursor: string | undefined;
-  do {
-    const query = { limit: 500, ...(cursor !== undefined && { cursor }) };
-    const page = (await ask(client, list, { query })) as { items: readonly Item[]; nextCursor?: string };
-    const found = page.items.find((item) => item["name"] === name);
-    if (found) return found;
-    cursor = page.nextCursor;
-  } while (cursor !== undefined);
-  return undefined;
-};
-
 /** Fields that were asked for and that the thing there has otherwise. */
 const differing = (body: Item, there: Item): readonly string[] =>
   Object.entries(body)
@@ -148,10 +57,28 @@ export const describeOperation = (noun: Noun, verb: string, given: Verb): Comman
   const line = ["legate", ...path, ...args.map(sample), ...(given.example === undefined ? [] : [given.example])].join(" ");
   const examples = [shows === undefined ? line : `${line} --secret-file ./${noun.one.replaceAll(" ", "-")}.secret`];
 
+  /** The contract's own checks, before anything is sent. */
+  const check = (schema: Operation["body"], value: unknown, fields: readonly Field[], what: string): void => {
+    const parsed = schema.safeParse(value);
+    if (parsed.success) return;
+    const told = parsed.error.issues.map((issue) => {
+      const at = issue.path.map(String).join(".");
+      const word = args.find(({ gives }) => gives === at)?.name;
+      const there = issue.path.reduce<unknown>((whole, part) => (whole as Record<PropertyKey, unknown> | undefined)?.[part], value);
+      const wrong = there === undefined && issue.code !== "custom" ? "is missing" : issue.message;
+      return `${word === undefined ? (flagAt(fields, at) ?? (at === "" ? what : at)) : `<${word}>`}: ${wrong}`;
+    });
+    throw misused(told.join("; "));
+  };
+
   if (isList(operation)) {
     const fields = fieldsOf(operation.query, ["limit", "cursor"]);
     const options = listOptions(operation.query);
-    return { path, summary, arguments: args, options, examples, act: actList(noun, operation, fields, paramsOf) };
+    const checked = (typed: Typed): Item => {
+      check(operation.params, paramsOf(typed), [], "the words");
+      return paramsOf(typed);
+    };
+    return { path, summary, arguments: args, options, examples, act: actList(noun, operation, fields, checked) };
   }
 
   const inBody = [...words, ...(file === undefined ? [] : [file]), ...Object.keys(fixed)];
@@ -191,6 +118,7 @@ export const describeOperation = (noun: Noun, verb: string, given: Verb): Comman
     if (file !== undefined) body[file] = await readInput(world, typed.words["file"] ?? "-");
     await fill(world, typed, bodyFields, body);
     clear(typed, bodyFields, body);
+    if (Object.values(body).some(isPrivateKey)) throw misused("A private key stays where it is: give its public half alone.");
     if (asks !== undefined && body[asks] === undefined) {
       const field = bodyFields.find((each) => each.path.join(".") === asks);
       const secret =
@@ -204,18 +132,6 @@ export const describeOperation = (noun: Noun, verb: string, given: Verb): Comman
   const needs = (body: Item, name: string): boolean => {
     const parsed = operation.body.safeParse(body);
     return !parsed.success && parsed.error.issues.some((issue) => issue.path.join(".") === name || issue.path.length === 0);
-  };
-
-  /** The contract's own checks, before anything is sent. */
-  const check = (schema: Operation["body"], value: unknown, fields: readonly Field[], what: string): void => {
-    const parsed = schema.safeParse(value);
-    if (parsed.success) return;
-    const told = parsed.error.issues.map((issue) => {
-      const at = issue.path.map(String).join(".");
-      const word = paramNames.includes(at) || words.includes(at) ? `<${at}>` : undefined;
-      return `${word ?? flagAt(fields, at) ?? (at === "" ? what : at)}: ${issue.message}`;
-    });
-    throw misused(told.join("; "));
   };
 
   const act = async (context: Context, typed: Typed): Promise<void> => {
@@ -236,8 +152,15 @@ export const describeOperation = (noun: Noun, verb: string, given: Verb): Comman
       const [first] = items;
       if (first) {
         out.note("There is one already; none was made.");
-        return out.thing(first);
+        return tellWithoutSecret(typed, out, first);
       }
+    }
+    // Before a place for the secret is made: there is one since the first run.
+    if (isCreate && shows !== undefined && isOn(typed, "if-not-exists")) {
+      const there = await existing(client, body ?? {}).catch((error: unknown) => {
+        if (!isGone(error)) throw error;
+      });
+      if (there) return tellExisting(out, typed, body ?? {}, there);
     }
     const place = shows === undefined ? undefined : placeFor(typed, out);
     try {
@@ -270,12 +193,16 @@ export const describeOperation = (noun: Noun, verb: string, given: Verb): Comman
       const there = await existing(client(), body).catch(() => undefined);
       // The name may be free, and something else of it taken.
       if (!there) throw error;
-      const others = differing(body, there);
-      out.note("There is one of this name already.");
-      if (others.length > 0) out.warn(`It has other values of ${others.join(", ")}.`);
-      return out.thing(there);
+      return tellExisting(out, typed, body, there);
     }
     throw error;
+  };
+
+  const tellExisting = (out: Output, typed: Typed, body: Item, there: Item): Promise<void> => {
+    const others = differing(body, there);
+    out.note("There is one of this name already.");
+    if (others.length > 0) out.warn(`It has other values of ${others.join(", ")}.`);
+    return tellWithoutSecret(typed, out, there);
   };
 
   const existing = async (client: LegateClient, body: Item): Promise<Item | undefined> => {

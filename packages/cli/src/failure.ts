@@ -12,7 +12,7 @@ export const exitCodes = {
   unreachable: [7, "The server cannot be reached, did not answer in time, or is not a Legate server."],
   warnings: [8, "Of `doctor`: nothing is broken, and something should be mended."],
   busy: [9, "The server has too much to do (HTTP 429 or 503): try again later."],
-  run_failed: [125, "Of `run`: the command was not started. Otherwise `run` ends as the command does."],
+  run_failed: [125, "Of `run`: the line holds, and the command was not started. Otherwise `run` ends as the command does."],
   not_executable: [126, "Of `run`: the command cannot be executed."],
   command_unknown: [127, "Of `run`: there is no such command."],
   interrupted: [130, "Interrupted from the keyboard."],
@@ -32,6 +32,12 @@ export class CommandFailure extends Error {
     this.details = details;
   }
 }
+
+/** What the system calls an error: `ENOENT`. */
+export const systemCode = (error: unknown): string => {
+  const { code } = (error ?? {}) as { code?: unknown };
+  return typeof code === "string" ? code : "error";
+};
 
 /** The command line is wrong. */
 export const misused = (message: string): CommandFailure => new CommandFailure("usage", message);

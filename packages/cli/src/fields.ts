@@ -270,8 +270,13 @@ export const redacted = (value: unknown, name = ""): unknown => {
   return value;
 };
 
+/** What only the private half of a key has, and a symmetric one (RFC 7518 6.2.2, 6.3.2, 6.4.1; RFC 8037 2). */
+const privateParts = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+/** Whether a value is a key in JSON that nobody else may have. */
+export const isPrivateKey = (value: unknown): boolean => isObject(value) && "kty" in value && privateParts.some((part) => part in value);
+
 /** How an option is written that gives this part of a body; undefined where none does. */
 export const flagAt = (fields: readonly Field[], path: string): string | undefined => {
   const named = fields.find((field) => field.flag !== "" && (path === field.path.join(".") || path.startsWith(`${field.path.join(".")}.`)));
-  return named && `--${named.flag}${named.secret ? "-file" : ""}`;
+  return named && (named.secret ? `--${named.flag}-file or --${named.flag}-env` : `--${named.flag}`);
 };

@@ -1,3 +1,7 @@
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Readable, Writable } from "node:stream";
 import { describe, expect, test } from "vitest";
 import { exitCodes } from "./failure.ts";
 import { runHere } from "./world-for-tests.ts";
@@ -171,7 +175,112 @@ describe("the program", () => {
   });
 });
 
+describe("what a newcomer types", () => {
+  test("finds the help of a command by either word order, and no help for what is not there", async () => {
+    const { code, stdout } = await runHere(["help", "agents", "create"]);
+    expect([code, stdout]).toEqual([0, (await runHere(["agents", "create", "--help"])).stdout]);
+    expect((await runHere(["help", "agents"])).stdout).toContain("legate agents [options] [command]");
+    expect(await runHere(["help", "agents", "nowhere"])).toMatchObject({ code: 2, stdout: "" });
+  });
+
+  test("is told what is missing by the words of the help", async () => {
+    const wrong = async (...words: string[]) => (await runHere(words, { env })).stderr;
+    expect(await wrong("providers", "create", "weather")).toBe("error: --type: is missing\n");
+    expect(await wrong("providers", "create", "weather", "--type", "api_key")).toBe("error: --api-key-file or --api-key-env: is missing\n");
+    expect(await wrong("agents", "get", "a b")).toContain("<agent>: ");
+    expect(await wrong("keys", "list", "a b")).toContain("<agent>: ");
+  });
+
+  test("is JSON on standard error wherever it is asked for: notes, warnings and what is no command", async () => {
+    const lines = async (words: readonly string[], fetch?: typeof globalThis.fetch) => {
+      const { stderr } = await runHere([...words, "--json"], { env, ...(fetch && { fetch }) });
+      return stderr
+        .trimEnd()
+        .split("\n")
+        .map((line) => JSON.parse(line) as unknown);
+    };
+    expect(await lines(["agents"])).toMatchObject([{ error: { code: "usage", message: expect.stringContaining("--help") as string } }]);
+    expect(await lines(["agents", "delete", "scout", "--if-exists"], refusing(404, "agent_unknown"))).toEqual([{ note: "There is none." }]);
+    expect(await lines(["keys", "create", "scout", "--show"], answering(201, { id: "key_1", apiKey: "sk_CANARY" }))).toMatchObject([
+      { warning: expect.stringContaining("only time") as string },
+    ]);
+    expect(await lines(["audit", "verify", "/nowhere/at/all"])).toMatchObject([{ error: { code: "usage", exitCode: 2 } }]);
+  });
+});
+
+describe("a secret", () => {
+  test("that is no text is refused, and not stored as another one", async () => {
+    const stdin = Object.assign(Readable.from([Buffer.from([0x61, 0xff, 0xfe])]), { isTTY: false });
+    const words = ["projects", "variables", "set", "shop", "A", "--value-file", "-"];
+    expect(await runHere(words, { env, more: { stdin } })).toMatchObject({
+      code: 2,
+      requests: [],
+      stderr: expect.stringContaining("UTF-8") as string,
+    });
+  });
+
+  test("is not left alone with a private key: none is shown, and none leaves this machine", async () => {
+    const jwk = JSON.stringify({ jwk: { kty: "OKP", crv: "Ed25519", x: "public", d: "CANARY" } });
+    for (const more of [[], ["--dry-run"]]) {
+      const { code, stdout, stderr, requests } = await runHere(["client-keys", "create", "scout", "--body-file", "-", ...more], {
+        env,
+        stdin: jwk,
+      });
+      expect([code, requests, (stdout + stderr).includes("CANARY")]).toEqual([2, [], false]);
+    }
+  });
+
+  test("that was made and could not be written is told with what it belongs to", async () => {
+    const stdout = Object.assign(
+      new Writable({ write: (_chunk, _encoding, done) => done(Object.assign(new Error("gone"), { code: "EPIPE" })) }),
+      {},
+    );
+    stdout.on("error", () => undefined);
+    const fetch = answering(201, { id: "key_1", apiKey: "sk_CANARY" });
+    const { code, stderr } = await runHere(["keys", "create", "scout", "--show"], { env, fetch, more: { stdout } });
+    expect([code, stderr.includes("CANARY")]).toEqual([1, false]);
+    expect(stderr).toContain("What was made, key_1, has a secret that could not be written");
+  });
+
+  test("has standard output to itself: a key that is there already is told beside it", async () => {
+    const fetch = answering(200, { items: [{ id: "key_1", hint: "sk_0b7c", createdAt: "2026-11-21T10:00:00.000Z" }] });
+    const there = await runHere(["keys", "create", "scout", "--if-none", "--show"], { env, fetch });
+    expect(there).toMatchObject({ code: 0, stdout: "", stderr: expect.stringContaining("id: key_1") as string });
+  });
+});
+
+describe("an export", () => {
+  test("leaves nothing behind where it cannot be written, or was refused as other commands are", async () => {
+    const fetch = () => Promise.resolve(new Response("{}"));
+    const away = await runHere(["audit", "export", "--output", "/nowhere/at/all"], { env, fetch });
+    expect(away).toMatchObject({
+      code: 2,
+      requests: [],
+      stderr: expect.stringContaining("/nowhere/at/all cannot be written (ENOENT)") as string,
+    });
+    const folder = mkdtempSync(join(tmpdir(), "legate-cli-"));
+    try {
+      const words = ["audit", "export", "--output", join(folder, "audit.jsonl"), "--json"];
+      const refused = await runHere(words, { env, fetch: refusing(403, "forbidden") });
+      expect([refused.code, JSON.parse(refused.stderr)]).toEqual([
+        4,
+        { error: { exitCode: 4, code: "forbidden", message: "It is forbidden.", requestId: "req_1" } },
+      ]);
+      expect((await runHere(words, { env, fetch: answering(502, "a page") })).code).toBe(7);
+      expect(readdirSync(folder)).toEqual([]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
 describe("whom a command asks", () => {
+  test("the key that whoami names, where there are two", async () => {
+    const two = { ...env, LEGATE_AGENT_KEY: `sk_${"0b".repeat(32)}` };
+    const { requests } = await runHere(["whoami"], { env: two, fetch: refusing(401, "unauthenticated") });
+    expect(requests[0]?.init?.headers).toMatchObject({ authorization: `Bearer ${env.LEGATE_OPERATOR_KEY}` });
+  });
+
   test("nobody, where it is not known where the server is or what to show it", async () => {
     expect(await runHere(["agents", "list"])).toMatchObject({ code: 3, requests: [] });
     expect(await runHere(["agents", "list"], { env: { LEGATE_URL: "http://127.0.0.1:8700" } })).toMatchObject({ code: 3, requests: [] });

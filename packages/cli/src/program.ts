@@ -1,6 +1,6 @@
 import { Command as Commander, CommanderError, Option as CommanderOption } from "commander";
 import type { Command, Context, Group, Option, Typed } from "./command.ts";
-import { exitCodes, failureOf, misused } from "./failure.ts";
+import { CommandFailure, exitCodes, failureOf, misused } from "./failure.ts";
 import { makeOutput } from "./output/index.ts";
 import { clientOf, type Globals, openSession, type Session } from "./session.ts";
 import type { World } from "./world.ts";
@@ -62,12 +62,21 @@ const globalsOf = (options: Readonly<Record<string, unknown>>): Globals => {
 };
 
 /** What to do about a failure, where that can be said. */
-const hintFor = (ending: string): string | undefined =>
-  ending === "unauthenticated"
+const hintFor = (error: unknown, ending: string): string | undefined =>
+  // One that we found ourselves says what to do.
+  ending === "unauthenticated" && !(error instanceof CommandFailure)
     ? "`legate whoami` tells which key is used; `legate login` stores another."
     : ending === "unreachable"
       ? "`legate doctor` looks for the reason."
       : undefined;
+
+/** The words as they are read: `help agents create` is `agents create --help`. @throws CommandFailure where there is no such command */
+const lineOf = (commands: readonly Command[], words: readonly string[]): string[] => {
+  const [first, ...named] = words;
+  if (first !== "help" || named.length === 0 || named.some((word) => word.startsWith("-"))) return [...words];
+  if (!commands.some(({ path }) => named.every((word, at) => path[at] === word))) throw misused(`There is no command ${named.join(" ")}.`);
+  return [...named, "--help"];
+};
 
 /** What the program is made of. */
 export interface Parts {
@@ -108,7 +117,7 @@ export const runProgram = async ({ version, groups, commands }: Parts, world: Wo
     // Whoever read the answer has heard enough.
     if ((error as { code?: unknown } | null)?.code === "EPIPE") return exitCodes.ok[0];
     const failure = failureOf(error);
-    early().fail(failure, hintFor(failure.ending));
+    early().fail(failure, hintFor(error, failure.ending));
     return failure.exitCode;
   };
 
@@ -141,7 +150,7 @@ export const runProgram = async ({ version, groups, commands }: Parts, world: Wo
     const group = groups.find((each) => each.path.join(" ") === key);
     const made = placeOf(path.slice(0, -1))
       .command(path.at(-1) ?? "")
-      .description(group?.summary ?? "");
+      .description(group ? `${group.summary}.` : "");
     places.set(key, made);
     return made;
   };
@@ -174,13 +183,14 @@ export const runProgram = async ({ version, groups, commands }: Parts, world: Wo
   }
 
   try {
-    await program.parseAsync([...words], { from: "user" });
+    await program.parseAsync(lineOf(commands, words), { from: "user" });
     return ending;
   } catch (error) {
     if (!(error instanceof CommanderError)) return fail(error);
     // Help and version are answers; a group without a command is not.
     if (error.exitCode === 0) return exitCodes.ok[0];
-    if (wantsJson(words)) early().fail(failureOf(misused(error.message.replace(/^error: /, ""))));
+    const wrong = error.code === "commander.help" ? "Say which command: see --help." : error.message.replace(/^error: /, "");
+    if (wantsJson(words)) early().fail(failureOf(misused(wrong)));
     return exitCodes.usage[0];
   }
 };

@@ -1,16 +1,17 @@
+import { isUtf8 } from "node:buffer";
 import { closeSync, fsyncSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { isOn, type Option, textOf, type Typed } from "./command.ts";
-import { CommandFailure, misused } from "./failure.ts";
+import { CommandFailure, misused, systemCode } from "./failure.ts";
 import { cellOf, type Output } from "./output/index.ts";
 import type { Source, World } from "./world.ts";
 
 /** Of what is read from a file or standard input, in bytes. */
 const most = 1024 * 1024;
 
-/** What the system calls an error. */
-export const systemCode = (error: unknown): string => {
-  const { code } = error as { code?: unknown };
-  return typeof code === "string" ? code : "error";
+/** Bytes as text. What is no text would be stored as another secret than the one that was given. @throws CommandFailure */
+const textIn = (bytes: Buffer, what: string): string => {
+  if (!isUtf8(bytes)) throw misused(`${what} does not hold text in UTF-8.`);
+  return bytes.toString("utf8");
 };
 
 /** All of standard input. @throws CommandFailure */
@@ -23,7 +24,7 @@ export const readAll = async (stdin: Source): Promise<string> => {
     if (length > most) throw misused(`Standard input holds more than ${most} bytes.`);
     chunks.push(bytes);
   }
-  return Buffer.concat(chunks).toString("utf8");
+  return textIn(Buffer.concat(chunks), "Standard input");
 };
 
 /** What a file holds; `-` is standard input. @throws CommandFailure */
@@ -32,7 +33,7 @@ export const readInput = async (world: World, path: string): Promise<string> => 
   try {
     const bytes = readFileSync(path);
     if (bytes.length > most) throw misused(`${path} holds more than ${most} bytes.`);
-    return bytes.toString("utf8");
+    return textIn(bytes, path);
   } catch (error) {
     if (error instanceof CommandFailure) throw error;
     throw misused(`${path} cannot be read (${systemCode(error)}).`);
@@ -89,6 +90,14 @@ export interface Place {
   readonly leave: () => void;
 }
 
+/** Tells what is already there where a secret was to be made: `--show` promises standard output to the secret alone. */
+export const tellWithoutSecret = (typed: Typed, out: Output, thing: Readonly<Record<string, unknown>>): Promise<void> =>
+  isOn(typed, "show") && !out.json ? Promise.resolve(noteFields(out, thing)) : out.thing(thing);
+
+const noteFields = (out: Output, thing: Readonly<Record<string, unknown>>): void => {
+  for (const [field, value] of Object.entries(thing)) if (value !== undefined) out.note(`${field}: ${cellOf(value)}`);
+};
+
 /** @throws CommandFailure where nobody says where the secret goes, or that is no place for one */
 export const placeFor = (typed: Typed, out: Output): Place => {
   const path = textOf(typed, "secret-file");
@@ -111,17 +120,27 @@ export const placeFor = (typed: Typed, out: Output): Place => {
     keep: async (answer, name) => {
       const { [name]: secret, ...rest } = answer;
       const text = typeof secret === "string" ? secret : JSON.stringify(secret);
+      const made = cellOf(rest["id"] ?? rest["accessKeyId"] ?? rest["name"]);
+      const lost = (error: unknown): never => {
+        const why = `What was made, ${made}, has a secret that could not be written (${systemCode(error)}) and is shown no more.`;
+        throw new CommandFailure("failed", `${why} Delete it, or make it another secret.`, { made });
+      };
       if (file !== undefined) {
-        writeSync(file, `${text}\n`);
-        fsyncSync(file);
+        try {
+          writeSync(file, `${text}\n`);
+          fsyncSync(file);
+        } catch (error) {
+          lost(error);
+        }
         close();
       }
       out.warn(`This is the only time the secret is ${show ? "shown" : "given"}. Keep it where no one else reads it.`);
-      if (out.json) return out.document(show ? answer : rest);
       if (!show) return out.thing(rest);
+      const otherwise = path === undefined ? lost : undefined;
+      if (out.json) return out.document(answer).catch(otherwise);
       // Standard output holds the secret alone, so that it can be piped.
-      for (const [field, value] of Object.entries(rest)) if (value !== undefined) out.note(`${field}: ${cellOf(value)}`);
-      return out.raw(`${text}\n`);
+      noteFields(out, rest);
+      return out.raw(`${text}\n`).catch(otherwise);
     },
     leave: () => {
       if (file === undefined || path === undefined) return;

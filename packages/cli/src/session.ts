@@ -56,11 +56,14 @@ const stored = (world: World, name: string | undefined, warn: (text: string) => 
 export const openSession = (world: World, globals: Globals, warn: (text: string) => void): Session => {
   const { env } = world;
   const named = globals.profile ?? env.profile;
-  const found = stored(world, named, warn);
-  if (globals.profile !== undefined && !found)
-    throw new CommandFailure("unauthenticated", `There is no profile ${globals.profile}. Run: legate login --profile ${globals.profile}`);
   const hasEnvironmentKey = globals.profile === undefined && (env.operatorKey !== undefined || env.agentKey !== undefined);
-  const given = globals.endpoint ?? (globals.profile === undefined ? env.url : undefined) ?? found?.profile.endpoint;
+  const address = globals.endpoint ?? (globals.profile === undefined ? env.url : undefined);
+  // Where the environment says everything, what is stored does not matter, be it broken.
+  const isComplete = hasEnvironmentKey && address !== undefined;
+  const found = isComplete ? undefined : stored(world, named, warn);
+  if (named !== undefined && !found && !isComplete)
+    throw new CommandFailure("unauthenticated", `There is no profile ${named}. Run: legate login --profile ${named}`);
+  const given = address ?? found?.profile.endpoint;
   if (given === undefined)
     throw new CommandFailure("unauthenticated", "Where is the server? Run `legate login`, or set LEGATE_URL and LEGATE_OPERATOR_KEY.");
   const endpoint = endpointFrom(given);

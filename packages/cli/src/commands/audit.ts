@@ -1,12 +1,13 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { createWriteStream, existsSync, renameSync, rmSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { operations } from "@legate/contract";
 import type { AuditEvent, LegateClient } from "@legate/sdk";
 import { type Command, type Context, isOn, textOf, type Typed } from "../command.ts";
 import { CommandFailure, misused } from "../failure.ts";
 import { cellOf } from "../output/index.ts";
+import { exportCommand } from "./audit-export.ts";
 
 const filters = [
   { flag: "agent", value: "name", description: "Only what this agent did: its name or id." },
@@ -125,78 +126,6 @@ const tail: Command = {
   },
 };
 
-const exportCommand: Command = {
-  path: ["audit", "export"],
-  summary: "Export what happened, oldest first, with the chain and the signatures that prove it",
-  options: [
-    { flag: "from", value: "moment", description: "From the first block that holds an event of this moment or later." },
-    { flag: "to", value: "moment", description: "Up to the last block that holds an event from before this moment." },
-    {
-      flag: "output",
-      value: "path",
-      file: true,
-      description: "Where to; standard output unless said. The file is there only when it is whole.",
-    },
-  ],
-  examples: ["legate audit export --output audit.jsonl", "legate audit export --from 2026-11-01T00:00:00Z | gzip > november.jsonl.gz"],
-  act: async ({ world, globals, out, session }, typed) => {
-    const { from, to } = { from: textOf(typed, "from"), to: textOf(typed, "to") };
-    const query = { ...(from !== undefined && { from }), ...(to !== undefined && { to }) };
-    const parsed = operations.exportAuditEvents.query.safeParse(query);
-    if (!parsed.success) throw misused(parsed.error.issues.map(({ path, message }) => `--${path.join(".")}: ${message}`).join("; "));
-    const { endpoint, operatorKey } = session();
-    if (operatorKey === undefined) throw new CommandFailure("unauthenticated", "An export takes the key of an admin or auditor.");
-    const search = new URLSearchParams(query).toString();
-    const url = `${endpoint}${operations.exportAuditEvents.path}${search === "" ? "" : `?${search}`}`;
-    // A long export takes its time; only its beginning is waited for.
-    const late = new AbortController();
-    const timer = setTimeout(() => late.abort(), globals.timeoutMs);
-    const response = await world
-      .fetch(url, { headers: { authorization: `Bearer ${operatorKey}` }, redirect: "manual", signal: late.signal })
-      .catch((): never => {
-        throw new CommandFailure("unreachable", `No answer from ${endpoint}.`);
-      })
-      .finally(() => clearTimeout(timer));
-    if (response.status !== 200 || !response.body) throw await refusal(response);
-    const path = textOf(typed, "output");
-    const partial = path === undefined ? undefined : `${path}.partial`;
-    const file = partial === undefined ? undefined : createWriteStream(partial, { mode: 0o600 });
-    const progress = out.progress();
-    let bytes = 0;
-    try {
-      for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
-        bytes += chunk.length;
-        if (file) {
-          if (!file.write(chunk)) await once(file, "drain");
-        } else await new Promise<void>((resolve, reject) => world.stdout.write(chunk, (error) => (error ? reject(error) : resolve())));
-        if (file) progress.say(`${(bytes / 1024 / 1024).toFixed(1)} MiB`);
-      }
-      if (file && path !== undefined && partial !== undefined) {
-        file.end();
-        await once(file, "finish");
-        renameSync(partial, path);
-      }
-    } catch (error) {
-      if (partial !== undefined) rmSync(partial, { force: true });
-      if ((error as { code?: unknown }).code === "EPIPE") throw error;
-      throw new CommandFailure("failed", "The export broke off. What was written of it is not whole.");
-    } finally {
-      progress.done();
-    }
-    if (path !== undefined) await out.thing({ file: path, bytes });
-  },
-};
-
-const refusal = async (response: Response): Promise<CommandFailure> => {
-  const body = (await response.json().catch(() => ({}))) as { error?: { code?: unknown; message?: unknown; requestId?: unknown } };
-  const ending = ({ 400: "usage", 401: "unauthenticated", 403: "forbidden" } as const)[response.status as 400] ?? "failed";
-  const { code, message, requestId } = body.error ?? {};
-  return new CommandFailure(ending, typeof message === "string" ? message : `The server answered ${response.status}.`, {
-    ...(typeof code === "string" && { code }),
-    ...(typeof requestId === "string" && { requestId }),
-  });
-};
-
 /** The verifier stands alone: beside this program where it was packed, else in the repository. */
 const verifier = (): string | undefined =>
   ["../audit-verify.mjs", "../../../../scripts/audit-verify.mjs"]
@@ -233,6 +162,7 @@ const verify: Command = {
         said[name] += text;
       });
     const [code] = (await once(child, "close")) as [number | null];
+    if (code === 2 && said.stdout === "") throw misused(said.stderr.trim());
     await out.raw(said.stdout);
     if (said.stderr !== "") out.note(said.stderr.trimEnd());
     return code ?? 1;

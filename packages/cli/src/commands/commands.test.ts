@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { globalOptions } from "../program.ts";
 import { runHere } from "../world-for-tests.ts";
 import { commands, groups } from "./index.ts";
-import { nouns } from "./nouns.ts";
+import { nouns } from "./nouns/index.ts";
 
 const named = commands.map((command) => [command.path.join(" "), command] as const);
 

@@ -25,7 +25,9 @@ const placesOf = (commands: readonly Command[], groups: readonly Group[]): Reado
       const { words } = placeAt(before);
       if (!words.has(word) || at === command.path.length - 1) words.set(word, summary ?? "");
     });
-    placeAt(command.path.join(" ")).options = command.options ?? [];
+    const place = placeAt(command.path.join(" "));
+    place.options = command.options ?? [];
+    for (const { choices = [], description } of command.arguments ?? []) for (const choice of choices) place.words.set(choice, description);
   }
   return new Map(
     [...places].map(([key, { words, options }]) => [
@@ -61,7 +63,7 @@ const chosen = (places: ReadonlyMap<string, Place>): ReadonlyMap<string, readonl
 
 const bash = (places: ReadonlyMap<string, Place>): string => `# Completion of legate for bash: eval "$(legate completion bash)"
 _legate() {
-  local cur prev word at path words
+  local cur prev word at path words IFS=$' \\t\\n'
   cur="\${COMP_WORDS[COMP_CWORD]}"
   prev="\${COMP_WORDS[COMP_CWORD-1]}"
   path=""
@@ -69,7 +71,12 @@ _legate() {
   while [ "$at" -lt "$COMP_CWORD" ]; do
     word="\${COMP_WORDS[at]}"
     case "$word" in
-      --) return ;;
+      --)
+        if [ "$at" -eq $((COMP_CWORD - 1)) ]; then at=-c; else at=-f; fi
+        IFS=$'\\n'
+        COMPREPLY=($(compgen "$at" -- "$cur"))
+        return
+        ;;
       ${valued(places).join("|")}) at=$((at + 1)) ;;
       -*) ;;
       *)
@@ -87,7 +94,7 @@ ${[...places.keys()]
 ${[...chosen(places)].map(([key, choices]) => `    ${quoted(` ${key}`)}) COMPREPLY=($(compgen -W ${quoted(choices.join(" "))} -- "$cur")); return ;;`).join("\n")}
   esac
   case "$prev" in
-    ${paths(places).join("|")}) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    ${paths(places).join("|")}) IFS=$'\\n'; COMPREPLY=($(compgen -f -- "$cur")); return ;;
     ${valued(places).join("|")}) COMPREPLY=(); return ;;
   esac
   words=""
@@ -100,7 +107,7 @@ ${[...places]
   .join("\n")}
   esac
   COMPREPLY=($(compgen -W "$words" -- "$cur"))
-  if [ "\${#COMPREPLY[@]}" -eq 0 ]; then COMPREPLY=($(compgen -f -- "$cur")); fi
+  if [ "\${#COMPREPLY[@]}" -eq 0 ]; then IFS=$'\\n'; COMPREPLY=($(compgen -f -- "$cur")); fi
 }
 complete -o filenames -F _legate legate
 `;
@@ -117,7 +124,10 @@ _legate() {
   while (( at < CURRENT )); do
     word="\${words[at]}"
     case "$word" in
-      --) _files; return ;;
+      --)
+        if (( at == CURRENT - 1 )); then _command_names -e; else _files; fi
+        return
+        ;;
       ${valued(places).join("|")}) (( at++ )) ;;
       -*) ;;
       *)
@@ -193,14 +203,17 @@ const fish = (places: ReadonlyMap<string, Place>): string => {
 const shells = { bash, zsh, fish } as const;
 
 /** The command that writes what a shell needs to complete all others. */
-export const completionCommand = (commands: readonly Command[], groups: readonly Group[]): Command => ({
-  path: ["completion"],
-  summary: "Write a script that lets a shell complete commands and options",
-  arguments: [{ name: "shell", description: "bash, zsh or fish." }],
-  examples: ['eval "$(legate completion bash)"', "legate completion fish > ~/.config/fish/completions/legate.fish"],
-  act: async ({ out }, { words }) => {
-    const shell = words["shell"] ?? "";
-    if (!Object.hasOwn(shells, shell)) throw misused("The shell is one of bash, zsh, fish.");
-    return out.raw(shells[shell as keyof typeof shells](placesOf(commands, groups)));
-  },
-});
+export const completionCommand = (commands: readonly Command[], groups: readonly Group[]): Command => {
+  const itself: Command = {
+    path: ["completion"],
+    summary: "Write a script that lets a shell complete commands and options",
+    arguments: [{ name: "shell", description: "bash, zsh or fish.", choices: Object.keys(shells) }],
+    examples: ['eval "$(legate completion bash)"', "legate completion fish > ~/.config/fish/completions/legate.fish"],
+    act: async ({ out }, { words }) => {
+      const shell = words["shell"] ?? "";
+      if (!Object.hasOwn(shells, shell)) throw misused("The shell is one of bash, zsh, fish.");
+      return out.raw(shells[shell as keyof typeof shells](placesOf([...commands, itself], groups)));
+    },
+  };
+  return itself;
+};

@@ -5,7 +5,7 @@ import { doctorCommand } from "../doctor/index.ts";
 import { auditCommands } from "./audit.ts";
 import { completionCommand } from "./completion.ts";
 import { loginCommands } from "./login.ts";
-import { nouns } from "./nouns.ts";
+import { nouns } from "./nouns/index.ts";
 import { tokenCommand } from "./token.ts";
 import { variableCommands } from "./variables.ts";
 import { workloadCommands } from "./workloads.ts";

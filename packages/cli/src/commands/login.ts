@@ -5,12 +5,7 @@ import { CommandFailure, misused } from "../failure.ts";
 import { secretFrom, secretOptions } from "../secrets.ts";
 import { endpointFrom, isAgentKey } from "../session.ts";
 
-const guestsOf = ({ world, out }: Context) => ({
-  platform: world.platform,
-  clock: world.clock,
-  sleep: (ms: number) => world.sleep(ms),
-  warn: out.warn,
-});
+const guestsOf = ({ world }: Context) => ({ platform: world.platform, clock: world.clock, sleep: (ms: number) => world.sleep(ms) });
 
 const profileNamed = (name: string): string => {
   if (!isProfileName(name)) throw misused("A profile's name is 1 to 64 of A-Z a-z 0-9 _ . -");
@@ -150,8 +145,9 @@ const whoami: Command = {
   summary: "Tell which key is used, and who the server takes it for",
   examples: ["legate whoami", "legate whoami --profile staging --json"],
   act: async (context) => {
-    const { endpoint, source } = context.session();
-    const who = await context.client().whoami();
+    const { endpoint, source, operatorKey, agentKey } = context.session();
+    // Of two keys the one that is named here.
+    const who = await context.client().whoami({ bearer: operatorKey ?? agentKey });
     return context.out.thing({ endpoint, key: source, ...who });
   },
 };

@@ -1,9 +1,8 @@
-import { openSync, closeSync, writeSync, fsyncSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, rmSync, writeSync } from "node:fs";
 import { setProjectEnv } from "@legate/sdk/coze";
 import { type Command, type Context, isOn, textOf, textsOf, type Typed } from "../command.ts";
 import { writeDotenv } from "../dotenv.ts";
-import { CommandFailure, exitCodes, failureOf, misused } from "../failure.ts";
-import { systemCode } from "../secrets.ts";
+import { CommandFailure, exitCodes, failureOf, misused, systemCode } from "../failure.ts";
 import { actingOptions, workloadToken } from "./token.ts";
 
 const laneOption = { flag: "lane", value: "name", description: "The lane whose variables are read; the default set unless said." } as const;
@@ -23,8 +22,10 @@ const onlyAgentOf = async ({ client }: Context, project: string): Promise<string
     if (found.length > 1 || looked >= mostAgents) break;
   }
   const [only, other] = found;
-  if (other !== undefined) throw misused(`Several agents belong to ${project}: say which one reads, by --agent NAME.`);
-  if (only === undefined) throw misused(`No active agent of ${project} was found: say which one reads, by --agent NAME.`);
+  if (other !== undefined)
+    throw new CommandFailure("conflict", `Several agents belong to ${project}: say which one reads, by --agent NAME.`);
+  if (only === undefined)
+    throw new CommandFailure("not_found", `No active agent of ${project} was found: say which one reads, by --agent NAME.`);
   return only;
 };
 
@@ -68,9 +69,15 @@ const exportCommand: Command = {
     } catch (error) {
       throw misused(`${path} is there already, or cannot be written (${systemCode(error)}).`);
     }
-    writeSync(file, writeDotenv(read.variables));
-    fsyncSync(file);
-    closeSync(file);
+    try {
+      writeSync(file, writeDotenv(read.variables));
+      fsyncSync(file);
+    } catch (error) {
+      rmSync(path, { force: true });
+      throw new CommandFailure("failed", `${path} cannot be written (${systemCode(error)}).`);
+    } finally {
+      closeSync(file);
+    }
     return out.thing({
       project: read.project,
       ...(read.lane !== undefined && { lane: read.lane }),
@@ -105,7 +112,7 @@ const run: Command = {
   path: ["run"],
   summary: "Start a command with a project's variables in its environment",
   about:
-    "With an operator's key the agent is the project's only one, unless --agent names it. What stands in the environment already stays, unless\n--override is given. A variable that steers the process (NODE_OPTIONS, LD_*, LEGATE_* and others) is refused, and then nothing is started,\nunless --allow names it; LEGATE_OPERATOR_KEY is not handed on, unless --allow names it. Signals are passed on, and the command's exit code is\npassed back. If the command was not started, the exit code is 125.",
+    "With an operator's key the agent is the project's only one, unless --agent names it. What stands in the environment already stays, unless\n--override is given. A variable that steers the process (NODE_OPTIONS, LD_*, LEGATE_* and others) is refused, and then nothing is started,\nunless --allow names it; LEGATE_OPERATOR_KEY is not handed on, unless --allow names it. Signals are passed on, and the command's exit code is\npassed back. If the command was not started, the exit code is 125, or 2 where the line itself is wrong.",
   arguments: [{ name: "command", description: "The command and its words, after `--`.", rest: true }],
   options: [
     { flag: "project", value: "name", required: true, description: "The project; the agent must belong to it." },
@@ -122,7 +129,7 @@ const run: Command = {
   act: async (context, typed) => {
     const { world, out } = context;
     const [command, ...args] = typed.rest;
-    if (command === undefined) throw misused("Say what to start, after `--`.");
+    if (command === undefined || command === "") throw misused("Say what to start, after `--`.");
     const allow = textsOf(typed, "allow") ?? [];
     // A plain copy: on Windows the process's own tells no case apart.
     const env: Record<string, string | undefined> = { ...world.env.variables };

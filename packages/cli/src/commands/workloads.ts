@@ -14,6 +14,9 @@ interface RoleMade {
   readonly permissionPolicy: PolicyDocument;
 }
 
+/** An option's value; an empty one is none, as to the cloud's own command line. */
+const given = (typed: Typed, flag: string): string | undefined => textOf(typed, flag) || undefined;
+
 const gateway = { flag: "gateway", description: "Let the role have a gateway's policies evaluated too." } as const;
 const ifNotExists = { flag: "if-not-exists", description: "Take what is there already; it is neither changed nor taken back." } as const;
 
@@ -79,9 +82,12 @@ const createRole: Command = {
   act: (context, typed) =>
     context.world.interruptible(async (signal) => {
       const { out } = context;
+      const workload = textOf(typed, "workload-identity-name");
+      // Taken for none, an empty variable of a script would let every workload take the role on.
+      if (workload === "") throw misused("--workload-identity-name must not be empty; without it every workload may take the role on.");
       const home = await homeOf(context, typed);
       const realm = await home.realm(signal);
-      const plan = planRole(context, home, realm, typed, textOf(typed, "role-name"), textOf(typed, "workload-identity-name"));
+      const plan = planRole(context, home, realm, typed, given(typed, "role-name"), workload);
       if (isOn(typed, "dry-run"))
         return tellDryRun(
           context,
@@ -136,15 +142,15 @@ const createWorkloadIdentity: Command = {
         out.note(`There already: ${name}.`);
         return tell(undefined, there.roleArn);
       }
-      const given = textOf(typed, "associated-role-arn");
-      const plan = given === undefined ? planRole(context, home, realm, typed, undefined, name) : undefined;
-      const roleArn = () => given ?? plan?.arn() ?? "";
+      const associated = given(typed, "associated-role-arn");
+      const plan = associated === undefined ? planRole(context, home, realm, typed, undefined, name) : undefined;
+      const roleArn = () => associated ?? plan?.arn() ?? "";
       const returnUrls = (textOf(typed, "allowed-resource-oauth2-return-urls") ?? "")
         .split(",")
         .map((url) => url.trim())
         .filter((url) => url !== "");
       const { workloadDescription: description } = namesFor(undefined, name, context.world.randomHex);
-      const wanted = { name, description, identityProvider: textOf(typed, "identity-provider-name"), returnUrls, mayExist };
+      const wanted = { name, description, identityProvider: given(typed, "identity-provider-name"), returnUrls, mayExist };
       const workload = home.workloadStep(wanted, roleArn);
       const steps = [...(plan?.steps ?? []), workload];
       if (isOn(typed, "dry-run"))

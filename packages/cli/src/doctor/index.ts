@@ -2,7 +2,8 @@
 import { LegateApiError } from "@legate/sdk";
 import { operations } from "@legate/contract";
 import { type Command, type Context, textOf, type Typed } from "../command.ts";
-import { exitCodes } from "../failure.ts";
+import { CommandFailure, exitCodes } from "../failure.ts";
+import type { Session } from "../session.ts";
 import { broken, fine, type Finding, skipped } from "./finding.ts";
 import { checkConfigFile, checkDataDir } from "./local.ts";
 import { checkClock, checkHeaders, checkProviders, checkPublicUrl, checkReach, checkStore, installationOf, makeAsk } from "./remote.ts";
@@ -16,7 +17,16 @@ async function* examine(context: Context, typed: Typed): AsyncGenerator<readonly
   const given = textOf(typed, "data-dir") ?? world.env.dataDir;
   yield checkDataDir(given ?? "./.legate", given !== undefined, world.platform);
 
-  const { endpoint, operatorKey, agentKey } = context.session();
+  let session: Session;
+  try {
+    session = context.session();
+  } catch (error) {
+    if (!(error instanceof CommandFailure)) throw error;
+    yield [broken("reach", error.message, "Say which server: run `legate login`, or give --endpoint or LEGATE_URL.")];
+    yield ofTheServer.map((check) => skipped(check, "It is not known which server is meant."));
+    return;
+  }
+  const { endpoint, operatorKey, agentKey } = session;
   const ask = makeAsk(world.fetch, Math.min(globals.timeoutMs, 10_000));
   const base = installationOf(endpoint);
   const reach = await checkReach(ask, base);
@@ -35,9 +45,9 @@ async function* examine(context: Context, typed: Typed): AsyncGenerator<readonly
   const client = context.client();
   try {
     // Once before, so that the clock is not told from the time it takes to connect.
-    await client.whoami({ retries: 0 });
+    await client.whoami({ retries: 0, bearer: key });
     const before = world.clock();
-    const who = await client.whoami({ retries: 0 });
+    const who = await client.whoami({ retries: 0, bearer: key });
     const after = world.clock();
     const { kind, name, id, role } = who.caller;
     yield [fine("key", `It is ${kind} ${name ?? id ?? ""}${role === undefined ? "" : `, ${role}`}, in tenant ${who.tenant}.`)];
@@ -53,6 +63,7 @@ async function* examine(context: Context, typed: Typed): AsyncGenerator<readonly
   } catch (error) {
     if (!(error instanceof LegateApiError) || error.status !== 401) throw error;
     yield [broken("key", "The server does not know the key.", `legate login --endpoint ${endpoint}`)];
+    yield ofTheServer.slice(2).map((check) => skipped(check, "This takes a key that the server knows."));
   }
 }
 

@@ -1,6 +1,7 @@
 import { existsSync, lstatSync, readdirSync, statfsSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { exposureOf } from "../config-file.ts";
+import { exposureOf, readProfiles } from "../config-file.ts";
+import { failureOf, systemCode } from "../failure.ts";
 import { broken, fine, type Finding, skipped, warning } from "./finding.ts";
 
 /** The stored keys of this program. */
@@ -8,9 +9,13 @@ export const checkConfigFile = (path: string, platform: NodeJS.Platform): Findin
   const check = "stored keys";
   if (!existsSync(path)) return fine(check, "None are stored here.");
   const exposure = exposureOf(path, platform);
-  return exposure === undefined
-    ? fine(check, `${path} can be read by its owner alone.`)
-    : broken(check, exposure, `Change those keys, for others may know them, then run: chmod 600 ${path}`);
+  if (exposure !== undefined) return broken(check, exposure, `Change those keys, for others may know them, then run: chmod 600 ${path}`);
+  try {
+    readProfiles(path, platform, () => undefined);
+    return fine(check, `${path} can be read by its owner alone.`);
+  } catch (error) {
+    return broken(check, failureOf(error).message, "Remove it, and run `legate login` again.");
+  }
 };
 
 /** Of free space, from where a server that writes is in danger. */
@@ -25,13 +30,20 @@ export const checkDataDir = (folder: string, isGiven: boolean, platform: NodeJS.
         ? broken(check, `There is no ${folder}.`, "Give the server's LEGATE_DATA_DIR with --data-dir.")
         : skipped(check, "No data directory is here. On the server's own machine, give --data-dir."),
     ];
+  let names: string[];
+  try {
+    names = readdirSync(folder);
+  } catch (error) {
+    const mend = "Give the server's LEGATE_DATA_DIR with --data-dir, and run this as the server's user.";
+    return [broken(check, `${folder} cannot be looked into (${systemCode(error)}).`, mend)];
+  }
   const findings: Finding[] = [];
   if (platform === "win32") findings.push(skipped(check, "Modes say nothing on Windows: look at who may read the data directory."));
   else {
     const isOpen = (path: string) => (statSync(path).mode & 0o077) !== 0;
     const isClosed = !isOpen(folder);
     // A link's own mode says nothing, and what is no file holds nothing.
-    const files = readdirSync(folder).filter((name) => lstatSync(join(folder, name)).isFile());
+    const files = names.filter((name) => lstatSync(join(folder, name)).isFile());
     const open = files.filter((name) => isOpen(join(folder, name)));
     const openKeys = open.filter((name) => name.endsWith(".key"));
     if (openKeys.length > 0)

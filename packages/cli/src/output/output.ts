@@ -69,6 +69,7 @@ export const makeOutput = ({ stdout, stderr, json, noColor }: OutputSettings): O
   const paintError = painter(stderr.isTTY === true && !noColor);
   const raw = (text: string) => writeTo(stdout, text);
   const tell = (text: string) => void stderr.write(`${text}\n`);
+  const tellJson = (value: unknown) => tell(JSON.stringify(value));
   const document = (value: unknown) => raw(`${JSON.stringify(value, undefined, 2)}\n`);
 
   return {
@@ -93,12 +94,12 @@ export const makeOutput = ({ stdout, stderr, json, noColor }: OutputSettings): O
       if (nextCursor !== undefined) tell(`There are more: --all, or --cursor ${printable(nextCursor)}`);
       return undefined;
     },
-    note: (text) => tell(text.split("\n").map(printable).join("\n")),
-    warn: (text) => tell(`${paintError("yellow", "warning:")} ${printable(text)}`),
+    note: (text) => (json ? tellJson({ note: text }) : tell(text.split("\n").map(printable).join("\n"))),
+    warn: (text) => (json ? tellJson({ warning: text }) : tell(`${paintError("yellow", "warning:")} ${printable(text)}`)),
     fail: (failure, hint) => {
       const { ending: _, ...facts } = failure;
       if (json) {
-        tell(JSON.stringify({ error: { ...facts, ...(hint !== undefined && { hint }) } }));
+        tellJson({ error: { ...facts, ...(hint !== undefined && { hint }) } });
         return;
       }
       tell(`${paintError("red", "error:")} ${printable(failure.message)}`);

@@ -67,7 +67,8 @@ Scripts decide by these, and by \`error.code\` on standard error where \`--json\
 
 Answers go to standard output, everything else to standard error. On a terminal lists are tables, in which names and ids are never cut; elsewhere they are
 lines with a tab between cells, whole and without a title. With \`--json\` a list is \`{ "items": [...], "nextCursor"? }\`, everything else the thing as the server
-answers it ([OpenAPI](openapi.json)), and a failure is \`{ "error": { "exitCode", "code", "message", "requestId"?, "details"?, "hint"? } }\` on one line.
+answers it ([OpenAPI](openapi.json)), and a failure is \`{ "error": { "exitCode", "code", "message", "requestId"?, "details"?, "hint"? } }\` on one line; before it
+each warning and note is a line too, \`{ "warning" }\` and \`{ "note" }\`.
 \`--dry-run\` answers \`{ "dryRun": true, "requests": [...] }\`. Fields may be added; none goes or changes its meaning.`,
     "## Commands",
     ...commandsIn([]).map(section),

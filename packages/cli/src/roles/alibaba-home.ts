@@ -1,6 +1,7 @@
 import { ConfigurationError, LegateApiError } from "@legate/sdk";
 import type { IdentityClient } from "@legate/sdk/alibaba";
 import { CommandFailure } from "../failure.ts";
+import { documentText } from "./documents.ts";
 import { type Home, roleArnIn } from "./home.ts";
 import type { Step } from "./steps.ts";
 
@@ -32,8 +33,8 @@ export const alibabaHome = (client: IdentityClient): Home => {
     planRole: (realm, { name, description, policy, policyDescription, trust, permission, mayExist }) => {
       let arn = roleArnIn(realm, name);
       const already = async (error: unknown): Promise<boolean> => mayExist && isThere(error);
-      const role = { RoleName: name, AssumeRolePolicyDocument: JSON.stringify(trust), Description: description };
-      const newPolicy = { PolicyName: policy, PolicyDocument: JSON.stringify(permission), Description: policyDescription };
+      const role = { RoleName: name, AssumeRolePolicyDocument: documentText(trust), Description: description };
+      const newPolicy = { PolicyName: policy, PolicyDocument: documentText(permission), Description: policyDescription };
       const attachment = { RoleName: name, PolicyName: policy, PolicyType: "Custom" } as const;
       const steps: readonly Step[] = [
         {

@@ -11,6 +11,13 @@ export interface PolicyDocument {
   readonly Statement: readonly Statement[];
 }
 
+/**
+ * A document as text, byte for byte as the cloud's own command line sends it: a space after each comma and colon.
+ * JSON has line ends in no string, so those that are there are the layout's.
+ */
+export const documentText = (document: PolicyDocument): string =>
+  JSON.stringify(document, undefined, 1).replaceAll(/,\n */g, ", ").replaceAll(/\n */g, "");
+
 /** The ARN of a workload identity, which is an agent. */
 export const workloadArn = ({ region, account }: Realm, name: string): string =>
   `acs:agentidentity:${region}:${account}:workloadidentitydirectory/default/workloadidentity/${name}`;

@@ -1,9 +1,16 @@
-import { operations } from "@legate/contract";
+import { type Operation, operations } from "@legate/contract";
 import { LegateApiError, type LegateClient } from "@legate/sdk";
 import { shownRequest } from "../dry-run.ts";
+import { misused } from "../failure.ts";
 import { type Home, roleArnIn } from "./home.ts";
 
 const isRefusal = (error: unknown, code: string): boolean => error instanceof LegateApiError && error.code === code;
+
+/** The contract's own checks, before anything is made. @throws CommandFailure */
+const check = ({ body: schema }: Operation, body: unknown, what: string): void => {
+  const parsed = schema.safeParse(body);
+  if (!parsed.success) throw misused(parsed.error.issues.map(({ path, message }) => `${what}: ${path.join(".")} ${message}`).join("; "));
+};
 
 /** Roles and agents of a Legate server. The permission policy stands in the role itself. */
 export const legateHome = (client: () => LegateClient, endpoint: string): Home => ({
@@ -14,6 +21,7 @@ export const legateHome = (client: () => LegateClient, endpoint: string): Home =
 
   planRole: (realm, { name, description, trust, permission, mayExist }) => {
     const body = { name, description, trustPolicy: { ...trust }, permissionPolicy: { ...permission } };
+    check(operations.createRole, body, `role ${name}`);
     let arn = roleArnIn(realm, name);
     return {
       arn: () => arn,
@@ -45,6 +53,7 @@ export const legateHome = (client: () => LegateClient, endpoint: string): Home =
       ...(identityProvider !== undefined && { issuer: identityProvider }),
       ...(returnUrls.length > 0 && { allowedReturnUrls: [...returnUrls] }),
     });
+    check(operations.createAgent, body(), `agent ${name}`);
     return {
       what: `agent ${name}`,
       request: shownRequest(endpoint, operations.createAgent, { params: {}, query: {}, body: body() }),

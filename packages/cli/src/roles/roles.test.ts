@@ -1,6 +1,7 @@
 import { LegateConnectionError } from "@legate/sdk";
 import { describe, expect, test } from "vitest";
-import { namesFor, permissionPolicy, trustPolicy } from "./documents.ts";
+import { runHere } from "../world-for-tests.ts";
+import { documentText, namesFor, permissionPolicy, trustPolicy } from "./documents.ts";
 import { makeAll, type Step } from "./steps.ts";
 
 const realm = { region: "cn-beijing", account: "1234567890123456" };
@@ -36,6 +37,15 @@ describe("the policies of a role", () => {
     expect(permissionPolicy(realm, undefined, false).Statement).toEqual(statements("*"));
   });
 
+  test("are sent byte for byte as the cloud's own command line sends them", () => {
+    expect(documentText(trustPolicy(realm, "scout"))).toBe(
+      `{"Version": "1", "Statement": [{"Effect": "Allow", "Principal": {"Service": "workload.agentidentity.aliyuncs.com"}, "Action": ["sts:AssumeRole", "sts:SetContext"], "Condition": {"StringEquals": {"sts:RequestContext/agentidentity:WorkloadIdentityArn": "${workload("scout")}"}}}]}`,
+    );
+    expect(documentText(permissionPolicy(realm, undefined, false))).toBe(
+      `{"Version": "1", "Statement": [{"Effect": "Allow", "Action": ["agentidentitydata:GetResourceOAuth2Token"], "Resource": ["${workload("*")}", "${providers("oauth2")}"]}, {"Effect": "Allow", "Action": ["agentidentitydata:GetResourceAPIKey"], "Resource": ["${workload("*")}", "${providers("apikey")}"]}]}`,
+    );
+  });
+
   test("permit a gateway's two actions only where one is asked for", () => {
     expect(permissionPolicy(realm, "scout", true).Statement.at(-1)).toEqual({
       Effect: "Allow",
@@ -54,6 +64,45 @@ test("a role is called after its workload, else after chance, and its policy aft
   });
   expect(namesFor(undefined, undefined, random).role).toMatch(/^AgentIdentityRole-[0-9a-f]{8}$/);
   expect(namesFor("mine", "scout", random)).toMatchObject({ role: "mine", policy: "AgentIdentityPolicy-mine" });
+});
+
+describe("what does not hold", () => {
+  const env = { LEGATE_URL: "http://127.0.0.1:8700", LEGATE_OPERATOR_KEY: "op_key_of_the_test_0123456789" };
+  const me = {
+    tenant: "default",
+    issuer: "http://127.0.0.1:8700",
+    accountId: realm.account,
+    region: realm.region,
+    caller: { kind: "operator" },
+    method: "operator_key",
+    now: "2026-11-21T10:00:00.000Z",
+  };
+  const made = async (...words: string[]) => {
+    const { code, requests, stdout } = await runHere(words, { env, fetch: () => Promise.resolve(Response.json(me)) });
+    return [code, requests.filter(({ init }) => init?.method === "POST").length, stdout];
+  };
+
+  test("is refused before anything of it is made, and shown by no dry run", async () => {
+    const create = ["create-workload-identity", "--workload-identity-name"] as const;
+    expect(await made(...create, "ab")).toEqual([2, 0, ""]);
+    expect(await made(...create, "\u00fcn\u00ef", "--dry-run")).toEqual([2, 0, ""]);
+    expect(await made(...create, "scout", "--allowed-resource-oauth2-return-urls", "nowhere")).toEqual([2, 0, ""]);
+    expect(await made("create-role", "--role-name", "a b")).toEqual([2, 0, ""]);
+  });
+
+  test("an empty workload is not every workload", async () => {
+    expect(await made("create-role", "--workload-identity-name", "")).toEqual([2, 0, ""]);
+    expect(await made("create-workload-identity", "--workload-identity-name", "")).toEqual([2, 0, ""]);
+    const [code, , stdout] = await made(
+      "create-workload-identity",
+      "--workload-identity-name",
+      "scout",
+      "--associated-role-arn",
+      "",
+      "--dry-run",
+    );
+    expect([code, stdout]).toEqual([0, expect.stringContaining("AgentIdentityRole-scout")]);
+  });
 });
 
 describe("steps that belong together", () => {

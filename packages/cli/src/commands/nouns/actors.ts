@@ -1,0 +1,128 @@
+import { operations as op } from "@legate/contract";
+import type { Noun } from "../../noun.ts";
+
+/** Who acts, for whom, and how they prove it. */
+export const actors: readonly Noun[] = [
+  {
+    path: ["agents"],
+    summary: "Agents: who acts",
+    one: "agent",
+    columns: ["name", "id", "status", "project", "title~", "createdAt"],
+    samples: { name: "mail-reader" },
+    verbs: {
+      list: { operation: op.listAgents },
+      get: { operation: op.getAgent },
+      create: {
+        operation: op.createAgent,
+        words: ["name"],
+        example: "--title 'Reads mail' --allowed-return-url https://app.example.com/back --if-not-exists",
+      },
+      update: { operation: op.updateAgent, example: "--label team=support --clear title" },
+      delete: { operation: op.deleteAgent, example: "--if-exists" },
+      suspend: { operation: op.suspendAgent },
+      resume: { operation: op.resumeAgent },
+      revoke: { operation: op.revokeAgent },
+      impact: { operation: op.getAgentImpact },
+    },
+  },
+  {
+    path: ["keys"],
+    summary: "API keys: how an agent proves itself here",
+    one: "key",
+    columns: ["id", "hint", "description~", "createdAt", "lastUsedAt"],
+    calls: { name: "agent" },
+    samples: { name: "mail-reader", id: "key_0b7c" },
+    verbs: {
+      list: { operation: op.listAgentKeys },
+      create: { operation: op.createAgentKey, shows: "apiKey" },
+      delete: { operation: op.deleteAgentKey, example: "--if-exists" },
+    },
+  },
+  {
+    path: ["client-secrets"],
+    summary: "Client secrets: with one an agent is an OAuth client",
+    one: "client secret",
+    columns: ["id", "hint", "description~", "createdAt", "lastUsedAt"],
+    calls: { name: "agent" },
+    samples: { name: "mail-reader", id: "sec_0b7c" },
+    verbs: {
+      list: { operation: op.listClientSecrets },
+      create: { operation: op.createClientSecret, shows: "clientSecret" },
+      delete: { operation: op.deleteClientSecret, example: "--if-exists" },
+    },
+  },
+  {
+    path: ["client-keys"],
+    summary: "Client keys: public keys by whose private halves an agent is an OAuth client",
+    one: "client key",
+    columns: ["id", "kid", "description~", "createdAt", "lastUsedAt"],
+    calls: { name: "agent" },
+    samples: { name: "mail-reader", id: "ckey_0b7c" },
+    verbs: {
+      list: { operation: op.listClientKeys },
+      create: { operation: op.createClientKey, example: "--jwk-file public.jwk.json" },
+      delete: { operation: op.deleteClientKey, example: "--if-exists" },
+    },
+  },
+  {
+    path: ["access-keys"],
+    summary: "Access keys: key pairs for signed requests",
+    one: "access key",
+    columns: ["id", "rights", "description~", "createdAt", "lastUsedAt"],
+    samples: { id: "ak_0b7c" },
+    verbs: {
+      list: { operation: op.listAccessKeys },
+      get: { operation: op.getAccessKey },
+      create: { operation: op.createAccessKey, shows: "accessKeySecret", example: "--rights-agent mail-reader" },
+      delete: { operation: op.deleteAccessKey, example: "--if-exists" },
+    },
+  },
+  {
+    path: ["users"],
+    summary: "Users: for whom agents act",
+    one: "user",
+    columns: ["id", "subject", "issuer", "status", "proven", "createdAt"],
+    samples: { id: "usr_0b7c" },
+    verbs: {
+      list: { operation: op.listUsers },
+      get: { operation: op.getUser },
+      suspend: { operation: op.suspendUser },
+      resume: { operation: op.resumeUser },
+      revoke: { operation: op.revokeUser },
+      impact: { operation: op.getUserImpact },
+    },
+  },
+  {
+    path: ["issuers"],
+    summary: "Trusted issuers: whose user tokens are believed",
+    one: "issuer",
+    columns: ["name", "id", "issuer", "audiences~", "subjectClaim"],
+    samples: { name: "corp" },
+    verbs: {
+      list: { operation: op.listIssuers },
+      get: { operation: op.getIssuer },
+      create: {
+        operation: op.createIssuer,
+        words: ["name"],
+        example: "--discovery-url https://login.example.com --audience my-app --if-not-exists",
+      },
+      update: { operation: op.updateIssuer, example: "--audience my-app --audience other-app" },
+      delete: { operation: op.deleteIssuer, example: "--if-exists" },
+      impact: { operation: op.getIssuerImpact },
+    },
+  },
+  {
+    path: ["roles"],
+    summary: "Roles: what an agent may be turned into, here or in a cloud",
+    one: "role",
+    columns: ["name", "id", "arn", "agents~", "description~"],
+    samples: { name: "reader" },
+    verbs: {
+      list: { operation: op.listRoles },
+      get: { operation: op.getRole },
+      create: { operation: op.createRole, words: ["name"], example: "--agent mail-reader --permission-policy-file policy.json" },
+      update: { operation: op.updateRole, example: "--agent mail-reader --agent label:team=support" },
+      delete: { operation: op.deleteRole, example: "--if-exists" },
+    },
+  },
+];
