@@ -25,7 +25,7 @@ export const arnsIn = ({ region, account }: Realm) => {
 export type Arns = ReturnType<typeof arnsIn>;
 
 /** The ARN of a role of some account. */
-const roleArn = /^acs:ram::(\d{16}):role\/[A-Za-z0-9.@_/-]{1,64}$/;
+const roleArn = /^acs:ram::(\d{1,20}):role\/[A-Za-z0-9.@_/-]{1,64}$/;
 
 /** Whether a text is the ARN of a role of another account than a tenant's own: nobody here can make such a role, nor delete it. */
 export const isElsewhere = (ref: string, account: string): boolean => {

@@ -139,7 +139,6 @@ eachStore("a role that is taken on", (fresh) => {
       arns.role("reader"),
       arns.role("reeder"),
       `rol_${"0".repeat(32)}`,
-      `acs:ram::${own.slice(1)}:role/reader`,
       `acs:ram:: ${own}:role/reader`,
       `acs:ram:cn-beijing:${own}:role/reader`,
       "acs:ram::9999999999999999:user/reader",
