@@ -26,6 +26,22 @@ const refusal = (promise: Promise<unknown>): Promise<LegateApiError> =>
     (error: unknown) => error as LegateApiError,
   );
 
+describe("a limit of one call", () => {
+  it.each([
+    { timeoutMs: Number.NaN },
+    { timeoutMs: -1 },
+    { timeoutMs: Number.POSITIVE_INFINITY },
+    { timeoutMs: 2 ** 31 },
+    { timeoutMs: "1" as unknown as number },
+    { retries: -1 },
+    { retries: 0.5 },
+    { retries: Number.NaN },
+  ])("that is none is refused, and nothing is sent: %j", async (limits) => {
+    await expect(clientWith().client.agents.list({}, limits)).rejects.toMatchObject({ name: "ConfigurationError" });
+    expect(fake.seen).toEqual([]);
+  });
+});
+
 describe("an answer", () => {
   it("may carry fields that this version does not know", async () => {
     fake.script("createWorkloadToken", {

@@ -2,7 +2,7 @@ import { nothing, type Operation } from "@legate/contract";
 import { apiError, ConfigurationError, LegateApiError, LegateConnectionError, LegateError } from "./errors.ts";
 import { linkedSignal, orAbort } from "./pause.ts";
 import { failureReason, retryAfterSeconds, retryDelay } from "./retry.ts";
-import { bearerToken, type Settings } from "./settings.ts";
+import { bearerToken, limitsOf, type Settings } from "./settings.ts";
 import type { AnswerOf, BodyOf, ParamsOf, QueryOf } from "./wire.ts";
 
 /** What every call may be given. */
@@ -146,7 +146,7 @@ export const makeCall = (settings: Settings): Call => {
       // A redirect would carry the request's secrets to an address nobody configured.
       redirect: "manual",
     };
-    const timeoutMs = asked.timeoutMs ?? settings.timeoutMs;
+    const { timeoutMs, retries } = limitsOf(asked, settings);
     const limit = linkedSignal([asked.signal]);
     const late = new LegateConnectionError(`No answer to ${operation.id} from ${settings.url} within ${timeoutMs} ms.`, "timeout");
     const timer = setTimeout(() => limit.abort(late), timeoutMs);
@@ -158,7 +158,7 @@ export const makeCall = (settings: Settings): Call => {
           return await attempt(operation, url, init, limit.signal);
         } catch (error) {
           if (limit.signal.aborted) throw limit.signal.reason;
-          const delay = tries < (asked.retries ?? settings.retries) ? retryDelay(operation, error, tries, settings.random) : undefined;
+          const delay = tries < retries ? retryDelay(operation, error, tries, settings.random) : undefined;
           if (delay === undefined || clock() + delay >= end) throw error;
           await settings.sleep(delay, limit.signal);
         }

@@ -63,6 +63,26 @@ describe("the context", () => {
     expect(seen).toEqual(["alice", "bob", "alicia", "bob"]);
   });
 
+  it("stays with a generator, wherever it is iterated, and with what is made of it", () => {
+    const steps = () =>
+      AgentContext.run({ userId: "alice" }, function* () {
+        yield AgentContext.getUserId();
+        AgentContext.setUserId("alicia");
+        yield AgentContext.getUserId();
+      });
+    const own = AgentContext.run({ userId: "bob" }, () => [...steps()]);
+    expect(own).toEqual(["alice", "alicia"]);
+    const [first, second] = steps();
+    expect([first, second]).toEqual(["alice", "alicia"]);
+    const again = function* () {
+      yield* steps();
+      yield AgentContext.getUserId();
+    };
+    expect(AgentContext.run({ userId: "bob" }, () => [...again()])).toEqual(["alice", "alicia", "bob"]);
+    const made = steps() as unknown as { take?: (count: number) => Iterable<string> };
+    if (made.take) expect([...made.take(2)]).toEqual(["alice", "alicia"]);
+  });
+
   it("returns what the function returns, and throws what it throws", async () => {
     expect(AgentContext.run({}, () => 7)).toBe(7);
     expect(() =>

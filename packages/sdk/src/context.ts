@@ -32,20 +32,30 @@ const set = (name: keyof AgentContextValues, value: string | undefined): void =>
 const isAsyncGenerator = (value: unknown): value is AsyncGenerator =>
   typeof value === "object" && value !== null && Symbol.asyncIterator in value && "next" in value && typeof value.next === "function";
 
+const lazy = new Set(["[object Generator]", "[object Iterator Helper]"]);
+/** A generator that is not async, or what is made of one. Other iterators run no code of the caller's. */
+const isGenerator = (value: unknown): value is Generator => lazy.has(Object.prototype.toString.call(value));
+
+type AnyGenerator = AsyncGenerator | Generator;
+
 /** A generator's body runs where `next` is called: this takes each step back into the run that the generator was made in. */
-const bound = (generator: AsyncGenerator, store: Store): AsyncGenerator =>
+const bound = <G extends AnyGenerator>(generator: G, store: Store): G =>
   new Proxy(generator, {
     get(target, name) {
-      if (name === Symbol.asyncIterator) return () => bound(target, store);
+      if (name === Symbol.asyncIterator || name === Symbol.iterator) return name in target ? () => bound(target, store) : undefined;
       const value: unknown = Reflect.get(target, name, target);
-      return typeof value === "function" ? (...args: readonly unknown[]) => storage.run(store, () => value.apply(target, args)) : value;
+      if (typeof value !== "function") return value;
+      return (...args: readonly unknown[]) => {
+        const result: unknown = storage.run(store, () => value.apply(target, args));
+        return isGenerator(result) ? bound(result, store) : result;
+      };
     },
   });
 
-/** The generator, taken back into the current run at each step. */
-export const inCurrentRun = <G extends AsyncGenerator>(generator: G): G => {
+/** A generator, taken back into the current run at each step; anything else as it is. */
+export const inCurrentRun = <R>(result: R): R => {
   const store = storage.getStore();
-  return store ? (bound(generator, store) as G) : generator;
+  return store && (isAsyncGenerator(result) || isGenerator(result)) ? bound(result, store) : result;
 };
 
 const picked = (values: AgentContextValues): Store => ({
@@ -59,15 +69,12 @@ const picked = (values: AgentContextValues): Store => ({
 /** Who the agent acts for, for as long as a function and whatever it awaits are running. Nothing is left to clear, nothing is shared. */
 export const AgentContext = {
   /**
-   * Runs `fn` with these values and no others: a run inside a run inherits nothing. An async generator that `fn` returns keeps the
+   * Runs `fn` with these values and no others: a run inside a run inherits nothing. A generator that `fn` returns, async or not, keeps the
    * values wherever it is iterated.
    */
   run<R>(values: AgentContextValues, fn: () => R): R {
     const store = picked(values);
-    return storage.run(store, () => {
-      const result = fn();
-      return isAsyncGenerator(result) ? (bound(result, store) as R) : result;
-    });
+    return storage.run(store, () => inCurrentRun(fn()));
   },
 
   /** A copy of the current values; all undefined outside a run. */

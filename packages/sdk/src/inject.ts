@@ -27,9 +27,8 @@ export type Given<K extends string, Input, Rest extends readonly unknown[], R> =
     ? (input?: Readonly<Record<string, unknown>>, ...rest: Rest) => Outcome<R>
     : (...args: ArgumentsLeft<Without<NonNullable<Input>, K>, Rest>) => Outcome<R>;
 
-// A function of unknown parameters can be called only through never or any; its type is put back by the callers of `inject`.
-// oxlint-disable-next-line typescript/no-explicit-any
-type WidestFunction = (...args: any[]) => unknown;
+/** A function of unknown parameters; its type is put back by the callers of `inject`. */
+type WidestFunction = (...args: never[]) => unknown;
 
 /** Gets the credential for whoever the context named when the wrapped function was called. */
 export type Obtain<V> = (values: AgentContextValues) => Promise<V>;
@@ -41,11 +40,11 @@ const isGeneratorFunction = (fn: object) => wrappedGenerators.has(fn) || Object.
 const isObject = (value: unknown): value is object => typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** How the arguments read once the credential is there. Refuses before it is fetched. */
-const fieldInto = (args: readonly unknown[], name: string): ((value: unknown) => unknown[]) => {
+const fieldInto = (args: readonly unknown[], name: string): ((value: unknown) => never[]) => {
   const [input, ...rest] = args;
   if (input !== undefined && !isObject(input))
     throw new TypeError(`The first argument must be an object: \`${name}\` becomes one of its fields.`);
-  return (value) => [{ ...input, [name]: value }, ...rest];
+  return (value) => [{ ...input, [name]: value }, ...rest] as never[];
 };
 
 /**
@@ -72,6 +71,6 @@ export const inject = <V>(name: string, obtain: Obtain<V>, fn: WidestFunction): 
     if (Object.prototype.toString.call(result) === "[object AsyncGenerator]") {
       throw new TypeError("An async generator must be wrapped as an `async function*`, not as a function that returns one.");
     }
-    return result;
+    return inCurrentRun(result);
   };
 };

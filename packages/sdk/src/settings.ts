@@ -83,11 +83,25 @@ const serverUrl = (value: string): string => {
   return url.href.replace(/\/+$/, "");
 };
 
-const count = (name: string, value: number | undefined, otherwise: number, max = 2 ** 31 - 1): number => {
+/** A whole number of this option. @throws ConfigurationError */
+export const count = (name: string, value: number | undefined, otherwise: number, max = 2 ** 31 - 1): number => {
   const given = value ?? otherwise;
   if (!Number.isInteger(given) || given < 0 || given > max)
     throw new ConfigurationError(`\`${name}\` must be a whole number from 0 to ${max}.`);
   return given;
+};
+
+/** What one call may be told of its own limits, for the client's where it says nothing. @throws ConfigurationError */
+export const limitsOf = (
+  own: { readonly timeoutMs?: number | undefined; readonly retries?: number | undefined },
+  { timeoutMs, retries }: { readonly timeoutMs: number; readonly retries: number },
+): { readonly timeoutMs: number; readonly retries: number } => {
+  const longest = 2 ** 31 - 1;
+  const ms: unknown = own.timeoutMs ?? timeoutMs;
+  // A timer takes whatever else for no time at all.
+  if (typeof ms !== "number" || !(ms >= 0 && ms <= longest))
+    throw new ConfigurationError(`\`timeoutMs\` must be a number from 0 to ${longest}.`);
+  return { timeoutMs: ms, retries: count("retries", own.retries, retries) };
 };
 
 /** A platform's workload token is for the platform's server: it is not sent to another. */

@@ -1,4 +1,5 @@
 import { describe, expectTypeOf, it } from "vitest";
+import type { Actions, AnswerOf, ParamsOf } from "./alibaba/index.ts";
 import {
   type Agent,
   LegateClient,
@@ -15,6 +16,11 @@ const of = <F>(): F => (() => undefined) as F;
 
 // The compiler is what fails here: these types are checked wherever the package is built, and again by examples.test.ts.
 describe("the types", () => {
+  it("leave nothing of an action unchecked", () => {
+    expectTypeOf<ParamsOf<Actions[string]>>().not.toBeAny();
+    expectTypeOf<AnswerOf<Actions[string]>>().not.toBeAny();
+  });
+
   it("no longer ask for what is given", () => {
     const options = { provider: "github" };
     const left = withAccessToken(options, of<(input: { accessToken: string; repository: string }) => Promise<number>>());

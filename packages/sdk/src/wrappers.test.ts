@@ -38,6 +38,15 @@ describe("a wrapped function", () => {
     expect(input).toEqual({ page: 2, accessToken: "forged" });
   });
 
+  it("may be a generator, which keeps its run wherever it is iterated", async () => {
+    const read = withAccessToken({ client, provider: "github" }, function* ({ accessToken }: { accessToken: string }) {
+      yield accessToken.split("/")[1];
+      yield AgentContext.getUserId();
+    });
+    const steps = await AgentContext.run({ userId: "alice" }, () => read());
+    expect(AgentContext.run({ userId: "bob" }, () => [...steps])).toEqual(["alice", "alice"]);
+  });
+
   it("may be sync or async, has its `this`, and throws its own errors", async () => {
     expect(await withApiKey({ client, provider: "search" }, ({ apiKey }) => apiKey)()).toBe("key-of-search-for-mail");
     expect(await withApiKey({ client, provider: "search", injectAs: "key" }, async ({ key }) => key)()).toBe("key-of-search-for-mail");

@@ -31,8 +31,7 @@ export const writing =
   <P>() =>
   <A>(answer: Shape<A>, more: More = {}): Action<P, A> => ({ answer, repeatable: false, ...more });
 
-// oxlint-disable-next-line typescript/no-explicit-any
-type AnyAction = Action<any, any>;
+type AnyAction = Action<object, unknown>;
 /** Actions by name. */
 export type Actions = Readonly<Record<string, AnyAction>>;
 /** What an action is asked with. */

@@ -142,7 +142,35 @@ describe("a consent that was begun", () => {
   });
 });
 
+describe("a limit of one request", () => {
+  it.each([
+    { timeoutMs: Number.NaN },
+    { timeoutMs: -1 },
+    { timeoutMs: Number.POSITIVE_INFINITY },
+    { timeoutMs: "1" as unknown as number },
+    { retries: 0.5 },
+  ])("that is none is refused, and nothing is sent: %j", async (limits) => {
+    const client = clientWith();
+    await expect(client.getWorkloadAccessToken(limits)).rejects.toMatchObject({ name: "ConfigurationError" });
+    await expect(client.control.request("ListWorkloadIdentities", {}, limits)).rejects.toMatchObject({ name: "ConfigurationError" });
+    expect(fake.seen).toEqual([]);
+  });
+});
+
 describe("an answer", () => {
+  it.each([3_600, "3600"])("says how long a token lives as %j", async (ExpiresIn) => {
+    fake.on("GetResourceOAuth2Token", () => ({ body: { AccessToken: `t-${fake.count()}`, ExpiresIn } }));
+    const client = clientWith();
+    const workloadAccessToken = await client.getWorkloadAccessToken();
+    const ask = { credentialProviderName: "drive", workloadAccessToken };
+    expect(await client.getToken(ask)).toBe(await client.getToken(ask));
+  });
+
+  it.each(["soon", "", "1e3", "-1", 1.5, {}])("does not say how long a token lives as %j", async (ExpiresIn) => {
+    fake.on("GetResourceOAuth2Token", () => ({ body: { AccessToken: "t", ExpiresIn } }));
+    await expect(tokenOf()).rejects.toMatchObject({ code: "unexpected_answer" });
+  });
+
   it("names its request, so that it is found in the service's records", async () => {
     const client = clientWith();
     const { RequestId, TotalCount } = await client.control.request("ListWorkloadIdentities", {});

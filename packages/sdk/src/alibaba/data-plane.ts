@@ -1,5 +1,5 @@
 import { reading, writing } from "./action.ts";
-import { maybe, object, secret, text, whole } from "./shape.ts";
+import { maybe, numeral, object, secret, text } from "./shape.ts";
 
 const claims = object({ Audiences: maybe(text), Issuer: maybe(text), JTI: maybe(text), Subject: maybe(text) });
 const user = object({ JwtClaims: maybe(claims), UserId: maybe(text) });
@@ -52,7 +52,7 @@ export const dataPlane = {
     object({
       AccessToken: maybe(text),
       AuthorizationURL: maybe(text),
-      ExpiresIn: maybe(whole),
+      ExpiresIn: maybe(numeral),
       SessionStatus: maybe(text),
       SessionURI: maybe(text),
     }),

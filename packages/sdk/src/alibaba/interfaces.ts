@@ -1,3 +1,4 @@
+import type { SigningKey } from "./acs3.ts";
 import type { Actions, AnswerOf, ParamsOf, Plane } from "./action.ts";
 import { registry } from "./control-plane.ts";
 import { withKeyFrom } from "./credentials/credential.ts";
@@ -18,8 +19,8 @@ const interfaceOf = <T extends Actions>(settings: IdentitySettings, plane: Plane
     const action = actions[name];
     if (!Object.hasOwn(actions, name) || !action) throw new TypeError(`There is no action ${String(name)} here.`);
     const asked = { plane, name: String(name), action, params: params as object, endpoint: settings.endpoints[plane] };
-    if (action.anonymous) return settings.rpc({ ...asked, key: undefined }, options);
-    return withKeyFrom(settings.credentials, options?.signal, (key) => settings.rpc({ ...asked, key }, options));
+    const ask = (key: SigningKey | undefined) => settings.rpc({ ...asked, key }, options) as Promise<AnswerOf<T[typeof name]>>;
+    return action.anonymous ? ask(undefined) : withKeyFrom(settings.credentials, options?.signal, ask);
   },
 });
 

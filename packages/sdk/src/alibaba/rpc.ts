@@ -2,6 +2,7 @@ import { ConfigurationError, LegateApiError, LegateConnectionError, LegateError 
 import { linkedSignal, orAbort } from "../pause.ts";
 import { backoffMs, failureReason, isUnsent, longestRetryAfterMs, retryAfterSeconds } from "../retry.ts";
 import { quotable } from "../secrecy.ts";
+import { limitsOf } from "../settings.ts";
 import { type Action, type Answered, type Plane, versions } from "./action.ts";
 import { canonicalQuery, type SigningKey, signedHeaders } from "./acs3.ts";
 import { faultOf, hintFor, isPassing } from "./faults.ts";
@@ -189,7 +190,7 @@ export const makeRpc = (reach: Reach): Rpc => {
       ...(action.secrets ?? []).flatMap((field) => textsIn((params as Record<string, unknown>)[field])),
       ...(key ? [key.accessKeySecret, key.securityToken ?? ""] : []),
     ];
-    const timeoutMs = options.timeoutMs ?? reach.timeoutMs;
+    const { timeoutMs, retries } = limitsOf(options, reach);
     const limit = linkedSignal([options.signal]);
     const late = new LegateConnectionError(`No answer to ${name} from ${endpoint} within ${timeoutMs} ms.`, "timeout");
     const timer = setTimeout(() => limit.abort(late), timeoutMs);
@@ -201,7 +202,7 @@ export const makeRpc = (reach: Reach): Rpc => {
           return await attempt(asked, secrets, limit.signal);
         } catch (error) {
           if (limit.signal.aborted) throw limit.signal.reason;
-          const delay = tries < (options.retries ?? reach.retries) ? delayAfter(error, action.repeatable, tries) : undefined;
+          const delay = tries < retries ? delayAfter(error, action.repeatable, tries) : undefined;
           if (delay === undefined || clock() + delay >= end) throw error;
           await reach.sleep(delay, limit.signal);
         }

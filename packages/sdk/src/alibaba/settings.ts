@@ -1,6 +1,6 @@
 import { ConfigurationError } from "../errors.ts";
 import { pause } from "../pause.ts";
-import { bearerToken } from "../settings.ts";
+import { bearerToken, count } from "../settings.ts";
 import type { Plane } from "./action.ts";
 import type { NewWorkloadIdentity } from "./control-plane.ts";
 import { type ChainStep, makeChain } from "./credentials/chain.ts";
@@ -122,13 +122,6 @@ const endpointsOf = (region: string, given: Given): Record<Plane, string> => {
     ram: named("ramEndpoint", cloud ? "https://ram.aliyuncs.com" : elsewhere),
     sts: named("stsEndpoint", cloud ? "https://sts.aliyuncs.com" : elsewhere),
   };
-};
-
-const count = (name: string, value: number | undefined, otherwise: number, max = 2 ** 31 - 1): number => {
-  const given = value ?? otherwise;
-  if (!Number.isInteger(given) || given < 0 || given > max)
-    throw new ConfigurationError(`\`${name}\` must be a whole number from 0 to ${max}.`);
-  return given;
 };
 
 const hex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");

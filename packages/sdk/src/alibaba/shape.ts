@@ -21,6 +21,12 @@ export const text = of("a string", (value) => typeof value === "string");
 /** A credential: an empty one is none. */
 export const secret = of("a string that is not empty", (value): value is string => typeof value === "string" && value !== "");
 export const whole = of("a whole number", (value): value is number => Number.isSafeInteger(value));
+/** A whole number from 0, which some servers write as text. */
+export const numeral: Shape<number> = (value, path = "") => {
+  const number = typeof value === "string" && /^\d{1,15}$/.test(value) ? Number(value) : value;
+  if (typeof number === "number" && Number.isSafeInteger(number) && number >= 0) return number;
+  throw new Mismatch(path, "a whole number");
+};
 export const flag = of("true or false", (value) => typeof value === "boolean");
 
 /** Absent, or null, which says the same. */
