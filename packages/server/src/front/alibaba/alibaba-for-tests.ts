@@ -1,12 +1,9 @@
 import type { LightMyRequestResponse } from "fastify";
-import { type HouseSettings, openHouse } from "../../compose.ts";
+import type { HouseSettings } from "../../compose.ts";
 import type { StoreAddress } from "../../ground/db/index.ts";
-import { systemRandom } from "../../ground/kernel/index.ts";
 import { signRequest, type ToSign } from "../../testing/acs3.ts";
-import { testAdminKey } from "../../testing/house.ts";
-import { testPublicUrl } from "../../testing/identity.ts";
-import { adminOf, handClock } from "../../testing/stores.ts";
-import { makeHttp, makeLog } from "../http/index.ts";
+import { adminOf } from "../../testing/stores.ts";
+import { openBehindHttp } from "../http/house-for-tests.ts";
 import { serveAlibaba } from "./index.ts";
 
 export const admin = adminOf("default");
@@ -58,30 +55,7 @@ export type Answered = LightMyRequestResponse;
 
 /** The whole house behind this wire, on the store given, with a clock moved by hand. */
 export const openAlibaba = async (store: StoreAddress, settings: Pick<HouseSettings, "rateLimits"> = {}, now?: number) => {
-  const hand = handClock(now);
-  const house = await openHouse(
-    {
-      store,
-      masterKey: Buffer.alloc(32, 7),
-      publicUrl: testPublicUrl,
-      secureCookies: false,
-      egressAllow: ["127.0.0.0/8"],
-      adminKey: testAdminKey,
-      ...settings,
-    },
-    { clock: hand.clock },
-  );
-  const http = await makeHttp(
-    { host: "127.0.0.1", port: 0, publicUrl: testPublicUrl, trustedProxies: [], corsOrigins: [] },
-    {
-      log: makeLog("silent"),
-      random: systemRandom,
-      ping: () => Promise.resolve(),
-      isOpen: house.tenants.isOpen,
-      ...(settings.rateLimits !== undefined && { rates: house.limits }),
-    },
-  );
-  await serveAlibaba(http.app, house);
+  const { house, hand, http, close } = await openBehindHttp(store, serveAlibaba, { ...settings, now });
 
   /** Calls an action as the original client does: everything it knows is signed. */
   const call = (action: string, sent: Sent = {}): Promise<Answered> => {
@@ -138,10 +112,7 @@ export const openAlibaba = async (store: StoreAddress, settings: Pick<HouseSetti
     adminKey,
     /** A key of an agent. */
     agentKey: (agent: string, who = admin): Promise<TestKey> => house.accessKeys.create(who, { rights: { agent } }),
-    close: async () => {
-      await http.close();
-      await house.close();
-    },
+    close,
   };
 };
 export type OpenAlibaba = Awaited<ReturnType<typeof openAlibaba>>;

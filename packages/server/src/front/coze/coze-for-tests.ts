@@ -1,11 +1,8 @@
 import type { LightMyRequestResponse } from "fastify";
-import { type HouseSettings, openHouse } from "../../compose.ts";
+import type { HouseSettings } from "../../compose.ts";
 import type { StoreAddress } from "../../ground/db/index.ts";
-import { systemRandom } from "../../ground/kernel/index.ts";
-import { testAdminKey } from "../../testing/house.ts";
-import { testPublicUrl } from "../../testing/identity.ts";
-import { adminOf, handClock } from "../../testing/stores.ts";
-import { makeHttp, makeLog } from "../http/index.ts";
+import { adminOf } from "../../testing/stores.ts";
+import { openBehindHttp } from "../http/house-for-tests.ts";
 import { cozePrefix, serveCoze } from "./index.ts";
 
 export const admin = adminOf("default");
@@ -45,31 +42,7 @@ export interface TokenBody {
 
 /** The whole house behind this wire, on the store given, with a clock moved by hand. */
 export const openCoze = async (store: StoreAddress, settings: Pick<HouseSettings, "rateLimits"> = {}) => {
-  const hand = handClock();
-  const house = await openHouse(
-    {
-      store,
-      masterKey: Buffer.alloc(32, 7),
-      publicUrl: testPublicUrl,
-      secureCookies: false,
-      egressAllow: ["127.0.0.0/8"],
-      adminKey: testAdminKey,
-      ...settings,
-    },
-    { clock: hand.clock },
-  );
-  const http = await makeHttp(
-    { host: "127.0.0.1", port: 0, publicUrl: testPublicUrl, trustedProxies: [], corsOrigins: [] },
-    {
-      log: makeLog("silent"),
-      random: systemRandom,
-      ping: () => Promise.resolve(),
-      isOpen: house.tenants.isOpen,
-      kindBelow: [cozePrefix],
-      ...(settings.rateLimits !== undefined && { rates: house.limits }),
-    },
-  );
-  await serveCoze(http.app, house);
+  const { house, hand, http, close } = await openBehindHttp(store, serveCoze, { ...settings, kindBelow: [cozePrefix] });
 
   const ask = ({ method = "POST", url, headers = {}, body, type = "application/json" }: Sent): Promise<LightMyRequestResponse> =>
     http.app.inject({
@@ -106,10 +79,7 @@ export const openCoze = async (store: StoreAddress, settings: Pick<HouseSettings
       const { clientId, clientSecret } = await house.agents.createClientSecret(who, agent.id, {});
       return { id: clientId, secret: clientSecret };
     },
-    close: async () => {
-      await http.close();
-      await house.close();
-    },
+    close,
   };
 };
 export type OpenCoze = Awaited<ReturnType<typeof openCoze>>;

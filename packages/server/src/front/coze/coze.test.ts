@@ -132,7 +132,7 @@ eachStore("the Coze wire", (fresh) => {
     const forged = await wire.token({
       grant_type: "client_credentials",
       client_id: scout.id,
-      client_secret: `${scout.secret.slice(0, -1)}0`,
+      client_secret: `${scout.secret.slice(0, -1)}${scout.secret.endsWith("0") ? "1" : "0"}`,
     });
     const answers = [
       forged,

@@ -1,18 +1,12 @@
 import { thingName } from "@legate/contract";
 import { z } from "zod";
-import { defaultVault, type Provider, type Providers, type Vaults } from "../../../access/providers/index.ts";
+import { defaultVault, type Provider } from "../../../access/providers/index.ts";
 import type { Arns } from "../../../access/roles/index.ts";
 import { moment } from "../moment.ts";
 import { type Naming, type Operation, operation, readers, writers } from "../operation.ts";
 import { text, textOrEmpty } from "../params.ts";
-import { done, listed, listing } from "./lists.ts";
-import { providerOf } from "./provider-of.ts";
-
-export interface ProviderRooms {
-  readonly db: { readonly read: Parameters<Vaults["require"]>[0] };
-  readonly providers: Pick<Providers, "create" | "get" | "list" | "count" | "update" | "remove" | "callbackUrl">;
-  readonly tokenVaults: Pick<Vaults, "require">;
-}
+import { done, listing } from "./lists.ts";
+import { type ProviderRooms, providerOf, providersIn } from "./provider-of.ts";
 
 /** The key itself never comes back, masked or otherwise. */
 const created = (provider: Provider, arns: Arns) => ({
@@ -34,7 +28,8 @@ const naming: Naming = {
 };
 
 /** API-key credential providers, as this wire names them. */
-export const apiKeyProviders = ({ db, providers, tokenVaults }: ProviderRooms): readonly Operation[] => {
+export const apiKeyProviders = (rooms: ProviderRooms): readonly Operation[] => {
+  const { providers } = rooms;
   const find = (tenant: string, { APIKeyCredentialProviderName, TokenVaultName }: { readonly [K in keyof typeof named]: string }) =>
     providerOf(providers, tenant, TokenVaultName, APIKeyCredentialProviderName, "api_key");
 
@@ -77,14 +72,8 @@ export const apiKeyProviders = ({ db, providers, tokenVaults }: ProviderRooms): 
       callers: readers,
       params: z.strictObject({ ...listing.params, TokenVaultName: vault }),
       naming,
-      act: async ({ who, params, arns }) => {
-        await tokenVaults.require(db.read, who.tenant, params.TokenVaultName);
-        return listed("APIKeyCredentialProviders", params, {
-          page: (ask) => providers.list(who.tenant, params.TokenVaultName, ask, "api_key"),
-          count: () => providers.count(who.tenant, "api_key", params.TokenVaultName),
-          encode: (provider) => encoded(provider, arns),
-        });
-      },
+      act: ({ who, params, arns }) =>
+        providersIn(rooms, who.tenant, params, "api_key", "APIKeyCredentialProviders", (provider) => encoded(provider, arns)),
     }),
 
     operation({

@@ -1,9 +1,10 @@
 import type { Operation } from "../operation.ts";
-import { apiKeyProviders, type ProviderRooms } from "./api-key-providers.ts";
+import { apiKeyProviders } from "./api-key-providers.ts";
 import { type GatewayRooms, gateways } from "./gateways.ts";
 import { type IdentityProviderRooms, identityProviders } from "./identity-providers.ts";
 import { oauth2Providers } from "./oauth2-providers.ts";
 import { type PolicyRooms, policySets } from "./policies.ts";
+import type { ProviderRooms } from "./provider-of.ts";
 import { type TokenVaultRooms, tokenVaults } from "./token-vaults.ts";
 import { type WorkloadIdentityRooms, workloadIdentities } from "./workload-identities.ts";
 

@@ -5,10 +5,9 @@ import type { Arns } from "../../../access/roles/index.ts";
 import { moment } from "../moment.ts";
 import { type Naming, type Operation, operation, readers, writers } from "../operation.ts";
 import { json, text, textOrEmpty } from "../params.ts";
-import type { ProviderRooms } from "./api-key-providers.ts";
-import { done, listed, listing } from "./lists.ts";
+import { done, listing } from "./lists.ts";
 import { beyond, cleared, configChange, configFields, configOf, configured, newConfig, vendor, vendorOf } from "./oauth2-config.ts";
-import { providerOf } from "./provider-of.ts";
+import { type ProviderRooms, providerOf, providersIn } from "./provider-of.ts";
 
 /** The words of `OAuthType` that say which flow a provider serves; others are kept and say nothing here (wire: values unknown). */
 const flows: ReadonlyMap<string, Flow> = new Map([
@@ -30,7 +29,8 @@ const naming: Naming = {
 };
 
 /** OAuth2 credential providers, as this wire names them. */
-export const oauth2Providers = ({ db, providers, tokenVaults }: ProviderRooms): readonly Operation[] => {
+export const oauth2Providers = (rooms: ProviderRooms): readonly Operation[] => {
+  const { providers } = rooms;
   const callbackOf = (tenant: string, { id, redirectUri }: Provider) => redirectUri ?? providers.callbackUrl(tenant, id);
 
   const encoder = (tenant: string, arns: Arns) => (provider: Provider) => ({
@@ -113,14 +113,8 @@ export const oauth2Providers = ({ db, providers, tokenVaults }: ProviderRooms): 
       callers: readers,
       params: z.strictObject({ ...listing.params, TokenVaultName: vault }),
       naming,
-      act: async ({ who, params, arns }) => {
-        await tokenVaults.require(db.read, who.tenant, params.TokenVaultName);
-        return listed("OAuth2CredentialProviders", params, {
-          page: (ask) => providers.list(who.tenant, params.TokenVaultName, ask, "oauth2"),
-          count: () => providers.count(who.tenant, "oauth2", params.TokenVaultName),
-          encode: encoder(who.tenant, arns),
-        });
-      },
+      act: ({ who, params, arns }) =>
+        providersIn(rooms, who.tenant, params, "oauth2", "OAuth2CredentialProviders", encoder(who.tenant, arns)),
     }),
 
     operation({
