@@ -48,7 +48,12 @@ export const withoutSuccessor = 3650 * day;
 /** How long after it left the key set a key's private half is kept: a clock may be set back by as much. */
 export const erasedAfter = 60 * minute;
 
-export const newKeyId = (random: Random): string => random(12).toString("base64url");
+/** Begins with a letter: a command line takes what begins with `-` for an option. */
+export const newKeyId = (random: Random): string => {
+  const bytes = Buffer.from(random(12));
+  bytes.writeUInt8(bytes.readUInt8(0) & 0x7f, 0);
+  return bytes.toString("base64url");
+};
 
 /** A fresh P-256 pair as JSON Web Keys. */
 export const generateKey = (): { readonly publicJwk: JsonWebKey; readonly privateJwk: JsonWebKey } => {
