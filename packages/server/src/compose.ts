@@ -65,7 +65,7 @@ export type House = Awaited<ReturnType<typeof openHouse>>;
  * @throws StoreInUse when another process has the SQLite file; SealBroken when the master key is not the store's
  */
 export const openHouse = async (settings: HouseSettings, guests: { readonly clock?: Clock; readonly random?: Random } = {}) => {
-  const { publicUrl, secureCookies } = settings;
+  const { publicUrl, secureCookies, region = "cn-beijing" } = settings;
   const { clock = systemClock, random = systemRandom } = guests;
   const db = await openDb(settings.store);
   try {
@@ -193,7 +193,7 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       tokens,
       standing,
       accessKeys,
-      region: settings.region ?? "cn-beijing",
+      region,
       publicUrl,
     });
 
@@ -344,7 +344,7 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       projects,
       policies,
       clock,
-      region: settings.region ?? "cn-beijing",
+      region,
       /** The admin key, where this start made it: the only time it can be shown. */
       madeAdminKey,
       /** Stops what runs in the background, then what it stands on. */
