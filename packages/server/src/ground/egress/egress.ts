@@ -4,6 +4,7 @@ import { Refusal } from "../kernel/index.ts";
 import { allowedBy } from "./addresses.ts";
 import { inspect, type Lookup, makeDoor } from "./door.ts";
 import { EgressBlocked, EgressFailed, failure } from "./errors.ts";
+import { makeLookups } from "./lookups.ts";
 
 export interface EgressSettings {
   /** CIDRs, addresses and host names (exact, in any case) that may be reached beyond public addresses, also by http. */
@@ -20,7 +21,10 @@ export interface EgressLimits {
   readonly headerBytes: number;
   /** Counted after decompression. */
   readonly bodyBytes: number;
-  /** Requests that one origin may keep waiting at once: one that hangs takes this much of the process, and no more. */
+  /**
+   * Requests that one origin may keep waiting at once, and names of one domain that wait to be looked up: one that hangs takes this much of the process,
+   * and no more.
+   */
   readonly perOrigin: number;
 }
 
@@ -88,7 +92,7 @@ export const makeEgress = (settings: EgressSettings, parts: { lookup?: Lookup; l
   const limits = { ...defaults, ...parts.limits };
   const allowed = allowedBy(settings.allow);
   const lookup = parts.lookup ?? ((hostname) => systemLookup(hostname, { all: true }));
-  const door = makeDoor(allowed, lookup, limits);
+  const door = makeDoor(allowed, makeLookups(lookup, { waitMs: limits.connectMs, perDomain: limits.perOrigin }), limits);
 
   let closing: Promise<void> | undefined;
   const waiting = new Map<string, number>();

@@ -14,7 +14,7 @@ export class EgressBlocked extends Error {
 
 /**
  * What went wrong on the way: name resolution, the connection or its TLS, the time, the size, or a redirect that is not followed; or it was not sent
- * at all, because too many requests wait for the same origin.
+ * at all, because too many requests wait for the same origin, or for names of the same domain.
  */
 export type FailedReason = "dns" | "network" | "timeout" | "too_large" | "redirect" | "crowded";
 
