@@ -1,4 +1,4 @@
-import { type Handle, olderThan, prepared, type Row } from "../../ground/db/index.ts";
+import { type Handle, lookup, olderThan, type Row } from "../../ground/db/index.ts";
 import type { Place } from "../../ground/kernel/index.ts";
 import type { App } from "./app.ts";
 
@@ -30,7 +30,9 @@ const columnsOf = (app: App) => ({
 
 const all = (db: Handle, tenant: string) => db.selectFrom("clients").selectAll().where("tenant_id", "=", tenant);
 
-const byIdAlone = prepared<{ id: string }, Row<"clients">>((db, { id }) => db.selectFrom("clients").selectAll().where("id", "=", id));
+const byIdAlone = lookup<{ id: string }, Row<"clients">>((db, { id }) =>
+  db.selectFrom("clients").selectAll().where("id", "=", id).limit(1),
+);
 
 /** The statements of registered apps; each takes the tenant first, and none but `whose` exists without it. */
 export const appsTable = {
@@ -48,7 +50,7 @@ export const appsTable = {
 
   /** An id names its tenant, so this alone asks without one. */
   whose: async (db: Handle, id: string): Promise<{ readonly tenant: string; readonly app: App } | undefined> => {
-    const [row] = await byIdAlone(db, { id });
+    const row = await byIdAlone(db, { id });
     return row && { tenant: row.tenant_id, app: toApp(row) };
   },
 

@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import { type Handle, olderThan, prepared, type Row } from "../../ground/db/index.ts";
+import { type Handle, lookup, olderThan, type Row } from "../../ground/db/index.ts";
 import type { Place } from "../../ground/kernel/index.ts";
 import { type Family, type FamilyEnd, type FamilyRevoked, placeHashOf } from "./family.ts";
 
@@ -48,8 +48,8 @@ end`;
 
 const families = (db: Handle) => withParties(db).selectAll("g").select(ended.as("ended"));
 
-const byId = prepared<{ tenant: string; id: string }, FamilyRow>((db, { tenant, id }) =>
-  families(db).where("g.tenant_id", "=", tenant).where("g.id", "=", id),
+const byId = lookup<{ tenant: string; id: string }, FamilyRow>((db, { tenant, id }) =>
+  families(db).where("g.tenant_id", "=", tenant).where("g.id", "=", id).limit(1),
 );
 
 const named = ["g.id", "g.client_id", "g.user_id", "g.resource"] as const;
@@ -97,7 +97,7 @@ export const familiesTable = {
   },
 
   byId: async (db: Handle, tenant: string, id: string): Promise<Family | undefined> => {
-    const [row] = await byId(db, { tenant, id });
+    const row = await byId(db, { tenant, id });
     return row && toFamily(row);
   },
 

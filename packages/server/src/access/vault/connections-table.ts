@@ -1,4 +1,4 @@
-import { type Handle, prepared, type Row } from "../../ground/db/index.ts";
+import { type Handle, lookup, type Row } from "../../ground/db/index.ts";
 import type { Obtained, Stored } from "./connection.ts";
 import { columnOf, type ConnectionKey, type Of } from "./credential-key.ts";
 
@@ -102,7 +102,7 @@ const held = (tx: Handle, tenant: string, id: string, version: number, owner: st
     .where("lease_owner", "=", owner);
 
 /** The one statement of a read whose credential is live. */
-const byKey = prepared<ReturnType<typeof keyValues>, Pick<Row<"connections">, (typeof workColumns)[number]>>((db, values) => {
+const byKey = lookup<ReturnType<typeof keyValues>, Pick<Row<"connections">, (typeof workColumns)[number]>>((db, values) => {
   let query = db.selectFrom("connections").select(workColumns);
   for (const column of keyColumns) query = query.where(column, "=", values[column]);
   return query.limit(1);
@@ -111,7 +111,7 @@ const byKey = prepared<ReturnType<typeof keyValues>, Pick<Row<"connections">, (t
 /** The statements on connections as the vault works with them; each takes the tenant first, alone or at the head of a key. */
 export const connectionsTable = {
   byKey: async (db: Handle, key: ConnectionKey): Promise<Stored | undefined> => {
-    const [row] = await byKey(db, keyValues(key));
+    const row = await byKey(db, keyValues(key));
     return row && toStoredUnder(key, row);
   },
 

@@ -53,10 +53,13 @@ export const makeAudit = ({ db, clock, random, reach }: Needs) => {
   });
   const record = (tx: Handle, who: Principal, action: string, about: About = {}): Promise<void> =>
     auditTable.insert(tx, [written(who, action, about)]);
-  const note = makeGathering<Written, void>(db, async (tx, rows) => {
-    await auditTable.insert(tx, rows);
-    return [];
-  });
+  const note = makeGathering<Written, void>((take) =>
+    db.write(async (tx) => {
+      // Taken only in the transaction: on PostgreSQL it takes a while until that has begun.
+      await auditTable.insert(tx, take());
+      return [];
+    }),
+  );
   const refusals = makeRefusals({
     clock,
     write: async (rows) => {
@@ -90,8 +93,8 @@ export const makeAudit = ({ db, clock, random, reach }: Needs) => {
      * @throws Refusal invalid_request for an unknown cursor
      */
     list: async (tenant: string, filter: AuditFilter, ask: PageAsk): Promise<Page<AuditEvent>> => {
-      const { events, stopped } = await search(tenant, filter, placeOf(ask.cursor), ask.limit + 1);
-      return pageFrom(events, ask.limit, (event) => event, stopped);
+      const { events, stopped } = await search(tenant, filter, placeOf([tenant, "audit_events"], ask.cursor), ask.limit + 1);
+      return pageFrom([tenant, "audit_events"], events, ask.limit, (event) => event, stopped);
     },
   };
 };

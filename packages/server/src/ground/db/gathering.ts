@@ -1,32 +1,30 @@
-import type { Db } from "./open.ts";
 import { Refusal } from "../kernel/index.ts";
-import type { Handle } from "./tables.ts";
 
 interface Waiting<T, R> {
-  readonly row: T;
+  readonly one: T;
   readonly resolve: (answer: R) => void;
   readonly reject: (error: unknown) => void;
 }
 
-/** How many rows share one transaction at most. */
+/** How many share one run at most. */
 const mostAtOnce = 1_024;
-/** How many transactions are under way at most: the second is made while the disk has the first. */
+/** How many runs are under way at most: the second is made while the disk, or the server, has the first. */
 const mostUnderWay = 2;
 
 /**
- * Gathers rows of many callers into few transactions: two at a time at most, and whatever arrives while they run goes into the next. For rows that
- * stand alone, which many requests write one each.
- * @param insert Writes rows, and answers one thing for each, in their order. It may be run again with the same rows.
+ * Gathers what many callers want one each of into few runs: two at a time at most, and whatever arrives while they run goes into the next. For what
+ * stands alone and many requests want: rows to be written in one transaction, or to be found by one statement.
+ * @param run Does it for all that `take` gives, and answers one thing for each, in their order. `take` may be called late, and gives the same again.
  */
-export const makeGathering = <T, R>(db: Pick<Db, "write">, insert: (tx: Handle, rows: readonly T[]) => Promise<readonly R[]>) => {
+export const makeGathering = <T, R>(run: (take: () => readonly T[]) => Promise<readonly R[]>) => {
   const waiting: Waiting<T, R>[] = [];
   let working = false;
   const underWay = new Set<Promise<void>>();
 
-  /** One row that cannot be written must not cost the others theirs. */
-  const alone = async ({ row, resolve, reject }: Waiting<T, R>): Promise<void> => {
+  /** One that cannot be done must not cost the others theirs. */
+  const alone = async ({ one, resolve, reject }: Waiting<T, R>): Promise<void> => {
     try {
-      const [answer] = await db.write((tx) => insert(tx, [row]));
+      const [answer] = await run(() => [one]);
       resolve(answer as R);
     } catch (error) {
       reject(error);
@@ -35,31 +33,25 @@ export const makeGathering = <T, R>(db: Pick<Db, "write">, insert: (tx: Handle, 
 
   const flush = async (onTaken: () => void): Promise<void> => {
     let taken: readonly Waiting<T, R>[] | undefined;
-    let answers: readonly R[];
-    try {
-      answers = await db.write((tx) => {
-        // Taken only now, for on PostgreSQL it took a while until the transaction began; and once, for a unit may be run again.
-        taken ??= waiting.splice(0, mostAtOnce);
-        onTaken();
-        return insert(
-          tx,
-          taken.map(({ row }) => row),
-        );
-      });
-    } catch (error) {
-      taken ??= waiting.splice(0);
+    const take = () => {
+      taken ??= waiting.splice(0, mostAtOnce);
       onTaken();
-      if (taken.length > 1 && !(error instanceof Refusal && error.code === "unavailable")) await Promise.all(taken.map(alone));
-      else for (const { reject } of taken) reject(error);
-      return;
+      return taken;
+    };
+    try {
+      const answers = await run(() => take().map(({ one }) => one));
+      take().forEach(({ resolve }, at) => resolve(answers[at] as R));
+    } catch (error) {
+      const all = take();
+      if (all.length > 1 && !(error instanceof Refusal && error.code === "unavailable")) await Promise.all(all.map(alone));
+      else for (const { reject } of all) reject(error);
     }
-    taken?.forEach(({ resolve }, at) => resolve(answers[at] as R));
   };
 
   const work = async (): Promise<void> => {
     working = true;
     while (waiting.length > 0) {
-      // A sync costs more than a turn of the event loop, so it waits as long as turns bring anything.
+      // A run costs more than a turn of the event loop, so it waits as long as turns bring anything.
       for (let known = 0; waiting.length > known && waiting.length < mostAtOnce; ) {
         known = waiting.length;
         await new Promise(setImmediate);
@@ -68,7 +60,7 @@ export const makeGathering = <T, R>(db: Pick<Db, "write">, insert: (tx: Handle, 
         await Promise.race(underWay);
         continue;
       }
-      // The next must not begin only to find that this one has not taken its rows yet.
+      // The next must not begin only to find that this one has not taken what is waiting yet.
       await new Promise<void>((onTaken) => {
         const begun = flush(onTaken).finally(() => underWay.delete(begun));
         underWay.add(begun);
@@ -77,10 +69,10 @@ export const makeGathering = <T, R>(db: Pick<Db, "write">, insert: (tx: Handle, 
     working = false;
   };
 
-  /** Answers when the row is committed. @throws Refusal unavailable when the store cannot be written */
-  return (row: T): Promise<R> =>
+  /** Answers when the run that it went into is done. @throws what the run throws; of many, what it throws for this one alone */
+  return (one: T): Promise<R> =>
     new Promise((resolve, reject) => {
-      waiting.push({ row, resolve, reject });
+      waiting.push({ one, resolve, reject });
       if (!working) void work();
     });
 };

@@ -6,6 +6,7 @@ export { makeGathering } from "./gathering.ts";
 export { isUniqueViolation, StoreBroken } from "./failures.ts";
 export { type Db, lockSqliteFolder, openDb, type StoreAddress, StoreInUse } from "./open.ts";
 export { legatesConnected } from "./postgres-connected.ts";
+export { lookup } from "./lookup.ts";
 export { newerThan, olderThan } from "./place.ts";
 export { prepared } from "./prepared.ts";
 export { checkSqliteStore, copyAtRest, copySqliteStore, replaceSqliteStore } from "./sqlite-copy.ts";

@@ -6,6 +6,7 @@ import { migrate } from "./migrate.ts";
 import type { Db } from "./open.ts";
 import { openPostgresFeed, publish } from "./postgres-feed.ts";
 import { openPostgresPool, whileServing } from "./postgres-pool.ts";
+import { gathering } from "./lookup.ts";
 import { readingInTurns } from "./reading-turns.ts";
 import type { Tables } from "./tables.ts";
 
@@ -42,7 +43,7 @@ export const openPostgres = async (url: string): Promise<Db> => {
     await first.destroy();
   }
   const db = new Kysely<Tables>({ dialect: open() });
-  const read = new Kysely<Tables>({ dialect: readingInTurns(open()) });
+  const read = new Kysely<Tables>({ dialect: readingInTurns(gathering(open())) });
   const hearing = makeHearing();
   const closePools = async () => {
     await db.destroy();

@@ -15,6 +15,13 @@ type Placeholders<Ask> = { readonly [Name in keyof Ask]: Ask[Name] };
 
 const placeholders = new Proxy({}, { get: (_, name) => new Placeholder(String(name)) });
 
+/** A placeholder for each field of `Ask`, to build a statement with. */
+export const placeholdersFor = <Ask extends object>(): Placeholders<Ask> => placeholders as Placeholders<Ask>;
+
+/** What a statement that was built with placeholders is run with. */
+export const valuesOf = <Ask extends object>({ parameters }: CompiledQuery, ask: Ask): readonly unknown[] =>
+  parameters.map((value) => (value instanceof Placeholder ? ask[value.name as keyof Ask] : value));
+
 /**
  * A statement that is built once for each kind of store and then only given values: for the few that run at every request, where building costs
  * more than running. `build` gets a placeholder for each field of `Ask`, to be used as a value and nowhere else: what it builds must not depend on
@@ -29,10 +36,9 @@ export const prepared = <Ask extends object, Answer = never>(
     const store = db.getExecutor().adapter.constructor;
     let query = compiled.get(store);
     if (!query) {
-      query = build(db, placeholders as Placeholders<Ask>).compile() as CompiledQuery;
+      query = build(db, placeholdersFor<Ask>()).compile() as CompiledQuery;
       compiled.set(store, query);
     }
-    const parameters = query.parameters.map((value) => (value instanceof Placeholder ? ask[value.name as keyof Ask] : value));
-    return (await db.executeQuery<Answer>({ ...(query as CompiledQuery<Answer>), parameters })).rows;
+    return (await db.executeQuery<Answer>({ ...(query as CompiledQuery<Answer>), parameters: valuesOf(query, ask) })).rows;
   };
 };

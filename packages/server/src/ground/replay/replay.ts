@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { type Db, type Handle, makeGathering } from "../db/index.ts";
 import type { Clock } from "../kernel/index.ts";
 import type { Job } from "../jobs/index.ts";
-import { replayTable } from "./replay-table.ts";
+import { replayTable, type Use } from "./replay-table.ts";
 
 interface Needs {
   readonly db: Db;
@@ -19,7 +19,7 @@ const sweptAtOnce = 500;
 export const makeReplay = ({ db, clock }: Needs) => {
   // Ids come from outside and may be of any length; equal ids have equal hashes, and no two others do.
   const hashOf = (id: string): string => createHash("sha256").update(id, "utf8").digest("base64url");
-  const useAlone = makeGathering(db, replayTable.insertAll);
+  const useAlone = makeGathering((take: () => readonly Use[]) => db.write((tx) => replayTable.insertAll(tx, take())));
 
   return {
     /**

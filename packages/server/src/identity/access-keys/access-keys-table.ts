@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import { type Handle, olderThan, prepared, type Row } from "../../ground/db/index.ts";
+import { type Handle, lookup, olderThan, type Row } from "../../ground/db/index.ts";
 import type { OperatorRole, Place } from "../../ground/kernel/index.ts";
 import type { AccessKey, KeySession } from "./access-key.ts";
 
@@ -11,7 +11,7 @@ interface FoundRow extends Row<"access_keys"> {
   readonly tenant_status: Row<"tenants">["status"];
 }
 
-const byId = prepared<{ id: string }, FoundRow>((db, { id }) =>
+const byId = lookup<{ id: string }, FoundRow>((db, { id }) =>
   db
     .selectFrom("access_keys as k")
     .innerJoin("tenants as t", "t.id", "k.tenant_id")
@@ -69,7 +69,7 @@ interface Stored {
 /** The statements of this room; each takes the tenant first, but for the one that a key's id alone asks. */
 export const accessKeysTable = {
   /** A key's id names its tenant, so this alone asks without one. */
-  byId: async (db: Handle, id: string): Promise<FoundRow | undefined> => (await byId(db, { id }))[0],
+  byId: async (db: Handle, id: string): Promise<FoundRow | undefined> => byId(db, { id }),
 
   insertLasting: async (tx: Handle, tenant: string, { id, sealed, createdAt }: Stored, owner: Owner, description: string | undefined) => {
     await tx

@@ -1,4 +1,4 @@
-import { type Handle, olderThan, prepared, type Row } from "../../ground/db/index.ts";
+import { type Handle, lookup, olderThan, type Row } from "../../ground/db/index.ts";
 import type { Foreign, Place } from "../../ground/kernel/index.ts";
 import { type Agent, defaultProject, isAgentId } from "./agent.ts";
 
@@ -48,13 +48,15 @@ const mutable = (agent: Agent) => ({
 const living = (db: Handle, tenant: string) =>
   db.selectFrom("agents").selectAll().where("tenant_id", "=", tenant).where("deleted_at", "is", null);
 
-const byId = prepared<{ tenant: string; ref: string }, Row<"agents">>((db, { tenant, ref }) => living(db, tenant).where("id", "=", ref));
-const byName = prepared<{ tenant: string; ref: string }, Row<"agents">>((db, { tenant, ref }) =>
-  living(db, tenant).where("name", "=", ref),
+const byId = lookup<{ tenant: string; ref: string }, Row<"agents">>((db, { tenant, ref }) =>
+  living(db, tenant).where("id", "=", ref).limit(1),
+);
+const byName = lookup<{ tenant: string; ref: string }, Row<"agents">>((db, { tenant, ref }) =>
+  living(db, tenant).where("name", "=", ref).limit(1),
 );
 
-const byIdAlone = prepared<{ id: string }, Pick<Row<"agents">, "tenant_id" | "status" | "deleted_at">>((db, { id }) =>
-  db.selectFrom("agents").select(["tenant_id", "status", "deleted_at"]).where("id", "=", id),
+const byIdAlone = lookup<{ id: string }, Pick<Row<"agents">, "tenant_id" | "status" | "deleted_at">>((db, { id }) =>
+  db.selectFrom("agents").select(["tenant_id", "status", "deleted_at"]).where("id", "=", id).limit(1),
 );
 
 /** The statements of this room; each takes the tenant first, and none but `whose` exists without it. */
@@ -81,13 +83,13 @@ export const agentsTable = {
 
   /** A living agent by name or id. */
   byRef: async (db: Handle, tenant: string, ref: string): Promise<Agent | undefined> => {
-    const [row] = await (isAgentId(ref) ? byId : byName)(db, { tenant, ref });
+    const row = await (isAgentId(ref) ? byId : byName)(db, { tenant, ref });
     return row && toAgent(row);
   },
 
   /** Whose agent this is, and how it stands, tombstones too: an id names its tenant. */
   whose: async (db: Handle, id: string): Promise<{ readonly tenant: string; readonly status: Agent["status"] | "deleted" } | undefined> => {
-    const [row] = await byIdAlone(db, { id });
+    const row = await byIdAlone(db, { id });
     return row && { tenant: row.tenant_id, status: row.deleted_at === null ? row.status : "deleted" };
   },
 

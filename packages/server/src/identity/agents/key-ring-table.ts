@@ -1,4 +1,4 @@
-import { type Handle, olderThan, prepared, type Row } from "../../ground/db/index.ts";
+import { type Handle, lookup, olderThan, type Row } from "../../ground/db/index.ts";
 import type { Place } from "../../ground/kernel/index.ts";
 import type { Peppered } from "../../ground/seal/index.ts";
 import type { AgentKey } from "./agent-key.ts";
@@ -26,7 +26,7 @@ export interface KeyHolder {
 
 /** The statements of one sort of keys. */
 export const keyRingTable = (table: KeyTable) => {
-  const byHash = prepared<{ hash: string }, Row<KeyTable>>((db, { hash }) =>
+  const byHash = lookup<{ hash: string }, Row<KeyTable>>((db, { hash }) =>
     db.selectFrom(table).selectAll().where("hash", "=", hash).limit(1),
   );
   const ofAgent = (db: Handle, tenant: string, agentId: string) =>
@@ -53,7 +53,7 @@ export const keyRingTable = (table: KeyTable) => {
       (await ofAgent(tx, tenant, agentId).select("id").execute()).length,
     /** A key names its tenant, so this alone asks without one. */
     holder: async (db: Handle, hash: string): Promise<KeyHolder | undefined> => {
-      const [row] = await byHash(db, { hash });
+      const row = await byHash(db, { hash });
       return (
         row && { tenant: row.tenant_id, keyId: row.id, agentId: row.agent_id, lastUsedAt: row.last_used_at ?? 0, pepperId: row.pepper_id }
       );

@@ -1,4 +1,4 @@
-import { type Handle, olderThan, prepared, type Row } from "../../ground/db/index.ts";
+import { type Handle, lookup, olderThan, type Row } from "../../ground/db/index.ts";
 import type { OperatorRole, Place } from "../../ground/kernel/index.ts";
 import type { Peppered } from "../../ground/seal/index.ts";
 import type { Operator } from "./operator.ts";
@@ -18,7 +18,7 @@ interface HolderRow extends Row<"operators"> {
   readonly tenant_status: Row<"tenants">["status"];
 }
 
-const byKey = prepared<{ hash: string }, HolderRow>((db, { hash }) =>
+const byKey = lookup<{ hash: string }, HolderRow>((db, { hash }) =>
   db
     .selectFrom("operators as o")
     .innerJoin("tenants as t", "t.id", "o.tenant_id")
@@ -38,7 +38,7 @@ export interface Holder {
 export const operatorsTable = {
   /** A key names its tenant, so this alone asks without one. */
   byKey: async (db: Handle, hash: string): Promise<Holder | undefined> => {
-    const [row] = await byKey(db, { hash });
+    const row = await byKey(db, { hash });
     return row && { operator: toOperator(row), isOpen: row.tenant_status === "active" };
   },
   keyHash: async (db: Handle, tenant: string, id: string): Promise<string | undefined> => {

@@ -1,4 +1,4 @@
-import { type Handle, olderThan, prepared, type Row } from "../../ground/db/index.ts";
+import { type Handle, lookup, olderThan, type Row } from "../../ground/db/index.ts";
 import type { Place } from "../../ground/kernel/index.ts";
 import type { Tenant } from "./tenant.ts";
 
@@ -10,7 +10,7 @@ const toTenant = (row: Row<"tenants">): Tenant => ({
   createdAt: row.created_at,
 });
 
-const byId = prepared<{ id: string }, Row<"tenants">>((db, { id }) => db.selectFrom("tenants").selectAll().where("id", "=", id));
+const byId = lookup<{ id: string }, Row<"tenants">>((db, { id }) => db.selectFrom("tenants").selectAll().where("id", "=", id).limit(1));
 
 /** The statements of tenants themselves. */
 export const tenantsTable = {
@@ -19,7 +19,7 @@ export const tenantsTable = {
   },
   /** Tombstones too. */
   byId: async (db: Handle, id: string): Promise<Tenant | undefined> => {
-    const [row] = await byId(db, { id });
+    const row = await byId(db, { id });
     return row && toTenant(row);
   },
   /** Answers whether it was made now; a name that was ever taken makes nothing. */

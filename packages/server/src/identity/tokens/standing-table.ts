@@ -1,4 +1,4 @@
-import { type Handle, prepared } from "../../ground/db/index.ts";
+import { type Handle, lookup } from "../../ground/db/index.ts";
 import { isAgentId } from "../agents/index.ts";
 
 /** What an agent's standing hangs on; the user's fields are null where there is no such user. */
@@ -16,7 +16,7 @@ export interface StandingRow {
   readonly user_epoch: number | null;
 }
 
-const read = prepared<{ tenant: string; agent: string; user: string }, StandingRow>((db, { tenant, agent, user }) =>
+const read = lookup<{ tenant: string; agent: string; user: string }, StandingRow>((db, { tenant, agent, user }) =>
   db
     .selectFrom("agents as a")
     .innerJoin("tenants as t", "t.id", "a.tenant_id")
@@ -45,7 +45,7 @@ export type PersonRow = Pick<StandingRow, "tenant_status" | "tenant_epoch"> & {
   readonly user_epoch: number;
 };
 
-const person = prepared<{ tenant: string; user: string }, PersonRow>((db, { tenant, user }) =>
+const person = lookup<{ tenant: string; user: string }, PersonRow>((db, { tenant, user }) =>
   db
     .selectFrom("users as u")
     .innerJoin("tenants as t", "t.id", "u.tenant_id")
@@ -63,7 +63,7 @@ export interface ActorRow extends Omit<StandingRow, "user_status" | "user_epoch"
 }
 
 const actorsBy = (column: "a.id" | "a.name") =>
-  prepared<{ tenant: string; ref: string }, ActorRow>((db, { tenant, ref }) =>
+  lookup<{ tenant: string; ref: string }, ActorRow>((db, { tenant, ref }) =>
     db
       .selectFrom("agents as a")
       .innerJoin("tenants as t", "t.id", "a.tenant_id")
@@ -90,13 +90,12 @@ const actorByName = actorsBy("a.name");
 
 /** Everything that decides whether an agent may act for a user now, in one read. */
 export const standingTable = {
-  read: async (db: Handle, tenant: string, agent: string, user: string): Promise<StandingRow | undefined> =>
-    (await read(db, { tenant, agent, user }))[0],
+  read: (db: Handle, tenant: string, agent: string, user: string): Promise<StandingRow | undefined> => read(db, { tenant, agent, user }),
 
   /** The same for a user without any agent. */
-  person: async (db: Handle, tenant: string, user: string): Promise<PersonRow | undefined> => (await person(db, { tenant, user }))[0],
+  person: (db: Handle, tenant: string, user: string): Promise<PersonRow | undefined> => person(db, { tenant, user }),
 
   /** A living agent by name or id. */
-  actor: async (db: Handle, tenant: string, ref: string): Promise<ActorRow | undefined> =>
-    (await (isAgentId(ref) ? actorById : actorByName)(db, { tenant, ref }))[0],
+  actor: (db: Handle, tenant: string, ref: string): Promise<ActorRow | undefined> =>
+    (isAgentId(ref) ? actorById : actorByName)(db, { tenant, ref }),
 };

@@ -1,4 +1,4 @@
-import { type Handle, olderThan, prepared, type Row } from "../../ground/db/index.ts";
+import { type Handle, lookup, olderThan, type Row } from "../../ground/db/index.ts";
 import type { Place } from "../../ground/kernel/index.ts";
 import type { User } from "./user.ts";
 
@@ -13,7 +13,7 @@ const toUser = (row: Row<"users">): User => ({
   createdAt: row.created_at,
 });
 
-const bySubject = prepared<{ tenant: string; issuer: string; subject: string }, Row<"users">>((db, { tenant, issuer, subject }) =>
+const bySubject = lookup<{ tenant: string; issuer: string; subject: string }, Row<"users">>((db, { tenant, issuer, subject }) =>
   db.selectFrom("users").selectAll().where("tenant_id", "=", tenant).where("issuer", "=", issuer).where("subject", "=", subject).limit(1),
 );
 
@@ -40,7 +40,7 @@ export const usersTable = {
     return row && toUser(row);
   },
   bySubject: async (db: Handle, tenant: string, issuer: string, subject: string): Promise<User | undefined> => {
-    const [row] = await bySubject(db, { tenant, issuer, subject });
+    const row = await bySubject(db, { tenant, issuer, subject });
     return row && toUser(row);
   },
   byId: async (db: Handle, tenant: string, id: string): Promise<User | undefined> => {
