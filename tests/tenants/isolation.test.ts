@@ -111,7 +111,9 @@ eachStore("two tenants with the same names of everything", (fresh) => {
       const url = pathWith(op, globex.ids).replace("/agents//", "/agents/probe/");
       const { nextCursor } = (await many.ask({ url: `${url}?limit=1`, key: globex.key })).json<{ nextCursor?: string }>();
       if (nextCursor === undefined) continue;
-      const answer = await many.ask({ url: `${url}?limit=500&cursor=${nextCursor}`, key });
+      const own = pathWith(op, acme.ids).replace("/agents//", "/agents/probe/");
+      const answer = await many.ask({ url: `${own}?limit=500&cursor=${nextCursor}`, key });
+      expect(answer.statusCode, op.id).toBe(400);
       for (const mark of marksOf(globex)) expect(answer.body, op.id).not.toContain(mark);
     }
     expect(await everythingOf(many, "globex")).toBe(before);

@@ -2,7 +2,7 @@ import type { clientChange, newClient } from "@legate/contract";
 import type { z } from "zod";
 import type { Audit } from "../../ground/audit/index.ts";
 import type { Db, Handle } from "../../ground/db/index.ts";
-import { type Clock, type Page, type PageAsk, type Principal, pageFrom, placeOf, type Random, Refusal } from "../../ground/kernel/index.ts";
+import { type Clock, type Page, type PageAsk, type Principal, readPage, type Random, Refusal } from "../../ground/kernel/index.ts";
 import type { App } from "./app.ts";
 import { appsTable } from "./apps-table.ts";
 import { kindOfClientId, newAppId } from "./client-id.ts";
@@ -101,8 +101,12 @@ export const makeApps = ({ db, audit, clock, random, issuerId, onRemoved }: Need
 
     /** Newest first. @throws Refusal invalid_request for an unknown cursor */
     list: async (tenant: string, ask: PageAsk): Promise<Page<App>> => {
-      const rows = await appsTable.list(db.read, tenant, placeOf(ask.cursor), ask.limit + 1);
-      return pageFrom(rows, ask.limit, ({ createdAt, id }) => ({ at: createdAt, id }));
+      return readPage(
+        [tenant, "clients"],
+        ask,
+        (place, most) => appsTable.list(db.read, tenant, place, most),
+        ({ createdAt, id }) => ({ at: createdAt, id }),
+      );
     },
 
     /** @throws Refusal client_unknown */

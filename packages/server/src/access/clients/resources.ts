@@ -2,7 +2,7 @@ import type { newResource, resourceChange } from "@legate/contract";
 import type { z } from "zod";
 import type { Audit } from "../../ground/audit/index.ts";
 import { type Db, type Handle, isUniqueViolation, makeCache } from "../../ground/db/index.ts";
-import { type Clock, type Page, type PageAsk, type Principal, pageFrom, placeOf, type Random, Refusal } from "../../ground/kernel/index.ts";
+import { type Clock, type Page, type PageAsk, type Principal, readPage, type Random, Refusal } from "../../ground/kernel/index.ts";
 import { type Agents, mayUse } from "../../identity/agents/index.ts";
 import type { Client } from "./client.ts";
 import { faultOfIdentifier, isPersonal, isReserved, isResourceId, newResourceId, type Resource, type ResourceScope } from "./resource.ts";
@@ -133,8 +133,12 @@ export const makeResources = ({ db, audit, clock, random, publicUrl, issuerOf, a
 
     /** Oldest first. @throws Refusal invalid_request for an unknown cursor */
     list: async (tenant: string, ask: PageAsk): Promise<Page<Resource>> => {
-      const rows = await resourcesTable.list(db.read, tenant, placeOf(ask.cursor), ask.limit + 1);
-      return pageFrom(rows, ask.limit, ({ createdAt, id }) => ({ at: createdAt, id }));
+      return readPage(
+        [tenant, "resources"],
+        ask,
+        (place, most) => resourcesTable.list(db.read, tenant, place, most),
+        ({ createdAt, id }) => ({ at: createdAt, id }),
+      );
     },
 
     /** By name or id. @throws Refusal resource_unknown */

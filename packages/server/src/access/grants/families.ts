@@ -1,6 +1,6 @@
 import type { Audit } from "../../ground/audit/index.ts";
 import type { Db, Handle } from "../../ground/db/index.ts";
-import { type Clock, type Page, type PageAsk, pageFrom, placeOf, type Principal, type Random, Refusal } from "../../ground/kernel/index.ts";
+import { type Clock, type Page, type PageAsk, readPage, type Principal, type Random, Refusal } from "../../ground/kernel/index.ts";
 import { type FamilyFilter, familiesTable } from "./families-table.ts";
 import { type FamiliesOf, type Family, type FamilyRevoked, mostLiving, newFamilyId } from "./family.ts";
 import { rememberedConsentsTable } from "./remembered-consents-table.ts";
@@ -71,11 +71,13 @@ export const makeFamilies = ({ db, audit, clock, random }: Needs) => {
     },
 
     /** Newest first. @throws Refusal invalid_request for an unknown cursor */
-    list: async (tenant: string, filter: FamilyFilter, ask: PageAsk): Promise<Page<Family>> =>
-      pageFrom(await familiesTable.list(db.read, tenant, filter, placeOf(ask.cursor), ask.limit + 1), ask.limit, ({ createdAt, id }) => ({
-        at: createdAt,
-        id,
-      })),
+    list: (tenant: string, filter: FamilyFilter, ask: PageAsk): Promise<Page<Family>> =>
+      readPage(
+        [tenant, "grants"],
+        ask,
+        (place, most) => familiesTable.list(db.read, tenant, filter, place, most),
+        ({ createdAt, id }) => ({ at: createdAt, id }),
+      ),
 
     /** @throws Refusal grant_unknown */
     get: async (handle: Handle, tenant: string, id: string): Promise<Family> => {

@@ -141,7 +141,7 @@ export const makeSubjectTokens = ({ issuerOf, users, issuers, standing, tokens, 
         const [actor, ...more] = actors;
         const isItself =
           actor !== undefined && more.length === 0 && user === undefined && clientId === actor.id && actor.id === asker.client.id;
-        return isItself && claims.tenant === tenant ? { ...actor, notAfter, tenantEpoch } : undefined;
+        return isItself && claims.tenant === tenant ? { notAfter, tenantEpoch, ...actor } : undefined;
       };
       return orInvalid("actor_token", read());
     },

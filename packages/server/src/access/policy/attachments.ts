@@ -1,5 +1,5 @@
 import { counters, type Handle } from "../../ground/db/index.ts";
-import { type Page, type PageAsk, pageFrom, placeOf, type Principal, Refusal } from "../../ground/kernel/index.ts";
+import { type Page, type PageAsk, type Place, readPage, type Principal, Refusal } from "../../ground/kernel/index.ts";
 import { attachmentsTable } from "./attachments-table.ts";
 import { type Attachment, type EnforcementMode, type GatewayType, mostGateways, newAttachmentId, type PolicySet } from "./policy.ts";
 import { findSet, holdSet, type Needs } from "./policy-sets.ts";
@@ -101,10 +101,9 @@ export const makeAttachments = ({ db, audit, clock, random }: Needs) => {
 
     /** The gateways of one type that a set decides at, longest attached first. @throws Refusal policy_set_unknown; invalid_request for an unknown cursor */
     attachedTo: async (tenant: string, setName: string, type: GatewayType, ask: PageAsk): Promise<Page<Attachment>> => {
-      const place = placeOf(ask.cursor);
       const { id: set } = await findSet(db.read, tenant, setName);
-      const rows = await attachmentsTable.list(db.read, tenant, { set, type }, place, ask.limit + 1);
-      return pageFrom(rows, ask.limit, ({ attachedAt, id }) => ({ at: attachedAt, id }));
+      const read = (place: Place | undefined, most: number) => attachmentsTable.list(db.read, tenant, { set, type }, place, most);
+      return readPage([tenant, "gateways", set, type], ask, read, ({ attachedAt, id }) => ({ at: attachedAt, id }));
     },
 
     /** How many {@link attachedTo} would answer. @throws Refusal policy_set_unknown */

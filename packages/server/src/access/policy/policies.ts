@@ -1,5 +1,5 @@
 import { counters } from "../../ground/db/index.ts";
-import { type Page, type PageAsk, pageFrom, placeOf, type Principal, Refusal } from "../../ground/kernel/index.ts";
+import { type Page, type PageAsk, type Place, readPage, type Principal, Refusal } from "../../ground/kernel/index.ts";
 import { makeAttachments } from "./attachments.ts";
 import { makeCedar } from "./cedar.ts";
 import { mostPolicies, newPolicyId, type Policy } from "./policy.ts";
@@ -69,10 +69,9 @@ export const makePolicies = (needs: Needs) => {
 
     /** Oldest first. @throws Refusal policy_set_unknown; invalid_request for an unknown cursor */
     list: async (tenant: string, setName: string, ask: PageAsk): Promise<Page<Policy>> => {
-      const place = placeOf(ask.cursor);
       const { id: set } = await findSet(db.read, tenant, setName);
-      const rows = await policiesTable.list(db.read, tenant, set, place, ask.limit + 1);
-      return pageFrom(rows, ask.limit, ({ createdAt, id }) => ({ at: createdAt, id }));
+      const read = (place: Place | undefined, most: number) => policiesTable.list(db.read, tenant, set, place, most);
+      return readPage([tenant, "policies", set], ask, read, ({ createdAt, id }) => ({ at: createdAt, id }));
     },
 
     /** @throws Refusal policy_set_unknown */

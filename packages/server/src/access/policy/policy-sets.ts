@@ -5,8 +5,7 @@ import {
   type Foreign,
   type Page,
   type PageAsk,
-  pageFrom,
-  placeOf,
+  readPage,
   type Principal,
   type Random,
   Refusal,
@@ -75,8 +74,12 @@ export const makePolicySets = ({ db, audit, clock, random }: Needs) => ({
 
   /** Oldest first. @throws Refusal invalid_request for an unknown cursor */
   list: async (tenant: string, ask: PageAsk): Promise<Page<PolicySet>> => {
-    const rows = await policySetsTable.list(db.read, tenant, placeOf(ask.cursor), ask.limit + 1);
-    return pageFrom(rows, ask.limit, ({ createdAt, id }) => ({ at: createdAt, id }));
+    return readPage(
+      [tenant, "policy_sets"],
+      ask,
+      (place, most) => policySetsTable.list(db.read, tenant, place, most),
+      ({ createdAt, id }) => ({ at: createdAt, id }),
+    );
   },
 
   count: (tenant: string): Promise<number> => counters.read(db.read, tenant, "policy_sets"),

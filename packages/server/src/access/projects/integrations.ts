@@ -1,6 +1,15 @@
 import type { Audit } from "../../ground/audit/index.ts";
 import type { Db, Handle } from "../../ground/db/index.ts";
-import { type Clock, type Page, type PageAsk, pageFrom, placeOf, type Principal, type Random, Refusal } from "../../ground/kernel/index.ts";
+import {
+  type Clock,
+  type Page,
+  type PageAsk,
+  type Place,
+  readPage,
+  type Principal,
+  type Random,
+  Refusal,
+} from "../../ground/kernel/index.ts";
 import type { Seal } from "../../ground/seal/index.ts";
 import type { Provider, Providers } from "../providers/index.ts";
 import { integrationsTable } from "./integrations-table.ts";
@@ -106,8 +115,8 @@ export const makeIntegrations = ({ db, audit, seal, clock, random, providers }: 
     /** By name. @throws Refusal project_unknown; invalid_request for an unknown cursor */
     list: async (tenant: string, project: string, ask: PageAsk): Promise<Page<Integration>> => {
       await known(db.read, tenant, project);
-      const rows = await integrationsTable.list(db.read, tenant, project, placeOf(ask.cursor)?.id ?? "", ask.limit + 1);
-      return pageFrom(rows, ask.limit, ({ name }) => ({ at: 0, id: name }));
+      const read = (place: Place | undefined, most: number) => integrationsTable.list(db.read, tenant, project, place?.id ?? "", most);
+      return readPage([tenant, "integrations", project], ask, read, ({ name }) => ({ at: 0, id: name }));
     },
 
     /** @throws Refusal project_unknown, integration_unknown */

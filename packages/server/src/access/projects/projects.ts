@@ -1,6 +1,6 @@
 import type { Audit } from "../../ground/audit/index.ts";
 import type { Db, Handle } from "../../ground/db/index.ts";
-import { type Clock, type Page, type PageAsk, pageFrom, placeOf, type Principal, type Random, Refusal } from "../../ground/kernel/index.ts";
+import { type Clock, type Page, type PageAsk, readPage, type Principal, type Random, Refusal } from "../../ground/kernel/index.ts";
 import type { Seal } from "../../ground/seal/index.ts";
 import { type Agents, defaultProject } from "../../identity/agents/index.ts";
 import type { Providers } from "../providers/index.ts";
@@ -126,8 +126,12 @@ export const makeProjects = (needs: Needs) => {
 
     /** Oldest first. @throws Refusal invalid_request for an unknown cursor */
     list: async (tenant: string, ask: PageAsk): Promise<Page<Project>> => {
-      const rows = await projectsTable.list(db.read, tenant, placeOf(ask.cursor), ask.limit + 1);
-      return pageFrom(rows, ask.limit, ({ createdAt, name }) => ({ at: createdAt, id: name }));
+      return readPage(
+        [tenant, "projects"],
+        ask,
+        (place, most) => projectsTable.list(db.read, tenant, place, most),
+        ({ createdAt, name }) => ({ at: createdAt, id: name }),
+      );
     },
 
     /** @throws Refusal project_unknown */

@@ -1,6 +1,15 @@
 import type { Audit } from "../../ground/audit/index.ts";
 import type { Db, Handle } from "../../ground/db/index.ts";
-import { type Clock, type Page, type PageAsk, pageFrom, placeOf, type Principal, type Random, Refusal } from "../../ground/kernel/index.ts";
+import {
+  type Clock,
+  type Page,
+  type PageAsk,
+  type Place,
+  readPage,
+  type Principal,
+  type Random,
+  Refusal,
+} from "../../ground/kernel/index.ts";
 import type { Seal } from "../../ground/seal/index.ts";
 import { parseDotenv } from "./dotenv.ts";
 import {
@@ -151,9 +160,10 @@ export const makeVariables = ({ db, audit, seal, clock, random }: Needs) => {
     /** By name. @throws Refusal project_unknown; invalid_request for an unknown cursor */
     list: async (tenant: string, project: string, lane: string | undefined, ask: PageAsk): Promise<Page<Variable>> => {
       await known(tenant, project);
-      const after = placeOf(ask.cursor)?.id ?? "";
-      const rows = await variablesTable.list(db.read, tenant, { project, lane: lane ?? defaultLane }, after, ask.limit + 1);
-      return pageFrom(rows.map(shown), ask.limit, ({ name }) => ({ at: 0, id: name }));
+      const set = { project, lane: lane ?? defaultLane };
+      const read = async (place: Place | undefined, most: number) =>
+        (await variablesTable.list(db.read, tenant, set, place?.id ?? "", most)).map(shown);
+      return readPage([tenant, "variables", set.project, set.lane], ask, read, ({ name }) => ({ at: 0, id: name }));
     },
 
     /** @throws Refusal project_unknown, variable_unknown */

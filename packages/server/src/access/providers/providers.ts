@@ -1,7 +1,16 @@
 import type { Audit } from "../../ground/audit/index.ts";
 import { counters, type Db, type Handle, makeCache } from "../../ground/db/index.ts";
 import type { Egress } from "../../ground/egress/index.ts";
-import { type Clock, type Page, type PageAsk, type Principal, pageFrom, placeOf, type Random, Refusal } from "../../ground/kernel/index.ts";
+import {
+  type Clock,
+  type Page,
+  type PageAsk,
+  type Place,
+  type Principal,
+  readPage,
+  type Random,
+  Refusal,
+} from "../../ground/kernel/index.ts";
 import type { Seal } from "../../ground/seal/index.ts";
 import { agentListsTable, type Agents, mayUse } from "../../identity/agents/index.ts";
 import { makeChecks } from "./checks.ts";
@@ -135,8 +144,9 @@ export const makeProviders = (needs: Needs) => {
 
     /** Oldest first; of every type, or of one. @throws Refusal invalid_request for an unknown cursor */
     list: async (tenant: string, vault: string | undefined, ask: PageAsk, type?: Provider["type"]): Promise<Page<Provider>> => {
-      const rows = await providersTable.list(db.read, tenant, vault ?? defaultVault, placeOf(ask.cursor), ask.limit + 1, type);
-      return pageFrom(rows, ask.limit, ({ createdAt, id }) => ({ at: createdAt, id }));
+      const inVault = vault ?? defaultVault;
+      const read = (place: Place | undefined, most: number) => providersTable.list(db.read, tenant, inVault, place, most, type);
+      return readPage([tenant, "providers", inVault, type ?? "any"], ask, read, ({ createdAt, id }) => ({ at: createdAt, id }));
     },
 
     /** @throws Refusal provider_unknown */

@@ -216,7 +216,7 @@ export const makeUpstream = ({ egress, metadata, redirectUri, secretOf, clientAs
           validated(server, params, ask.state),
           redirectUri(tenant, provider),
           sendsPkce(provider) ? ask.codeVerifier : oauth.nopkce,
-          { ...options, additionalParameters: targetOf(server, ask) },
+          { additionalParameters: targetOf(server, ask), ...options },
         ),
       );
     },
@@ -230,7 +230,7 @@ export const makeUpstream = ({ egress, metadata, redirectUri, secretOf, clientAs
         const { refreshSendsScope, scope } = server.kind;
         const scopes = refreshSendsScope && ask.scopes.length > 0 ? [["scope", ask.scopes.join(scope.separator)]] : [];
         const additionalParameters = [...scopes, ...targetOf(server, ask)];
-        return oauth.refreshTokenGrantRequest(server.as, server.client, auth, ask.refreshToken, { ...options, additionalParameters });
+        return oauth.refreshTokenGrantRequest(server.as, server.client, auth, ask.refreshToken, { additionalParameters, ...options });
       }),
 
     /**
@@ -243,7 +243,7 @@ export const makeUpstream = ({ egress, metadata, redirectUri, secretOf, clientAs
       asClient(tenant, provider, { signal: ask.signal }, async ({ as, client }, auth, options) => {
         if (as.revocation_endpoint === undefined) return false;
         const additionalParameters = { token_type_hint: ask.hint };
-        const response = await oauth.revocationRequest(as, client, auth, ask.token, { ...options, additionalParameters });
+        const response = await oauth.revocationRequest(as, client, auth, ask.token, { additionalParameters, ...options });
         await oauth.processRevocationResponse(response);
         return true;
       }),

@@ -1,6 +1,6 @@
 import type { Audit } from "../../ground/audit/index.ts";
 import { counters, type Db, type Handle } from "../../ground/db/index.ts";
-import { type Clock, type Page, type PageAsk, type Place, type Principal, pageFrom, placeOf, Refusal } from "../../ground/kernel/index.ts";
+import { type Clock, type Page, type PageAsk, type Place, type Principal, readPage, Refusal } from "../../ground/kernel/index.ts";
 import type { Provider } from "./provider.ts";
 import { providersTable } from "./providers-table.ts";
 import { defaultVault, mostVaults, type TokenVault, type TokenVaultFields } from "./vault.ts";
@@ -66,10 +66,13 @@ export const makeVaults = ({ db, audit, clock, tenantMadeAt }: Needs) => {
 
     /** `default` first, then the others, oldest first. @throws Refusal invalid_request for an unknown cursor */
     list: async (tenant: string, ask: PageAsk): Promise<Page<TokenVault>> => {
-      const place = placeOf(ask.cursor);
-      const rows = await vaultsTable.list(db.read, tenant, place, ask.limit + 1);
-      const all = place ? rows : [await find(db.read, tenant, defaultVault), ...rows];
-      return pageFrom(all, ask.limit, ({ createdAt, name }) => (name === defaultVault ? first : { at: createdAt, id: name }));
+      const read = async (place: Place | undefined, most: number) => {
+        const rows = await vaultsTable.list(db.read, tenant, place, most);
+        return place ? rows : [await find(db.read, tenant, defaultVault), ...rows];
+      };
+      return readPage([tenant, "token_vaults"], ask, read, ({ createdAt, name }) =>
+        name === defaultVault ? first : { at: createdAt, id: name },
+      );
     },
 
     /** How many a tenant has, with `default`. */

@@ -1,7 +1,7 @@
 import type { Audit } from "../../ground/audit/index.ts";
 import { counters, type Db, type Handle, isUniqueViolation } from "../../ground/db/index.ts";
 import type { Egress } from "../../ground/egress/index.ts";
-import { type Clock, type Page, type PageAsk, pageFrom, placeOf, type Principal, type Random, Refusal } from "../../ground/kernel/index.ts";
+import { type Clock, type Page, type PageAsk, readPage, type Principal, type Random, Refusal } from "../../ground/kernel/index.ts";
 import { agentListsTable, type Agents } from "../../identity/agents/index.ts";
 import type { Tenants } from "../../identity/tenants/index.ts";
 import type { StandingCheck, Tokens } from "../../identity/tokens/index.ts";
@@ -151,8 +151,12 @@ export const makeRoles = (needs: Needs) => {
 
     /** Oldest first. @throws Refusal invalid_request for an unknown cursor */
     list: async (tenant: string, ask: PageAsk): Promise<Page<Role>> => {
-      const rows = await rolesTable.list(db.read, tenant, placeOf(ask.cursor), ask.limit + 1);
-      return pageFrom(rows, ask.limit, ({ createdAt, id }) => ({ at: createdAt, id }));
+      return readPage(
+        [tenant, "roles"],
+        ask,
+        (place, most) => rolesTable.list(db.read, tenant, place, most),
+        ({ createdAt, id }) => ({ at: createdAt, id }),
+      );
     },
 
     /** By name, id or ARN. @throws Refusal role_unknown */

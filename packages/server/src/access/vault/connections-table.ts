@@ -226,7 +226,7 @@ export const connectionsTable = {
     now: number,
   ): Promise<boolean> => {
     const { numUpdatedRows } = await held(tx, tenant, id, version, owner)
-      .set({ ...tokenColumns(obtained, sealed, now), version: version + 1 })
+      .set({ version: version + 1, ...tokenColumns(obtained, sealed, now) })
       .executeTakeFirstOrThrow();
     return numUpdatedRows === 1n;
   },

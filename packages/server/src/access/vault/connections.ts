@@ -1,6 +1,6 @@
 import type { Audit } from "../../ground/audit/index.ts";
 import type { Db, Handle } from "../../ground/db/index.ts";
-import { type Clock, type Page, type PageAsk, type Principal, pageFrom, placeOf, type Random, Refusal } from "../../ground/kernel/index.ts";
+import { type Clock, type Page, type PageAsk, type Principal, readPage, type Random, Refusal } from "../../ground/kernel/index.ts";
 import type { Seal } from "../../ground/seal/index.ts";
 import type { UpstreamTokens } from "../providers/index.ts";
 import {
@@ -70,8 +70,12 @@ export const makeConnections = ({ db, audit, clock, random, seal }: Needs) => {
 
     /** Newest first. @throws Refusal invalid_request for an unknown cursor */
     list: async (tenant: string, filter: ConnectionFilter, ask: PageAsk): Promise<Page<Connection>> => {
-      const rows = await connectionViews.list(db.read, tenant, filter, placeOf(ask.cursor), ask.limit + 1);
-      return pageFrom(rows, ask.limit, (row) => ({ at: row.createdAt, id: row.id }));
+      return readPage(
+        [tenant, "connections"],
+        ask,
+        (place, most) => connectionViews.list(db.read, tenant, filter, place, most),
+        (row) => ({ at: row.createdAt, id: row.id }),
+      );
     },
 
     /** @throws Refusal connection_unknown */

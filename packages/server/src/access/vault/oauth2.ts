@@ -201,7 +201,7 @@ export const makeOauth2 = ({ db, audit, clock, seal, agents, providers, standing
     if (flow === "USER_FEDERATION" && !user)
       throw new Refusal("user_required", "USER_FEDERATION acts for a user, and the workload token names none.");
     const requestedScopes = ask.scopes ?? provider.scopes;
-    const whole = { ...asked, provider: provider.id, scopes: askedScopes ?? provider.scopesKey };
+    const whole = { provider: provider.id, scopes: askedScopes ?? provider.scopesKey, ...asked };
 
     if (flow === "M2M" || !user) {
       if (ask.sessionUri !== undefined)

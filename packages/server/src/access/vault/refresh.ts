@@ -106,9 +106,9 @@ export const makeRefresh = ({ db, audit, clock, random, seal, agents, providers,
   const ask = (provider: Provider, held: Stored, tokens: Tokens | undefined, signal: AbortSignal): Promise<UpstreamTokens> => {
     const { key, requestedScopes, grantedScopes } = held;
     const where = {
+      signal,
       ...(key.resource !== "" && { resource: key.resource }),
       ...(key.audience !== "" && { audience: key.audience }),
-      signal,
     };
     if (key.kind === "agent") return providers.upstream.clientCredentials(key.tenant, provider, { scopes: requestedScopes, ...where });
     const refreshToken = tokens?.refreshToken;
@@ -130,7 +130,7 @@ export const makeRefresh = ({ db, audit, clock, random, seal, agents, providers,
       if (!(await connectionsTable.replaceTokens(tx, key.tenant, id, held.version, owner, obtained, sealedTokens, clock())))
         return undefined;
       const action = key.kind === "user" ? "credential.refreshed" : "credential.obtained";
-      await audit.record(tx, who, action, { ...about(held), details: { provider: key.provider, version } });
+      await audit.record(tx, who, action, { details: { provider: key.provider, version }, ...about(held) });
       const stored: Stored = { ...held, ...obtained, state: "active", version, sealedTokens, leaseUntil: 0 };
       return { kind: "live", version, stored, tokens: JSON.parse(text) as Tokens };
     });

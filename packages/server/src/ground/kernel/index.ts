@@ -2,7 +2,7 @@
 export type { Foreign } from "./foreign.ts";
 export { type Clock, type Random, systemClock, systemRandom } from "./guests.ts";
 export { jsonFault } from "./json-fault.ts";
-export { type Page, type PageAsk, type Place, pageFrom, placeOf } from "./page.ts";
+export { type List, type Page, type PageAsk, type Place, pageFrom, placeOf, readPage } from "./page.ts";
 export { type ActingAgent, anonymous, type OperatorRole, type Principal, type RoleSession } from "./principal.ts";
 export { makeRecent, type Recent } from "./recent.ts";
 export { Refusal } from "./refusal.ts";

@@ -1,7 +1,7 @@
 import { setImmediate as breathe } from "node:timers/promises";
 import type { Db } from "../db/index.ts";
 import type { Job } from "../jobs/index.ts";
-import { anonymous, type Clock, type Page, type PageAsk, pageFrom, placeOf, type Principal } from "../kernel/index.ts";
+import { anonymous, type Clock, type Page, type PageAsk, type Place, readPage, type Principal } from "../kernel/index.ts";
 import { SealBroken } from "./cipher.ts";
 import { countAll } from "./counting.ts";
 import { type DataKey, dataKeysTable } from "./keys-table.ts";
@@ -151,8 +151,8 @@ export const makeDataKeyRotation = ({ db, clock, seal, columns, record, tell }: 
     /** Newest first. */
     list: async (tenant: string, ask: PageAsk): Promise<Page<ShownDataKey>> => {
       const newest = await dataKeysTable.newest(db.read, tenant);
-      const rows = await dataKeysTable.list(db.read, tenant, placeOf(ask.cursor), ask.limit + 1);
-      const { items, ...more } = pageFrom(rows, ask.limit, ({ createdAt, id }) => ({ at: createdAt, id }));
+      const read = (place: Place | undefined, most: number) => dataKeysTable.list(db.read, tenant, place, most);
+      const { items, ...more } = await readPage([tenant, "data_keys"], ask, read, ({ createdAt, id }) => ({ at: createdAt, id }));
       const shown: ShownDataKey[] = [];
       for (const { id, createdAt, unneededSince } of items) {
         const seals = id === newest?.id;

@@ -1,6 +1,6 @@
 import type { Db } from "../db/index.ts";
 import type { Job } from "../jobs/index.ts";
-import { anonymous, type Clock, type Page, type PageAsk, pageFrom, placeOf, type Principal, type Random } from "../kernel/index.ts";
+import { anonymous, type Clock, type Page, type PageAsk, type Place, readPage, type Principal, type Random } from "../kernel/index.ts";
 import { countAll } from "./counting.ts";
 import type { Kek } from "./kek.ts";
 import { type PepperedTable, peppersTable, type WrappedKey } from "./keys-table.ts";
@@ -99,9 +99,9 @@ export const makePeppers = ({ db, kek, clock, random, tables, installation, reco
     /** Newest first. */
     list: async (ask: PageAsk): Promise<Page<ShownPepper>> => {
       const all = await peppersTable.all(db.read);
-      const place = placeOf(ask.cursor);
-      const rest = place ? all.filter(({ createdAt, id }) => createdAt < place.at || (createdAt === place.at && id < place.id)) : all;
-      const { items, ...more } = pageFrom(rest, ask.limit, ({ createdAt, id }) => ({ at: createdAt, id }));
+      const after = ({ at, id: last }: Place) => all.filter(({ createdAt, id }) => createdAt < at || (createdAt === at && id < last));
+      const read = (place: Place | undefined) => Promise.resolve(place ? after(place) : all);
+      const { items, ...more } = await readPage([installation, "peppers"], ask, read, ({ createdAt, id }) => ({ at: createdAt, id }));
       const hashing = hashingPepper(all, clock())?.id;
       const shown: ShownPepper[] = [];
       for (const pepper of items) shown.push(await show(pepper, hashing));

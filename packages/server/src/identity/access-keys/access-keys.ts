@@ -1,6 +1,6 @@
 import type { Audit } from "../../ground/audit/index.ts";
 import { counters, type Db, type Handle } from "../../ground/db/index.ts";
-import { type Clock, type Page, type PageAsk, pageFrom, placeOf, type Principal, type Random, Refusal } from "../../ground/kernel/index.ts";
+import { type Clock, type Page, type PageAsk, readPage, type Principal, type Random, Refusal } from "../../ground/kernel/index.ts";
 import type { Replay } from "../../ground/replay/index.ts";
 import type { Seal } from "../../ground/seal/index.ts";
 import type { Agent, Agents } from "../agents/index.ts";
@@ -132,8 +132,12 @@ export const makeAccessKeys = ({ db, audit, seal, replay, clock, random, operato
     list: async (tenant: string, ask: PageAsk & { readonly agent?: string | undefined }): Promise<Page<AccessKey>> => {
       const agent = ask.agent === undefined ? undefined : await agents.byId(db.read, tenant, ask.agent);
       if (ask.agent !== undefined && !agent) throw new Refusal("agent_unknown", `There is no agent ${ask.agent}.`);
-      const rows = await accessKeysTable.list(db.read, tenant, agent?.id, placeOf(ask.cursor), ask.limit + 1);
-      return pageFrom(rows, ask.limit, ({ createdAt, id }) => ({ at: createdAt, id }));
+      return readPage(
+        [tenant, "access_keys"],
+        ask,
+        (place, most) => accessKeysTable.list(db.read, tenant, agent?.id, place, most),
+        ({ createdAt, id }) => ({ at: createdAt, id }),
+      );
     },
 
     /** A lasting one. @throws Refusal key_unknown */

@@ -66,7 +66,6 @@ export const agentsTable = {
     const row = await tx
       .insertInto("agents")
       .values({
-        ...mutable(agent),
         tenant_id: tenant,
         id: agent.id,
         status: agent.status,
@@ -74,6 +73,7 @@ export const agentsTable = {
         epoch: agent.epoch,
         created_at: agent.createdAt,
         deleted_at: null,
+        ...mutable(agent),
       })
       .onConflict((c) => c.columns(["tenant_id", "name"]).where("deleted_at", "is", null).doNothing())
       .returningAll()

@@ -1,6 +1,6 @@
 import type { Audit } from "../../ground/audit/index.ts";
 import { counters, type Db, type Handle, isUniqueViolation } from "../../ground/db/index.ts";
-import { type Clock, type Page, type PageAsk, pageFrom, placeOf, type Principal, type Random, Refusal } from "../../ground/kernel/index.ts";
+import { type Clock, type Page, type PageAsk, readPage, type Principal, type Random, Refusal } from "../../ground/kernel/index.ts";
 import type { Pepper } from "../../ground/seal/index.ts";
 import { type Agent, type AgentFields, defaultProject, newAgentId, newAgentName } from "./agent.ts";
 import { agentKeysTable, makeAgentKeys } from "./agent-keys.ts";
@@ -158,8 +158,12 @@ export const makeAgents = (needs: Needs) => {
 
     /** Newest first. @throws Refusal invalid_request for an unknown cursor */
     list: async (tenant: string, ask: PageAsk): Promise<Page<Agent>> => {
-      const rows = await agentsTable.list(db.read, tenant, placeOf(ask.cursor), ask.limit + 1);
-      return pageFrom(rows, ask.limit, ({ createdAt, id }) => ({ at: createdAt, id }));
+      return readPage(
+        [tenant, "agents"],
+        ask,
+        (place, most) => agentsTable.list(db.read, tenant, place, most),
+        ({ createdAt, id }) => ({ at: createdAt, id }),
+      );
     },
 
     /** How many living agents a tenant has. */

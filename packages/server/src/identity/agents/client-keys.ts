@@ -1,5 +1,5 @@
 import { makeCache } from "../../ground/db/index.ts";
-import { type Page, type PageAsk, pageFrom, placeOf, type Principal, Refusal } from "../../ground/kernel/index.ts";
+import { type Page, type PageAsk, readPage, type Principal, Refusal } from "../../ground/kernel/index.ts";
 import { agentsTable } from "./agents-table.ts";
 import { type ClientKey, newClientKeyId, publicKeyFrom } from "./client-key.ts";
 import { clientKeysTable } from "./client-keys-table.ts";
@@ -65,8 +65,12 @@ export const makeClientKeys = ({ db, audit, clock, random }: Omit<KeyRingNeeds, 
     /** Newest first. @throws Refusal agent_unknown */
     listClientKeys: async (tenant: string, ref: string, ask: PageAsk): Promise<Page<ClientKey>> => {
       const id = await agentIdOf(tenant, ref);
-      const rows = await clientKeysTable.list(db.read, tenant, id, placeOf(ask.cursor), ask.limit + 1);
-      return pageFrom(rows, ask.limit, (key) => ({ at: key.createdAt, id: key.id }));
+      return readPage(
+        [tenant, "client_key", id],
+        ask,
+        (place, most) => clientKeysTable.list(db.read, tenant, id, place, most),
+        (key) => ({ at: key.createdAt, id: key.id }),
+      );
     },
 
     /** How many client keys an agent has, and at most `most` of them. */

@@ -1,6 +1,6 @@
 import type { Audit } from "../../ground/audit/index.ts";
 import { type Db, type Handle, makeCache } from "../../ground/db/index.ts";
-import { type Clock, type Page, type PageAsk, pageFrom, placeOf, type Principal, type Random, Refusal } from "../../ground/kernel/index.ts";
+import { type Clock, type Page, type PageAsk, readPage, type Principal, type Random, Refusal } from "../../ground/kernel/index.ts";
 import type { Pepper } from "../../ground/seal/index.ts";
 import type { Agent } from "./agent.ts";
 import type { AgentKey } from "./agent-key.ts";
@@ -95,8 +95,12 @@ export const makeKeyRing = (
     /** Newest first. @throws Refusal agent_unknown */
     list: async (tenant: string, ref: string, ask: PageAsk): Promise<Page<AgentKey>> => {
       const { id } = await living(db.read, tenant, ref);
-      const rows = await table.list(db.read, tenant, id, placeOf(ask.cursor), ask.limit + 1);
-      return pageFrom(rows, ask.limit, (key) => ({ at: key.createdAt, id: key.id }));
+      return readPage(
+        [tenant, kind, id],
+        ask,
+        (place, most) => table.list(db.read, tenant, id, place, most),
+        (key) => ({ at: key.createdAt, id: key.id }),
+      );
     },
 
     /** How many keys an agent has, and at most `most` of them. */

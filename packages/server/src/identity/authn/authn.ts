@@ -148,7 +148,7 @@ export const makeAuthn = (needs: Needs) => {
     if (!holder) throw unauthenticated();
     const place = from(holder.tenant, proof);
     const { agent } = await stand(holder.tenant, proof, holder.agentId, undefined, {});
-    return { ...place, caller: { kind: "agent", id: agent.id }, agent, actors: [agent.id], method: "agent_key" };
+    return { caller: { kind: "agent", id: agent.id }, agent, actors: [agent.id], method: "agent_key", ...place };
   };
 
   const byWorkloadToken = async (token: string, proof: Source): Promise<Principal> => {
@@ -160,12 +160,12 @@ export const makeAuthn = (needs: Needs) => {
       tenant: claims.tenantEpoch,
     });
     return {
-      ...place,
       caller: { kind: "agent", id: agent.id },
       agent,
       ...(user && { user }),
       actors: [agent.id],
       method: "workload_token",
+      ...place,
     };
   };
 
@@ -193,7 +193,7 @@ export const makeAuthn = (needs: Needs) => {
     const operator = await operators.byKey(key);
     if (!operator) throw unauthenticated();
     const place = from(operator.tenant, proof);
-    return { ...place, caller: { kind: "operator", id: operator.id, role: operator.role }, actors: [], method: "operator_key" };
+    return { caller: { kind: "operator", id: operator.id, role: operator.role }, actors: [], method: "operator_key", ...place };
   };
 
   const identify = (token: string, proof: Proof, rights: readonly Right[]): Promise<Principal> => {

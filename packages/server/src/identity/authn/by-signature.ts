@@ -43,13 +43,13 @@ export const makeBySignature = ({ accessKeys, rightsOf, stand }: Needs) => {
     const through = { accessKey: id };
     const place = { tenant, requestId: proof.requestId, ...(proof.address !== undefined && { address: proof.address }), through };
     if (of.kind === "operator") {
-      const who: Principal = { ...place, caller: { kind: "operator", id: of.id, role: "admin" }, actors: [], method: "access_key" };
+      const who: Principal = { caller: { kind: "operator", id: of.id, role: "admin" }, actors: [], method: "access_key", ...place };
       return { who, signed };
     }
     const session = of.kind === "session" ? of.session : undefined;
     const { agent, user } = await standOr(tenant, proof, of.id, session);
-    const acting = { ...place, caller: { kind: "agent", id: agent.id }, agent, actors: [agent.id] } as const;
-    if (!session) return { who: { ...acting, method: "access_key" }, signed };
+    const acting = { caller: { kind: "agent", id: agent.id }, agent, actors: [agent.id], ...place } as const;
+    if (!session) return { who: { method: "access_key", ...acting }, signed };
     const { roleArn, roleId, name, policy: sessionPolicy } = session;
     const rights = () => rightsOf(tenant, { roleArn, roleId, agent, sessionPolicy });
     const role: RoleSession = {
@@ -58,7 +58,7 @@ export const makeBySignature = ({ accessKeys, rightsOf, stand }: Needs) => {
       permits: await rights(),
       permitsStill: async (...asked) => (await accessKeys.isKey(id)) && (await rights())(...asked),
     };
-    return { who: { ...acting, ...(user && { user }), method: "temporary_key", session: role }, signed };
+    return { who: { method: "temporary_key", session: role, ...(user && { user }), ...acting }, signed };
   };
 };
 

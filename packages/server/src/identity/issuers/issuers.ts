@@ -1,7 +1,16 @@
 import type { Audit } from "../../ground/audit/index.ts";
 import { counters, type Db, type Handle, isUniqueViolation } from "../../ground/db/index.ts";
 import type { Egress } from "../../ground/egress/index.ts";
-import { type Clock, type Page, type PageAsk, type Principal, pageFrom, placeOf, type Random, Refusal } from "../../ground/kernel/index.ts";
+import {
+  type Clock,
+  type Page,
+  type PageAsk,
+  type Place,
+  type Principal,
+  readPage,
+  type Random,
+  Refusal,
+} from "../../ground/kernel/index.ts";
 import type { Seal } from "../../ground/seal/index.ts";
 import { type DiscoveryDocument, discover } from "./discovery.ts";
 import {
@@ -151,12 +160,9 @@ export const makeIssuers = ({ db, audit, seal, egress, clock, random, issuerOf, 
 
     /** Newest first. @throws Refusal invalid_request for an unknown cursor */
     list: async (tenant: string, ask: PageAsk): Promise<Page<Issuer>> => {
-      const rows = await issuersTable.list(db.read, tenant, placeOf(ask.cursor), ask.limit + 1);
-      return pageFrom(
-        rows.map((row) => shown(tenant, row)),
-        ask.limit,
-        ({ createdAt, id }) => ({ at: createdAt, id }),
-      );
+      const read = (place: Place | undefined, most: number) => issuersTable.list(db.read, tenant, place, most);
+      const { items, ...more } = await readPage([tenant, "issuers"], ask, read, ({ createdAt, id }) => ({ at: createdAt, id }));
+      return { items: items.map((row) => shown(tenant, row)), ...more };
     },
 
     /** How many a tenant has. */

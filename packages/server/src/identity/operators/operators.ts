@@ -7,8 +7,7 @@ import {
   type Page,
   type PageAsk,
   type Principal,
-  pageFrom,
-  placeOf,
+  readPage,
   type Random,
   Refusal,
 } from "../../ground/kernel/index.ts";
@@ -160,11 +159,13 @@ export const makeOperators = ({ db, audit, pepper, clock, random, onAdminGone }:
     },
 
     /** Newest first. @throws Refusal invalid_request for an unknown cursor */
-    list: async (tenant: string, ask: PageAsk): Promise<Page<Operator>> =>
-      pageFrom(await operatorsTable.list(db.read, tenant, placeOf(ask.cursor), ask.limit + 1), ask.limit, ({ createdAt, id }) => ({
-        at: createdAt,
-        id,
-      })),
+    list: (tenant: string, ask: PageAsk): Promise<Page<Operator>> =>
+      readPage(
+        [tenant, "operators"],
+        ask,
+        (place, most) => operatorsTable.list(db.read, tenant, place, most),
+        ({ createdAt, id }) => ({ at: createdAt, id }),
+      ),
 
     /** @throws Refusal operator_unknown, last_admin, first_operator */
     update: (who: Principal, id: string, change: OperatorChange): Promise<Operator> =>

@@ -8,8 +8,8 @@ import {
   makeTurns,
   type Page,
   type PageAsk,
-  pageFrom,
-  placeOf,
+  type Place,
+  readPage,
   type Principal,
   type Random,
   Refusal,
@@ -153,8 +153,8 @@ export const makeSigning = ({ db, audit, seal, clock, random }: Needs) => {
 
     /** Newest first. */
     list: async (tenant: string, ask: PageAsk): Promise<Page<PublicSigningKey>> => {
-      const rows = await signingTable.list(db.read, tenant, placeOf(ask.cursor), ask.limit + 1);
-      const { items, ...more } = pageFrom(rows, ask.limit, (row) => ({ at: row.created_at, id: row.id }));
+      const read = (place: Place | undefined, most: number) => signingTable.list(db.read, tenant, place, most);
+      const { items, ...more } = await readPage([tenant, "signing_keys"], ask, read, (row) => ({ at: row.created_at, id: row.id }));
       return { items: await shown(db.read, tenant, items), ...more };
     },
 

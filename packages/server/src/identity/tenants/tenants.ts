@@ -6,8 +6,7 @@ import {
   type Page,
   type PageAsk,
   type Principal,
-  pageFrom,
-  placeOf,
+  readPage,
   type Random,
   Refusal,
 } from "../../ground/kernel/index.ts";
@@ -131,11 +130,13 @@ export const makeTenants = ({ db, audit, clock, random, publicUrl, firstAdmin, o
     get: (name: string): Promise<Tenant> => living(db.read, name),
 
     /** Newest first. @throws Refusal invalid_request for an unknown cursor */
-    list: async (ask: PageAsk): Promise<Page<Tenant>> =>
-      pageFrom(await tenantsTable.list(db.read, placeOf(ask.cursor), ask.limit + 1), ask.limit, ({ createdAt, id }) => ({
-        at: createdAt,
-        id,
-      })),
+    list: (ask: PageAsk): Promise<Page<Tenant>> =>
+      readPage(
+        [defaultTenant, "tenants"],
+        ask,
+        (place, most) => tenantsTable.list(db.read, place, most),
+        ({ createdAt, id }) => ({ at: createdAt, id }),
+      ),
 
     /** Every credential of the tenant dies. @throws Refusal tenant_unknown, tenant_default */
     suspend: async (who: Principal, name: string): Promise<Tenant> => {

@@ -81,7 +81,6 @@ export const accessToken: Codec<AccessGrant, AccessClaims> = {
     const ids = userEpoch === undefined ? [...chain, sub] : chain;
     if (agentEpochs.length !== ids.length || !agentEpochs.every(isWhole)) return undefined;
     return {
-      ...envelope,
       audience: aud,
       subject: sub,
       clientId,
@@ -92,6 +91,7 @@ export const accessToken: Codec<AccessGrant, AccessClaims> = {
       thumbprint,
       grantId: gid,
       authTime: authTime === undefined ? undefined : authTime * 1000,
+      ...envelope,
     };
   },
 };

@@ -64,38 +64,41 @@ const demandUser = (row: Pick<StandingRow, "user_status" | "user_epoch">, id: st
   return { id, epoch: row.user_epoch };
 };
 
-/** Rows as they are remembered: what was read, and what it takes to read it once. */
-interface Remembered<R> {
-  readonly row: R;
+// What follows is remembered for tens of thousands of agents at a time, so each holds what it is asked for and nothing else. The driver makes a new
+// string of every value of every row: of those that are nearly always the same, one is kept for all.
+const words = new Map(["active", "suspended", "revoked", "deleted", "operator", "self"].map((word) => [word, word]));
+const shared = <S extends string>(word: S): S => (words.get(word) as S | undefined) ?? word;
+const noLabels: ActingAgent["labels"] = Object.freeze({});
+
+const toAgent = (id: string, row: StandingRow | ActorRow): ActingAgent => ({
+  id,
+  name: row.name,
+  labels: row.labels === "{}" ? noLabels : (JSON.parse(row.labels) as Record<string, string>),
+  origin: shared(row.origin),
+  project: row.project ?? defaultProject,
+  epoch: row.agent_epoch,
+});
+
+interface RememberedStanding extends Pick<StandingRow, "agent_status" | "tenant_status" | "tenant_epoch" | "user_status" | "user_epoch"> {
+  readonly tenant: string;
   readonly agent: ActingAgent;
+  readonly user: string;
 }
 
-const remember = <R extends StandingRow | ActorRow>(id: string, row: R): Remembered<R> => ({
-  row,
-  agent: {
-    id,
-    name: row.name,
-    labels: JSON.parse(row.labels) as Record<string, string>,
-    origin: row.origin,
-    project: row.project ?? defaultProject,
-    epoch: row.agent_epoch,
-  },
-});
+interface RememberedActor extends Actor, Pick<ActorRow, "agent_status" | "tenant_status"> {
+  readonly tenant: string;
+}
 
 /** Pairs of agent and user, and agents by name or id, that are remembered at most. */
 const remembered = 20_000;
 
 export const makeStanding = ({ db }: Needs) => {
-  const standings = makeCache<Remembered<StandingRow> & { readonly tenant: string; readonly user: string }>(
-    db.changes,
-    remembered,
-    ({ tenant, agent, user }): readonly Tag[] => [
-      ["tenant", tenant],
-      ["agent", agent.id],
-      ["user", user],
-    ],
-  );
-  const actors = makeCache<Remembered<ActorRow> & { readonly tenant: string }>(db.changes, remembered, ({ tenant, agent }) => [
+  const standings = makeCache<RememberedStanding>(db.changes, remembered, ({ tenant, agent, user }): readonly Tag[] => [
+    ["tenant", tenant],
+    ["agent", agent.id],
+    ...(user === "" ? [] : [["user", user] as const]),
+  ]);
+  const actors = makeCache<RememberedActor>(db.changes, remembered, ({ tenant, agent }) => [
     ["tenant", tenant],
     ["agent", agent.id],
   ]);
@@ -118,14 +121,23 @@ export const makeStanding = ({ db }: Needs) => {
     // Ids have no slash, nor has a tenant's name.
     const known = await standings(`${tenant}/${agentId}/${user}`, async () => {
       const row = await standingTable.read(db.read, tenant, agentId, user);
-      return row && { ...remember(agentId, row), tenant, user };
+      if (!row || row.deleted_at !== null) return undefined;
+      return {
+        tenant,
+        agent: toAgent(agentId, row),
+        user,
+        agent_status: shared(row.agent_status),
+        tenant_status: shared(row.tenant_status),
+        tenant_epoch: row.tenant_epoch,
+        user_status: row.user_status && shared(row.user_status),
+        user_epoch: row.user_epoch,
+      };
     });
-    if (!known || known.row.deleted_at !== null || known.row.tenant_status !== "active") throw gone();
-    const { row, agent } = known;
-    if (row.agent_status !== "active") throw suspended(row.agent_status);
-    if (moved(epochs.agent, row.agent_epoch) || moved(epochs.tenant, row.tenant_epoch)) throw gone();
-    if (userId === undefined) return { agent, user: undefined, tenantEpoch: row.tenant_epoch };
-    return { agent, user: demandUser(row, userId, epochs.user), tenantEpoch: row.tenant_epoch };
+    if (known?.tenant_status !== "active") throw gone();
+    const { agent, tenant_epoch: tenantEpoch } = known;
+    if (known.agent_status !== "active") throw suspended(known.agent_status);
+    if (moved(epochs.agent, agent.epoch) || moved(epochs.tenant, tenantEpoch)) throw gone();
+    return { agent, user: userId === undefined ? undefined : demandUser(known, userId, epochs.user), tenantEpoch };
   };
 
   /** The same for a user without any agent. @throws Refusal unauthenticated, user_suspended */
@@ -170,19 +182,23 @@ export const makeStanding = ({ db }: Needs) => {
      */
     actor: async (tenant: string, ref: string): Promise<Actor> => {
       const known = await actors(`${tenant}/${ref}`, async () => {
-        const found = await standingTable.actor(db.read, tenant, ref);
-        return found && { ...remember(found.id, found), tenant };
+        const row = await standingTable.actor(db.read, tenant, ref);
+        return (
+          row && {
+            tenant,
+            agent: toAgent(row.id, row),
+            issuerId: row.issuer_id ?? undefined,
+            assertedUsers: row.asserted_users === 1,
+            agent_status: shared(row.agent_status),
+            tenant_status: shared(row.tenant_status),
+            tenantEpoch: row.tenant_epoch,
+          }
+        );
       });
       if (!known) throw new Refusal("agent_unknown", `There is no agent ${ref}.`);
-      const { row, agent } = known;
-      if (row.tenant_status !== "active") throw gone();
-      if (row.agent_status !== "active") throw suspended(row.agent_status);
-      return {
-        agent,
-        issuerId: row.issuer_id ?? undefined,
-        assertedUsers: row.asserted_users === 1,
-        tenantEpoch: row.tenant_epoch,
-      };
+      if (known.tenant_status !== "active") throw gone();
+      if (known.agent_status !== "active") throw suspended(known.agent_status);
+      return known;
     },
 
     /**

@@ -18,7 +18,8 @@ export interface WorkloadClaims extends Envelope {
 export const workloadToken: Codec<WorkloadGrant, WorkloadClaims> = {
   write: ({ agent, user, tenantEpoch }) => ({
     // RFC 8693 4.1: the user is the subject, the agent that acts stands in `act`.
-    ...(user ? { sub: user.id, act: { sub: agent.id }, user_iss: user.issuer, user_sub: user.subject } : { sub: agent.id }),
+    sub: user ? user.id : agent.id,
+    ...(user && { act: { sub: agent.id }, user_iss: user.issuer, user_sub: user.subject }),
     epochs: { agent: agent.epoch, tenant: tenantEpoch, ...(user && { user: user.epoch }) },
   }),
 
@@ -28,8 +29,8 @@ export const workloadToken: Codec<WorkloadGrant, WorkloadClaims> = {
     const tenantEpoch = member(epochs, "tenant");
     const userEpoch = member(epochs, "user");
     if (!isText(sub) || !isText(agentId) || !isWhole(agentEpoch) || !isWhole(tenantEpoch)) return undefined;
-    const common = { tenant, jti, issuedAt, expiresAt, agentId, agentEpoch, tenantEpoch };
-    if (act === undefined) return { ...common, user: undefined };
-    return isWhole(userEpoch) ? { ...common, user: { id: sub, epoch: userEpoch } } : undefined;
+    const user = act === undefined || !isWhole(userEpoch) ? undefined : { id: sub, epoch: userEpoch };
+    if (act !== undefined && !user) return undefined;
+    return { tenant, jti, issuedAt, expiresAt, agentId, agentEpoch, tenantEpoch, user };
   },
 };

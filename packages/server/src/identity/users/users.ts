@@ -1,6 +1,6 @@
 import type { Audit } from "../../ground/audit/index.ts";
 import { type Db, type Handle, makeCache } from "../../ground/db/index.ts";
-import { type Clock, type Page, type PageAsk, pageFrom, placeOf, type Principal, type Random, Refusal } from "../../ground/kernel/index.ts";
+import { type Clock, type Page, type PageAsk, readPage, type Principal, type Random, Refusal } from "../../ground/kernel/index.ts";
 import { assertedIssuer, newUserId, type User } from "./user.ts";
 import { usersTable } from "./users-table.ts";
 
@@ -86,11 +86,13 @@ export const makeUsers = ({ db, audit, clock, random, onSuspended, onRevoked }: 
     },
 
     /** Newest first. @throws Refusal invalid_request for an unknown cursor */
-    list: async (tenant: string, ask: PageAsk): Promise<Page<User>> =>
-      pageFrom(await usersTable.list(db.read, tenant, placeOf(ask.cursor), ask.limit + 1), ask.limit, ({ createdAt, id }) => ({
-        at: createdAt,
-        id,
-      })),
+    list: (tenant: string, ask: PageAsk): Promise<Page<User>> =>
+      readPage(
+        [tenant, "users"],
+        ask,
+        (place, most) => usersTable.list(db.read, tenant, place, most),
+        ({ createdAt, id }) => ({ at: createdAt, id }),
+      ),
 
     /** How many users an issuer's tokens proved, and at most `most` of them. */
     ofIssuer: (tenant: string, issuer: string, most: number) => usersTable.ofIssuer(db.read, tenant, issuer, most),

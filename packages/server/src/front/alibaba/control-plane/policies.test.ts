@@ -124,11 +124,13 @@ eachStore("policy sets on the Alibaba Cloud wire", (fresh) => {
       const where = { GatewayArn: gateways[at], GatewayType: "AgentRunMCP" };
       await said("AttachPolicySetToGateway", { ...where, PolicySetName: "prod", EnforcementMode: "ENFORCE" });
     }
-    for (const [action, list, field, expected, more] of [
+    const lists = [
       ["ListPolicySets", "PolicySets", "PolicySetName", ["prod", ...names.map((name) => `prod-${name}`)], {}],
       ["ListPolicies", "Policies", "PolicyName", names, { PolicySetName: "prod" }],
       ["ListPolicySetAttachedGateways", "AttachedGateways", "GatewayArn", gateways, { PolicySetName: "prod", GatewayType: "AgentRunMCP" }],
-    ] as const) {
+    ] as const;
+    const tokens: (readonly [string, string])[] = [];
+    for (const [action, list, field, expected, more] of lists) {
       const found: unknown[] = [];
       let NextToken: unknown;
       do {
@@ -136,12 +138,20 @@ eachStore("policy sets on the Alibaba Cloud wire", (fresh) => {
         expect([page["MaxResults"], page["TotalCount"]], action).toEqual([2, expected.length]);
         found.push(...(page[list] as Record<string, unknown>[]).map((item) => item[field]));
         NextToken = page["NextToken"];
+        if (NextToken !== undefined) tokens.push([action, String(NextToken)]);
         expect(found.length < expected.length).toBe("NextToken" in page);
       } while (NextToken !== undefined);
       expect(found).toEqual(expected);
       expect(await fault(action, { ...more, NextToken: "x" })).toEqual([400, "InvalidParameter.NextToken"]);
       expect(await fault(action, { ...more, MaxResults: 0 })).toEqual([400, "InvalidParameter.MaxResults"]);
     }
+    const refused = [400, "InvalidParameter.NextToken"];
+    for (const [from, NextToken] of tokens) {
+      for (const [action, , , , more] of lists)
+        if (action !== from) expect(await fault(action, { ...more, NextToken }), `${from} in ${action}`).toEqual(refused);
+    }
+    const [, NextToken] = tokens.find(([from]) => from === "ListPolicies") ?? [];
+    expect(await fault("ListPolicies", { PolicySetName: "prod-a", NextToken })).toEqual(refused);
   });
 
   describe("what is no Cedar statement", () => {
