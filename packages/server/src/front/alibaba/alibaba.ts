@@ -1,6 +1,5 @@
 import type { FastifyInstance } from "fastify";
 import type { Limits } from "../../ground/limits/index.ts";
-import { addressOf } from "../http/index.ts";
 import { type ControlPlaneRooms, controlPlane } from "./control-plane/index.ts";
 import { type DataPlaneRooms, dataPlane } from "./data-plane/index.ts";
 import { type DispatchRooms, makeDispatch } from "./dispatch.ts";
@@ -28,7 +27,7 @@ export const operationsOf = (rooms: AlibabaRooms): readonly Operation[] => [
 export const serveAlibaba = async (app: FastifyInstance, rooms: AlibabaRooms): Promise<void> => {
   const { answer, aboutOf } = makeDispatch(rooms, operationsOf(rooms));
   await app.register((scope, _options, done) => {
-    answerErrors(scope, { count: (request) => rooms.limits.takeUnproven(addressOf(request)), aboutOf });
+    answerErrors(scope, rooms.limits, aboutOf);
     // The signature is over the bytes, whatever their type is said to be.
     scope.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, parsed) => parsed(null, body));
     scope.post("/", { config: { operation: "alibaba", proves: "late" } }, answer);

@@ -1,7 +1,8 @@
 import type { Code } from "@legate/contract";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Refusal } from "../../ground/kernel/index.ts";
-import { refusalOf, setRefusalHeaders, withoutKeys } from "../http/index.ts";
+import type { Limits } from "../../ground/limits/index.ts";
+import { countedRefusalOf, setRefusalHeaders, withoutKeys } from "../http/index.ts";
 import { workloadAccessToken } from "./names.ts";
 import type { Interface, Naming } from "./operation.ts";
 
@@ -220,34 +221,14 @@ export const saidOf = (refusal: Refusal, about: About): { readonly status: Statu
   return { status, code, message: withoutKeys(messageOf(refusal, code, about)) };
 };
 
-/** Refusals of what was not read far enough for anybody to be proven. */
-const unread: ReadonlySet<Code> = new Set([
-  "invalid_request",
-  "payload_too_large",
-  "unsupported_media_type",
-  "action_unknown",
-  "action_unsupported",
-]);
-
-interface Answering {
-  /** How often an address that proved nobody may send what cannot even be read. @throws Refusal rate_limited */
-  readonly count: (request: FastifyRequest) => void;
-  readonly aboutOf: (request: FastifyRequest) => About;
-}
-
 /** Answers every refusal of a scope: `{ RequestId, Code, Message }`. A client takes what says when to come back for throttling, and waits. */
-export const answerErrors = (scope: FastifyInstance, { count, aboutOf }: Answering): void => {
-  const counted = (refusal: Refusal, request: FastifyRequest): Refusal => {
-    if (request.caller || !unread.has(refusal.code)) return refusal;
-    try {
-      count(request);
-      return refusal;
-    } catch (over) {
-      return refusalOf(over, request);
-    }
-  };
+export const answerErrors = (
+  scope: FastifyInstance,
+  limits: Pick<Limits, "takeUnproven">,
+  aboutOf: (request: FastifyRequest) => About,
+): void => {
   scope.setErrorHandler((thrown, request, reply) => {
-    const refusal = counted(refusalOf(thrown, request), request);
+    const refusal = countedRefusalOf(thrown, request, limits);
     const { status, code, message } = saidOf(refusal, aboutOf(request));
     setRefusalHeaders(reply, refusal);
     const seconds = Number(reply.getHeader("retry-after"));

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from "fastify";
 import type { Limits } from "../../ground/limits/index.ts";
-import { addressOf, readForm, readJson } from "../http/index.ts";
+import { readForm, readJson } from "../http/index.ts";
 import { answerSecretErrors, answerSkillErrors, answerTokenErrors } from "./errors.ts";
 import { type SecretRooms, serveSecrets } from "./secrets.ts";
 import { serveSkillEnvs, type SkillRooms } from "./skill-envs.ts";
@@ -21,7 +21,7 @@ export const serveCoze = async (app: FastifyInstance, rooms: CozeRooms): Promise
       wire.setNotFoundHandler(() => undefined);
       await wire.register((scope, _options, done) => {
         readForm(scope);
-        answerTokenErrors(scope, (request) => rooms.limits.takeUnproven(addressOf(request)));
+        answerTokenErrors(scope, rooms.limits);
         serveToken(scope, rooms);
         done();
       });

@@ -1,7 +1,7 @@
 import type { Code } from "@legate/contract";
-import type { FastifyInstance, FastifyRequest } from "fastify";
-import { Refusal } from "../../ground/kernel/index.ts";
-import { refusalOf, setRefusalHeaders, withoutKeys } from "../http/index.ts";
+import type { FastifyInstance } from "fastify";
+import type { Limits } from "../../ground/limits/index.ts";
+import { countedRefusalOf, refusalOf, setRefusalHeaders, withoutKeys } from "../http/index.ts";
 
 /** What the token endpoint says (RFC 6749 5.2). */
 type TokenError = "invalid_request" | "invalid_client" | "unsupported_grant_type" | "temporarily_unavailable" | "server_error";
@@ -128,29 +128,13 @@ export const errors: Record<Code, CozeError> = {
 /** RFC 6749 5.2: what an `error_description` may hold. */
 const describable = (text: string): string => withoutKeys(text).replaceAll(/[^\x20\x21\x23-\x5B\x5D-\x7E]/g, "'");
 
-/** How often an address that proved nobody may send what cannot even be read. @throws Refusal rate_limited */
-export type Count = (request: FastifyRequest) => void;
-
-/** Refusals of what was not read far enough for anybody to be proven. */
-const unread: ReadonlySet<Code> = new Set(["invalid_request", "payload_too_large", "unsupported_media_type"]);
-
-const counted = (refusal: Refusal, request: FastifyRequest, count: Count): Refusal => {
-  if (request.caller || !unread.has(refusal.code)) return refusal;
-  try {
-    count(request);
-    return refusal;
-  } catch (over) {
-    return refusalOf(over, request);
-  }
-};
-
 /**
  * Answers every refusal of a scope as RFC 6749 5.2 says it. The original client reads nothing of it but the status, unless it comes with 200. No request
  * id stands in the body: equal refusals are equal byte for byte.
  */
-export const answerTokenErrors = (scope: FastifyInstance, count: Count): void => {
+export const answerTokenErrors = (scope: FastifyInstance, limits: Pick<Limits, "takeUnproven">): void => {
   scope.setErrorHandler((thrown, request, reply) => {
-    const refusal = counted(refusalOf(thrown, request), request, count);
+    const refusal = countedRefusalOf(thrown, request, limits);
     const { status, error } = errors[refusal.code];
     setRefusalHeaders(reply, refusal);
     // RFC 6749 5.2: with the scheme that a client tried.

@@ -1,6 +1,8 @@
 import { type Code, codes } from "@legate/contract";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { Refusal } from "../../ground/kernel/index.ts";
+import type { Limits } from "../../ground/limits/index.ts";
+import { addressOf } from "./address.ts";
 
 /** What Fastify itself says no to, in our words. */
 const framework: Readonly<Record<string, Code>> = {
@@ -28,6 +30,27 @@ export const refusalOf = (thrown: unknown, request: FastifyRequest): Refusal => 
   if (known !== undefined) return new Refusal(known, codes[known]);
   request.log.error({ requestId: request.id, err: thrown }, "request failed");
   return new Refusal("internal", codes.internal);
+};
+
+/** Refusals of what was not read far enough for anybody to be proven. */
+const unread: ReadonlySet<Code> = new Set([
+  "invalid_request",
+  "payload_too_large",
+  "unsupported_media_type",
+  "action_unknown",
+  "action_unsupported",
+]);
+
+/** As `refusalOf`, for wires that read a request before anybody is proven: an address may send so much that cannot even be read, and no more. */
+export const countedRefusalOf = (thrown: unknown, request: FastifyRequest, limits: Pick<Limits, "takeUnproven">): Refusal => {
+  const refusal = refusalOf(thrown, request);
+  if (request.caller || !unread.has(refusal.code)) return refusal;
+  try {
+    limits.takeUnproven(addressOf(request));
+    return refusal;
+  } catch (over) {
+    return refusalOf(over, request);
+  }
 };
 
 /** Seconds until it is worth another try, for the codes that say so. */

@@ -1,6 +1,6 @@
 /** Owns the HTTP server: limits, headers, health, metrics, logs. */
 export { addressOf } from "./address.ts";
-export { refusalOf, setRefusalHeaders, withoutKeys } from "./failures.ts";
+export { countedRefusalOf, refusalOf, setRefusalHeaders, withoutKeys } from "./failures.ts";
 export { type Fields, parseFields, readForm } from "./form.ts";
 export { freePort } from "./free-port.ts";
 export { type Http, type HttpSettings, makeHttp } from "./http.ts";

@@ -1,7 +1,8 @@
 import type { Code } from "@legate/contract";
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyReply } from "fastify";
 import type { Refusal } from "../../ground/kernel/index.ts";
-import { refusalOf, setRefusalHeaders } from "../http/index.ts";
+import type { Limits } from "../../ground/limits/index.ts";
+import { countedRefusalOf, setRefusalHeaders } from "../http/index.ts";
 
 /** What an OAuth client is told: HTTP status, and `error` of RFC 6749 5.2, RFC 8693 2.2.2, RFC 8707 2 or RFC 9449 5 and 8. */
 interface OauthError {
@@ -135,26 +136,10 @@ export const setNonce = (reply: FastifyReply, { details }: Refusal): void => {
   if (typeof details["nonce"] === "string") reply.header("dpop-nonce", details["nonce"]);
 };
 
-/** How often an address that proved nobody may send what cannot even be read. @throws Refusal rate_limited */
-export type Count = (request: FastifyRequest) => void;
-
-/** Refusals of what was not read far enough for anybody to be proven. */
-const unread: ReadonlySet<Code> = new Set(["invalid_request", "payload_too_large", "unsupported_media_type"]);
-
 /** Answers every refusal of a scope as RFC 6749 5.2 says it. No request id stands in the body: equal refusals are equal byte for byte. */
-export const answerErrors = (scope: FastifyInstance, count: Count): void => {
-  const counted = (refusal: Refusal, request: FastifyRequest): Refusal => {
-    if (request.caller || !unread.has(refusal.code)) return refusal;
-    try {
-      count(request);
-      return refusal;
-    } catch (over) {
-      return refusalOf(over, request);
-    }
-  };
-
+export const answerErrors = (scope: FastifyInstance, limits: Pick<Limits, "takeUnproven">): void => {
   scope.setErrorHandler((thrown, request, reply) => {
-    const refusal = counted(refusalOf(thrown, request), request);
+    const refusal = countedRefusalOf(thrown, request, limits);
     const { status, error } = errors[refusal.code];
     setRefusalHeaders(reply, refusal);
     setNonce(reply, refusal);
