@@ -2,15 +2,13 @@ import { cpus } from "node:os";
 import { signRequest } from "@legate/server/testing/acs3";
 import { filledAgent } from "@legate/server/testing/fill";
 import { post, read, sign, tokensOf } from "./asks.ts";
-import { type Figures, load } from "./load.ts";
+import { load } from "./load.ts";
 import type { Options } from "./options.ts";
 import { type Running, startHere } from "./processes.ts";
-import { adminKey, startFilled, storesHere, storesMissing, storeTitles, tell } from "./stores.ts";
-import { count, median, megabytes, milliseconds, percent, table } from "./table.ts";
+import { measureInRounds, type Row, tableOf } from "./rounds.ts";
+import { adminKey, startFilled, storesHere, storesMissing, storeTitles } from "./stores.ts";
+import { count, megabytes } from "./table.ts";
 import type { Ask } from "./wire.ts";
-
-const measures = ["ceiling", "native read", "GetResourceOAuth2Token, agent's key", "GetResourceOAuth2Token, temporary key"] as const;
-type Measure = (typeof measures)[number];
 
 /** Agents that ask in turn, each with a live credential of its own, a key, and a role's key. */
 const agents = 200;
@@ -78,14 +76,7 @@ const register = async (url: string): Promise<Registered> => {
   return { tokens, lasting, temporary };
 };
 
-interface Row {
-  readonly measure: Measure;
-  readonly connections: number;
-  readonly figures: Figures[];
-}
-
-const measureStore = async (legate: Running, ceiling: Running, { connections, requests, rounds }: Options): Promise<readonly Row[]> => {
-  const rows = connections.flatMap((at) => measures.map((measure): Row => ({ measure, connections: at, figures: [] })));
+const measureStore = async (legate: Running, ceiling: Running, options: Options): Promise<readonly Row[]> => {
   const { tokens, lasting, temporary } = await register(legate.url);
   const spending = (keys: readonly Key[]) => (n: number) =>
     signed(legate.url, keys[n % agents] as Key, "GetResourceOAuth2Token", {
@@ -93,40 +84,16 @@ const measureStore = async (legate: Running, ceiling: Running, { connections, re
       ResourceCredentialProviderName: "live",
       WorkloadAccessToken: tokens[n % agents] ?? "",
     });
-  const runs: Readonly<Record<Measure, (at: number, amount: number) => Promise<Figures>>> = {
-    ceiling: (at, amount) => load(ceiling.url, at, amount, sign),
-    "native read": (at, amount) => load(legate.url, at, amount, (n) => read(tokens[n % agents] ?? "")),
-    "GetResourceOAuth2Token, agent's key": (at, amount) => load(legate.url, at, amount, spending(lasting)),
-    "GetResourceOAuth2Token, temporary key": (at, amount) => load(legate.url, at, amount, spending(temporary)),
-  };
-  for (const measure of measures) await runs[measure](Math.max(...connections), Math.ceil(requests / 4));
-  for (let round = 0; round < rounds; round += 1) {
-    tell(`  round ${round + 1} of ${rounds}`);
-    for (const row of rows)
-      row.figures.push(await runs[row.measure](row.connections, Math.ceil(requests * Math.min(1, row.connections / 8))));
-  }
-  return rows;
-};
-
-const tableOf = (rows: readonly Row[]): string =>
-  table(
-    ["what", "connections", "requests/s", "to the ceiling", "p50 ms", "p99 ms"],
-    measures.flatMap((measure) =>
-      rows
-        .filter((row) => row.measure === measure)
-        .map(({ connections, figures }) => {
-          const ceiling = rows.find((other) => other.measure === "ceiling" && other.connections === connections);
-          return [
-            measure,
-            String(connections),
-            count(median(figures.map(({ rate }) => rate))),
-            percent(median(figures.map(({ rate }, round) => rate / (ceiling?.figures[round]?.rate ?? Number.NaN)))),
-            milliseconds(median(figures.map(({ p50 }) => p50))),
-            milliseconds(median(figures.map(({ p99 }) => p99))),
-          ];
-        }),
-    ),
+  return measureInRounds(
+    {
+      ceiling: (at, amount) => load(ceiling.url, at, amount, sign),
+      "native read": (at, amount) => load(legate.url, at, amount, (n) => read(tokens[n % agents] ?? "")),
+      "GetResourceOAuth2Token, agent's key": (at, amount) => load(legate.url, at, amount, spending(lasting)),
+      "GetResourceOAuth2Token, temporary key": (at, amount) => load(legate.url, at, amount, spending(temporary)),
+    },
+    options,
   );
+};
 
 /**
  * Measures GetResourceOAuth2Token of a live credential, signed as the original client signs it, by the agent's own key and by its role's, against the

@@ -4,84 +4,43 @@ import { measureKeycloak } from "./keycloak.ts";
 import { type Figures, load } from "./load.ts";
 import type { Options } from "./options.ts";
 import { type Running, startHere } from "./processes.ts";
-import { type Filled, startFilled, storesHere, storesMissing, storeTitles, tell } from "./stores.ts";
+import { measureInRounds, medianOf, requestsAt, type Row, tableOf } from "./rounds.ts";
+import { type Filled, startFilled, storesHere, storesMissing, storeTitles } from "./stores.ts";
 import { count, median, megabytes, milliseconds, percent, table } from "./table.ts";
 
-const mints = ["fresh workload token, busy agent", "fresh workload token, agent not seen before"] as const;
-const measures = ["ceiling", ...mints, "vault read of a live credential"] as const;
-type Measure = (typeof measures)[number];
-
-/** One measure at one number of connections, round by round. */
-interface Row {
-  readonly measure: Measure;
-  readonly connections: number;
-  readonly figures: Figures[];
-}
-
-/** With one connection a run takes many times as long, and needs fewer requests to be as certain. */
-export const requestsAt = (connections: number, requests: number): number => Math.ceil(requests * Math.min(1, connections / 8));
+const forBusy = "fresh workload token, busy agent";
+const forUnseen = "fresh workload token, agent not seen before";
 
 /** Agents whose standing the server knows because they were asked for a moment ago. */
 const busyAgents = 1_000;
 
-/** All measures at every number of connections, the ceiling beside each. */
-const measureStore = async (legate: Running, ceiling: Running, { connections, requests, rounds }: Options): Promise<readonly Row[]> => {
-  const rows = connections.flatMap((at) => measures.map((measure): Row => ({ measure, connections: at, figures: [] })));
+/** All measures, the ceiling beside them. */
+const measureStore = async (legate: Running, ceiling: Running, options: Options): Promise<readonly Row[]> => {
   const [token = ""] = await tokensOf(legate.url, [0]);
   const minting = (await mintingFor(legate.url))(Array.from({ length: busyAgents }, (_, n) => n));
   let askedBusy = 0;
   let asked = busyAgents;
-  const runs: Readonly<Record<Measure, (at: number, amount: number) => Promise<Figures>>> = {
-    ceiling: (at, amount) => load(ceiling.url, at, amount, sign),
-    "fresh workload token, busy agent": (at, amount) => {
-      const from = askedBusy;
-      askedBusy += amount;
-      return load(legate.url, at, amount, (n) => minting(from + n));
+  return measureInRounds(
+    {
+      ceiling: (at, amount) => load(ceiling.url, at, amount, sign),
+      [forBusy]: (at, amount) => {
+        const from = askedBusy;
+        askedBusy += amount;
+        return load(legate.url, at, amount, (n) => minting(from + n));
+      },
+      [forUnseen]: (at, amount) => {
+        const from = asked;
+        asked += amount;
+        return load(legate.url, at, amount, (n) => mint(from + n));
+      },
+      "vault read of a live credential": (at, amount) => load(legate.url, at, amount, () => read(token)),
     },
-    "fresh workload token, agent not seen before": (at, amount) => {
-      const from = asked;
-      asked += amount;
-      return load(legate.url, at, amount, (n) => mint(from + n));
-    },
-    "vault read of a live credential": (at, amount) => load(legate.url, at, amount, () => read(token)),
-  };
-  const warmUp = Math.ceil(requests / 4);
-  for (const measure of measures) await runs[measure](Math.max(...connections), warmUp);
-  for (let round = 0; round < rounds; round += 1) {
-    tell(`  round ${round + 1} of ${rounds}`);
-    for (const row of rows) row.figures.push(await runs[row.measure](row.connections, requestsAt(row.connections, requests)));
-  }
-  return rows;
+    options,
+  );
 };
 
 const agentsNeeded = ({ connections, requests, rounds }: Options): number =>
   busyAgents + Math.ceil(requests / 4) + rounds * connections.reduce((sum, at) => sum + requestsAt(at, requests), 0);
-
-const of = (row: Row | undefined, pick: (figures: Figures) => number): number => median(row?.figures.map(pick) ?? []);
-
-/** Rate by rate within each round, so that a machine that is slower for a while is so for both. */
-const toCeiling = (row: Row, ceiling: Row | undefined): number =>
-  median(row.figures.map(({ rate }, round) => rate / (ceiling?.figures[round]?.rate ?? Number.NaN)));
-
-const tableOf = (rows: readonly Row[]): string =>
-  table(
-    ["what", "connections", "requests/s", "to the ceiling", "p50 ms", "p99 ms"],
-    measures.flatMap((measure) =>
-      rows
-        .filter((row) => row.measure === measure)
-        .map((row) => {
-          const ceiling = rows.find((other) => other.measure === "ceiling" && other.connections === row.connections);
-          return [
-            measure,
-            String(row.connections),
-            count(of(row, ({ rate }) => rate)),
-            percent(toCeiling(row, ceiling)),
-            milliseconds(of(row, ({ p50 }) => p50)),
-            milliseconds(of(row, ({ p99 }) => p99)),
-          ];
-        }),
-    ),
-  );
 
 /** Measures each store against the ceiling, and Keycloak where it is found; prints tables of medians. */
 export const compare = async (options: Options): Promise<void> => {
@@ -101,9 +60,9 @@ export const compare = async (options: Options): Promise<void> => {
         const idle = legate.memory();
         const rows = await measureStore(legate, ceiling, options);
         generator.push(...rows.flatMap(({ figures }) => figures));
-        for (const measure of mints) {
+        for (const measure of [forBusy, forUnseen]) {
           const row = rows.find((one) => one.measure === measure && one.connections === beside);
-          minted.push([`Legate, ${storeTitles[store]}, ${measure}`, of(row, ({ rate }) => rate)]);
+          minted.push([`Legate, ${storeTitles[store]}, ${measure}`, medianOf(row, ({ rate }) => rate)]);
         }
         console.log(`\n${storeTitles[store]}\n\n${tableOf(rows)}`);
         console.log(`\nMemory: ${idle ? `${idle.now} MB just started, then ` : ""}${megabytes(legate.memory())}.`);

@@ -1,14 +1,12 @@
 import { cpus } from "node:os";
 import { post, sign } from "./asks.ts";
-import { type Figures, load } from "./load.ts";
+import { load } from "./load.ts";
 import type { Options } from "./options.ts";
 import { type Running, startHere } from "./processes.ts";
-import { adminKey, startFilled, storesHere, storesMissing, storeTitles, tell } from "./stores.ts";
-import { count, median, megabytes, milliseconds, percent, table } from "./table.ts";
+import { measureInRounds, type Row, tableOf } from "./rounds.ts";
+import { adminKey, startFilled, storesHere, storesMissing, storeTitles } from "./stores.ts";
+import { count, megabytes } from "./table.ts";
 import type { Ask } from "./wire.ts";
-
-const measures = ["ceiling", "client credentials", "token exchange", "oidc-provider, client credentials"] as const;
-type Measure = (typeof measures)[number];
 
 const resource = "https://bench.example.com";
 const scope = "bench:use";
@@ -63,68 +61,32 @@ const register = async (url: string): Promise<{ readonly secrets: readonly Secre
   return { secrets, tokens };
 };
 
-interface Row {
-  readonly measure: Measure;
-  readonly connections: number;
-  readonly figures: Figures[];
-}
-
-const measureStore = async (
-  legate: Running,
-  ceiling: Running,
-  peer: Running,
-  { connections, requests, rounds }: Options,
-): Promise<readonly Row[]> => {
-  const rows = connections.flatMap((at) => measures.map((measure): Row => ({ measure, connections: at, figures: [] })));
+const measureStore = async (legate: Running, ceiling: Running, peer: Running, options: Options): Promise<readonly Row[]> => {
   const { secrets, tokens } = await register(legate.url);
   const asAgent = (n: number, form: Readonly<Record<string, string>>): Ask => {
     const { clientId, clientSecret } = secrets[n % clients] as Secret;
     return grantOf(clientId, clientSecret, form);
   };
-  const runs: Readonly<Record<Measure, (at: number, amount: number) => Promise<Figures>>> = {
-    ceiling: (at, amount) => load(ceiling.url, at, amount, sign),
-    "client credentials": (at, amount) => load(legate.url, at, amount, (n) => asAgent(n, alone)),
-    // Each time the token of another agent, which was sent to the resource that the asking agent is.
-    "token exchange": (at, amount) =>
-      load(legate.url, at, amount, (n) =>
-        asAgent(n, {
-          grant_type: "urn:ietf:params:oauth:grant-type:token-exchange",
-          subject_token: tokens[(n + 1) % clients] ?? "",
-          subject_token_type: "urn:ietf:params:oauth:token-type:access_token",
-          resource,
-        }),
-      ),
-    "oidc-provider, client credentials": (at, amount) =>
-      load(peer.url, at, amount, () => grantOf("bench", "a-secret-of-the-bench", alone, "/token")),
-  };
-  for (const measure of measures) await runs[measure](Math.max(...connections), Math.ceil(requests / 4));
-  for (let round = 0; round < rounds; round += 1) {
-    tell(`  round ${round + 1} of ${rounds}`);
-    for (const row of rows)
-      row.figures.push(await runs[row.measure](row.connections, Math.ceil(requests * Math.min(1, row.connections / 8))));
-  }
-  return rows;
-};
-
-const tableOf = (rows: readonly Row[]): string =>
-  table(
-    ["what", "connections", "requests/s", "to the ceiling", "p50 ms", "p99 ms"],
-    measures.flatMap((measure) =>
-      rows
-        .filter((row) => row.measure === measure)
-        .map(({ connections, figures }) => {
-          const ceiling = rows.find((other) => other.measure === "ceiling" && other.connections === connections);
-          return [
-            measure,
-            String(connections),
-            count(median(figures.map(({ rate }) => rate))),
-            percent(median(figures.map(({ rate }, round) => rate / (ceiling?.figures[round]?.rate ?? Number.NaN)))),
-            milliseconds(median(figures.map(({ p50 }) => p50))),
-            milliseconds(median(figures.map(({ p99 }) => p99))),
-          ];
-        }),
-    ),
+  return measureInRounds(
+    {
+      ceiling: (at, amount) => load(ceiling.url, at, amount, sign),
+      "client credentials": (at, amount) => load(legate.url, at, amount, (n) => asAgent(n, alone)),
+      // Each time the token of another agent, which was sent to the resource that the asking agent is.
+      "token exchange": (at, amount) =>
+        load(legate.url, at, amount, (n) =>
+          asAgent(n, {
+            grant_type: "urn:ietf:params:oauth:grant-type:token-exchange",
+            subject_token: tokens[(n + 1) % clients] ?? "",
+            subject_token_type: "urn:ietf:params:oauth:token-type:access_token",
+            resource,
+          }),
+        ),
+      "oidc-provider, client credentials": (at, amount) =>
+        load(peer.url, at, amount, () => grantOf("bench", "a-secret-of-the-bench", alone, "/token")),
+    },
+    options,
   );
+};
 
 /** Measures the token endpoint on each store against the ceiling, with oidc-provider in the same rounds; prints tables of medians. */
 export const oauth = async (options: Options): Promise<void> => {
