@@ -1,6 +1,5 @@
 import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
-import { dirname } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import {
   AgentContext,
@@ -18,11 +17,11 @@ import {
   withWorkloadAccessToken,
 } from "../packages/sdk/src/alibaba/index.ts";
 import { LegateClient } from "../packages/sdk/src/index.ts";
-import type { StoreAddress } from "../packages/server/src/ground/db/index.ts";
-import { openServer, readConfig } from "../packages/server/src/index.ts";
+import type { Server } from "../packages/server/src/index.ts";
 import { startTestIssuer, type TestIssuer } from "../packages/server/src/testing/openid.ts";
 import { startProvider, type TestProvider } from "../packages/server/src/testing/provider.ts";
 import { eachStore } from "../packages/server/src/testing/stores.ts";
+import { consent, openLegate } from "./sdk-server.ts";
 
 const adminKey = "admin_key_of_the_alibaba_sdk_tests_0123456789";
 /** Replicas and caches learn of changes within two seconds; a busy machine takes longer. */
@@ -30,30 +29,8 @@ const patient = { timeout: 20_000 };
 const pollQuickly = { intervalMs: 20, maxIntervalMs: 100 };
 const gateway = { GatewayArn: "acs:apig:cn-beijing:1234567890123456:gateway/gw-1", GatewayType: "AIGateway" };
 
-const openLegate = (store: StoreAddress) =>
-  openServer(
-    readConfig({
-      LEGATE_PORT: "0",
-      LEGATE_ADMIN_KEY: adminKey,
-      LEGATE_MASTER_KEY: Buffer.alloc(32, 7).toString("base64"),
-      LEGATE_EGRESS_ALLOW: "127.0.0.0/8",
-      LEGATE_LOG_LEVEL: "silent",
-      ...(store.engine === "sqlite" ? { LEGATE_DATA_DIR: dirname(store.path) } : { LEGATE_DATABASE_URL: store.url }),
-    }),
-  );
-
-/** Opens a consent's link as this person and answers the last address that the browser is sent to, or undefined where a page ends it. */
-const consent = async (upstream: TestProvider, link: string, person: string, answer: "allow" | "deny" = "allow") => {
-  const begun = await fetch(link, { redirect: "manual" });
-  const cookie = begun.headers.getSetCookie().map((line) => line.split(";")[0]);
-  const back = await upstream.walk(begun.headers.get("location") ?? "", person, answer);
-  const ended = await fetch(back, { redirect: "manual", headers: { cookie: cookie.join("; ") } });
-  await ended.text();
-  return ended.headers.get("location") ?? undefined;
-};
-
 eachStore("the Alibaba Cloud client against a running server", (fresh) => {
-  let legate: Awaited<ReturnType<typeof openLegate>>;
+  let legate: Server;
   let upstream: TestProvider;
   let idp: TestIssuer;
   let otherIdp: TestIssuer;
@@ -83,7 +60,7 @@ eachStore("the Alibaba Cloud client against a running server", (fresh) => {
     upstream = await startProvider();
     idp = await startTestIssuer();
     otherIdp = await startTestIssuer();
-    legate = await openLegate(await fresh());
+    legate = await openLegate(await fresh(), adminKey);
     native = new LegateClient({ url: legate.address, operatorKey: adminKey });
     credentials = await native.accessKeys.create({ description: "tests" });
     admin = clientOf("nobody");

@@ -1,4 +1,3 @@
-import { dirname } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import {
   Client,
@@ -9,30 +8,19 @@ import {
   type Variables,
 } from "../packages/sdk/src/coze/index.ts";
 import { LegateClient } from "../packages/sdk/src/index.ts";
-import type { StoreAddress } from "../packages/server/src/ground/db/index.ts";
-import { openServer, readConfig } from "../packages/server/src/index.ts";
+import type { Server } from "../packages/server/src/index.ts";
 import { eachStore } from "../packages/server/src/testing/stores.ts";
+import { openLegate } from "./sdk-server.ts";
 
 /** Replicas and caches learn of changes within two seconds; a busy machine takes longer. */
 const patient = { timeout: 20_000 };
 const adminKey = "admin_key_of_the_coze_sdk_tests_0123456789";
 
-const openLegate = (store: StoreAddress) =>
-  openServer(
-    readConfig({
-      LEGATE_PORT: "0",
-      LEGATE_ADMIN_KEY: adminKey,
-      LEGATE_MASTER_KEY: Buffer.alloc(32, 7).toString("base64"),
-      LEGATE_LOG_LEVEL: "silent",
-      ...(store.engine === "sqlite" ? { LEGATE_DATA_DIR: dirname(store.path) } : { LEGATE_DATABASE_URL: store.url }),
-    }),
-  );
-
 eachStore("the Coze client against a running server", (fresh) => {
-  let legate: Awaited<ReturnType<typeof openLegate>>;
+  let legate: Server;
   let admin: LegateClient;
   beforeAll(async () => {
-    legate = await openLegate(await fresh());
+    legate = await openLegate(await fresh(), adminKey);
     admin = new LegateClient({ url: legate.address, operatorKey: adminKey });
     for (const project of ["shop", "other"]) await ask("PUT", `/v1/projects/${project}`, {});
     for (const [key, value, lane] of [

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import {
   AgentContext,
   AuthorizationDeniedError,
@@ -19,45 +19,23 @@ import {
   withWorkloadToken,
 } from "../packages/sdk/src/index.ts";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import type { StoreAddress } from "../packages/server/src/ground/db/index.ts";
-import { openServer, readConfig } from "../packages/server/src/index.ts";
+import type { Server } from "../packages/server/src/index.ts";
 import { startTestIssuer, type TestIssuer } from "../packages/server/src/testing/openid.ts";
 import { startProvider, type TestProvider } from "../packages/server/src/testing/provider.ts";
 import { eachStore } from "../packages/server/src/testing/stores.ts";
+import { consent, openLegate } from "./sdk-server.ts";
 
 const adminKey = "admin_key_of_the_sdk_tests_0123456789";
 /** Life of an access token that is to expire while one waits; all others outlive the tests, however slow the machine. A refresh is due a tenth of it ahead. */
 const lifeSeconds = 3;
 const pollQuickly = { intervalMs: 20, maxIntervalMs: 100 };
 
-const openLegate = (store: StoreAddress) =>
-  openServer(
-    readConfig({
-      LEGATE_PORT: "0",
-      LEGATE_ADMIN_KEY: adminKey,
-      LEGATE_MASTER_KEY: Buffer.alloc(32, 7).toString("base64"),
-      LEGATE_EGRESS_ALLOW: "127.0.0.0/8",
-      LEGATE_LOG_LEVEL: "silent",
-      ...(store.engine === "sqlite" ? { LEGATE_DATA_DIR: dirname(store.path) } : { LEGATE_DATABASE_URL: store.url }),
-    }),
-  );
-
 /** Whose token this is, as its issuer says: the user and what was granted. */
 const whose = async (upstream: TestProvider, token: string): Promise<{ user?: string; scopes: string[] }> =>
   (await (await fetch(`${upstream.url}/api/me`, { headers: { authorization: `Bearer ${token}` } })).json()) as never;
 
-/** Opens a consent's link as this person and answers the last address that Legate sends the browser to, or undefined where its own page ends it. */
-const consent = async (upstream: TestProvider, link: string, person: string, answer: "allow" | "deny" = "allow") => {
-  const begun = await fetch(link, { redirect: "manual" });
-  const cookie = begun.headers.getSetCookie().map((line) => line.split(";")[0]);
-  const back = await upstream.walk(begun.headers.get("location") ?? "", person, answer);
-  const ended = await fetch(back, { redirect: "manual", headers: { cookie: cookie.join("; ") } });
-  await ended.text();
-  return ended.headers.get("location") ?? undefined;
-};
-
 eachStore("the SDK against a running server", (fresh) => {
-  let legate: Awaited<ReturnType<typeof openLegate>>;
+  let legate: Server;
   let upstream: TestProvider;
   const lives = { accessTokenSeconds: 3600 };
   let idp: TestIssuer;
@@ -93,7 +71,7 @@ eachStore("the SDK against a running server", (fresh) => {
   beforeAll(async () => {
     upstream = await startProvider(lives);
     idp = await startTestIssuer();
-    legate = await openLegate(await fresh());
+    legate = await openLegate(await fresh(), adminKey);
     admin = new LegateClient({ url: legate.address, operatorKey: adminKey });
     await register("drive");
     await admin.providers.create({ type: "api_key", name: "weather", apiKey: "weather-key" });
