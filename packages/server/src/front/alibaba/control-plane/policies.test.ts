@@ -138,7 +138,7 @@ eachStore("policy sets on the Alibaba Cloud wire", (fresh) => {
         expect([page["MaxResults"], page["TotalCount"]], action).toEqual([2, expected.length]);
         found.push(...(page[list] as Record<string, unknown>[]).map((item) => item[field]));
         NextToken = page["NextToken"];
-        if (NextToken !== undefined) tokens.push([action, String(NextToken)]);
+        if (typeof NextToken === "string") tokens.push([action, NextToken]);
         expect(found.length < expected.length).toBe("NextToken" in page);
       } while (NextToken !== undefined);
       expect(found).toEqual(expected);
