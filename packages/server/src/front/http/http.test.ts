@@ -112,6 +112,50 @@ describe("a URL or header that is not well-formed", () => {
   });
 });
 
+// RFC 9112 3.2
+describe("what a request names", () => {
+  const asked = async (line: string) => {
+    const { app, listen } = await open({}, undefined, { isOpen: (tenant) => Promise.resolve(tenant === "acme") });
+    app.post("/", (request) => ({ url: request.url }));
+    const answer = await raw(await listen(), `${line} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+    expect(answer).toMatch(/\r\nx-request-id: req_[0-9a-f]{32}\r\n/);
+    const [head = "", body = ""] = answer.split("\r\n\r\n");
+    return { status: Number(head.split(" ")[1]), body: JSON.parse(body) as unknown };
+  };
+
+  test.each([
+    "POST *",
+    "GET *",
+    "DELETE *",
+    "GET http:///livez",
+    "POST http://",
+    "POST http://x*",
+    "POST http://somebody:secret@x/",
+    "POST ftp://x/",
+    "GET x:443",
+    "PRI *",
+    "FOO /",
+    "post /",
+  ])("is refused where it is no path and no URL of one: %s", async (line) => {
+    expect(await asked(line)).toEqual({ status: 400, body: { error: { ...shape.error, code: "invalid_request" } } });
+  });
+
+  test.each([
+    ["POST /", "/"],
+    ["POST http://x", "/"],
+    ["POST http://x/", "/"],
+    ["POST HTTPS://x:99?a=http://y/z", "/?a=http://y/z"],
+    ["POST http://[::1]:99/t/acme/", "/"],
+    ["POST /t/acme/?a", "/?a"],
+  ])("is read the same as a path and as a URL: %s", async (line, url) => {
+    expect(await asked(line)).toEqual({ status: 200, body: { url } });
+  });
+
+  test("may be nothing at all where somebody asks for the options of the server", async () => {
+    expect((await asked("OPTIONS *")).status).toBe(404);
+  });
+});
+
 describe("the caller's address", () => {
   const ask = async (trustedProxies: string[], from: string, forwarded: string) => {
     const { app } = await open({ trustedProxies });

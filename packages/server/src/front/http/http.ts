@@ -21,7 +21,7 @@ import { securityHeaders } from "./security-headers.ts";
 import { kindlyBelow } from "./slashes.ts";
 import { startTelemetry, traceRequests } from "./telemetry.ts";
 import { refuseClosedTenants, stripTenant } from "./tenant-prefix.ts";
-import { isWellFormedUrl, malformedHeader } from "./well-formed.ts";
+import { isWellFormedUrl, malformedHeader, pathOf } from "./well-formed.ts";
 
 export type HttpSettings = Pick<Config, "host" | "port" | "publicUrl" | "trustedProxies" | "corsOrigins" | "tls" | "telemetry"> & {
   /** Other than the defaults; times in milliseconds, sizes in bytes. */
@@ -92,6 +92,7 @@ const unreadable = "/-";
 
 /** What keeps a URL from being read. */
 const faultOf = (url: string): string | undefined => {
+  if (url === "") return "The request names neither a path nor an http URL.";
   if (!isWellFormedUrl(url)) return "The URL is not percent-encoded, well-formed UTF-8 without NUL.";
   return hasTooManyFields(url) ? `The URL has more than ${mostFields} fields.` : undefined;
 };
@@ -153,7 +154,7 @@ export const makeHttp = async (
     routerOptions: { querystringParser: parseFields, maxParamLength: limits.headers },
     // A URL that cannot be read would end outside of hooks and error handlers; this way it is refused like all else.
     rewriteUrl: (raw) => {
-      const url = raw.url ?? "/";
+      const url = pathOf(raw.method, raw.url ?? "/");
       const fault = faultOf(url);
       if (fault === undefined) return kindly.mended(stripTenant(raw, url));
       malformed.set(raw, fault);

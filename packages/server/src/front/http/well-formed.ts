@@ -15,6 +15,17 @@ export const isWellFormedUrl = (url: string): boolean => {
   }
 };
 
+/**
+ * The path and query that a request names, in whichever form (RFC 9112 3.2.1, 3.2.2); nothing where it names none. `*` is for OPTIONS (3.2.4), and a URL
+ * never carries a user (RFC 9110 4.2.4).
+ */
+export const pathOf = (method: string | undefined, target: string): string => {
+  if (target.startsWith("/") || (target === "*" && method === "OPTIONS")) return target;
+  const [, rest] = /^https?:\/\/[\w.:[\]-]+((?:[/?].*)?)$/i.exec(target) ?? [];
+  if (rest === undefined) return "";
+  return rest.startsWith("/") ? rest : `/${rest}`;
+};
+
 const plain = /^[\t\x20-\x7E]*$/;
 
 /** Node hands header bytes over as Latin-1; what is beyond ASCII must be UTF-8 (RFC 9110 5.5 calls it opaque). */
