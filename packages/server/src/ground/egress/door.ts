@@ -1,7 +1,8 @@
 import type { LookupAddress } from "node:dns";
+import { createRequire } from "node:module";
 import type { LookupFunction } from "node:net";
 import { callbackify } from "node:util";
-import { Agent, buildConnector } from "undici";
+import type * as Undici from "undici";
 import { type Allowed, addressOf, isPublic } from "./addresses.ts";
 import { EgressBlocked } from "./errors.ts";
 
@@ -41,6 +42,9 @@ export const inspect = (given: string | URL, allowed: Allowed): URL => {
   return url;
 };
 
+/** By `require`, which tries again where it failed once, for want of an open file say; a failed `import` fails for as long as the process lives. */
+const require = createRequire(import.meta.url);
+
 /** Limits of one connection; see {@link makeDoor}. */
 export interface DoorLimits {
   readonly connectMs: number;
@@ -48,11 +52,19 @@ export interface DoorLimits {
   readonly headerBytes: number;
 }
 
+/** What a request leaves by: `dispatcher` goes with each `fetch`. */
+export interface Door {
+  readonly fetch: typeof Undici.fetch;
+  readonly dispatcher: Undici.Agent;
+}
+
 /**
  * The dispatcher through which every request leaves. The addresses that were checked are the ones the socket is told to connect to: nothing
- * resolves a name twice for one connection, so that a name cannot change its meaning in between.
+ * resolves a name twice for one connection, so that a name cannot change its meaning in between. Undici is loaded here and nowhere else: a process
+ * that calls nobody does without its 10 MB.
  */
-export const makeDoor = (allowed: Allowed, lookup: Lookup, limits: DoorLimits): Agent => {
+export const makeDoor = (allowed: Allowed, lookup: Lookup, limits: DoorLimits): Door => {
+  const { Agent, buildConnector, fetch } = require("undici") as typeof Undici;
   const checked = async (hostname: string, scheme: Scheme): Promise<readonly LookupAddress[]> => {
     const addresses = await lookup(hostname);
     if (addresses.length === 0) throw Object.assign(new Error("no address"), { code: "ENOTFOUND" });
@@ -74,7 +86,7 @@ export const makeDoor = (allowed: Allowed, lookup: Lookup, limits: DoorLimits): 
   };
   const connectors = { "http:": connectorOf("http:"), "https:": connectorOf("https:") };
 
-  return new Agent({
+  const dispatcher = new Agent({
     connect: (options, callback) => {
       try {
         if (!isScheme(options.protocol)) throw new EgressBlocked("scheme", "The scheme is not https.");
@@ -93,4 +105,5 @@ export const makeDoor = (allowed: Allowed, lookup: Lookup, limits: DoorLimits): 
     bodyTimeout: limits.idleMs,
     maxHeaderSize: limits.headerBytes,
   });
+  return { fetch, dispatcher };
 };

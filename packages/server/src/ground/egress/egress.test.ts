@@ -452,3 +452,24 @@ test("after close nothing begins", async () => {
   await egress.close();
   await expect(egress.fetch(`http://127.0.0.1:${port}/`)).rejects.toBeInstanceOf(EgressFailed);
 });
+
+test("after close nothing begins, though nothing ever went out", async () => {
+  let asked = 0;
+  const port = await serve((_, response) => {
+    asked += 1;
+    response.end("hello");
+  });
+  const { egress } = open(["127.0.0.1"]);
+  await egress.close();
+  await expect(egress.fetch(`http://127.0.0.1:${port}/`)).rejects.toBeInstanceOf(EgressFailed);
+  expect(asked).toBe(0);
+});
+
+test("requests that come first, all at once, are each answered", async () => {
+  const port = await serve((request, response) => response.end(request.url));
+  const { egress } = open(["127.0.0.1"]);
+  const answers = await Promise.all(
+    Array.from({ length: 50 }, async (_, n) => (await egress.fetch(`http://127.0.0.1:${port}/${n}`)).text()),
+  );
+  expect(answers).toEqual(Array.from({ length: 50 }, (_, n) => `/${n}`));
+});

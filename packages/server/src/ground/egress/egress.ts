@@ -1,8 +1,8 @@
 import { lookup as systemLookup } from "node:dns/promises";
-import { type RequestInit as UndiciInit, fetch as undiciFetch, type Response as UndiciResponse } from "undici";
+import type { RequestInit as UndiciInit, Response as UndiciResponse } from "undici";
 import { Refusal } from "../kernel/index.ts";
 import { allowedBy } from "./addresses.ts";
-import { inspect, type Lookup, makeDoor } from "./door.ts";
+import { type Door, inspect, type Lookup, makeDoor } from "./door.ts";
 import { EgressBlocked, EgressFailed, failure } from "./errors.ts";
 import { makeLookups } from "./lookups.ts";
 
@@ -92,8 +92,9 @@ export const makeEgress = (settings: EgressSettings, parts: { lookup?: Lookup; l
   const limits = { ...defaults, ...parts.limits };
   const allowed = allowedBy(settings.allow);
   const lookup = parts.lookup ?? ((hostname) => systemLookup(hostname, { all: true }));
-  const door = makeDoor(allowed, makeLookups(lookup, { waitMs: limits.connectMs, perDomain: limits.perOrigin }), limits);
+  const lookups = makeLookups(lookup, { waitMs: limits.connectMs, perDomain: limits.perOrigin });
 
+  let door: Door | undefined;
   let closing: Promise<void> | undefined;
   const waiting = new Map<string, number>();
 
@@ -111,13 +112,15 @@ export const makeEgress = (settings: EgressSettings, parts: { lookup?: Lookup; l
 
   const send = async (given: string | URL, init: RequestInit, signal: AbortSignal, bodyBytes: number): Promise<Response> => {
     let url = inspect(given, allowed);
+    if (closing) throw new EgressFailed("network", `No request to ${url.origin} begins any more.`);
+    const through = (door ??= makeDoor(allowed, lookups, limits));
     const method = (init.method ?? "GET").toUpperCase();
     let headers = new Headers(init.headers);
     if (!headers.has("user-agent")) headers.set("user-agent", "legate");
     for (let hops = 0; ; hops += 1) {
-      const asked = { ...init, method, headers: [...headers], redirect: "manual", signal, dispatcher: door };
+      const asked = { ...init, method, headers: [...headers], redirect: "manual", signal, dispatcher: through.dispatcher };
       // The DOM's RequestInit and undici's differ in name only.
-      const response = await undiciFetch(url, asked as unknown as UndiciInit);
+      const response = await through.fetch(url, asked as unknown as UndiciInit);
       const location = redirects.has(response.status) ? response.headers.get("location") : null;
       const followable = method === "GET" || method === "HEAD";
       if (location === null || (followable && init.redirect === "manual")) {
@@ -170,6 +173,6 @@ export const makeEgress = (settings: EgressSettings, parts: { lookup?: Lookup; l
       }
     },
 
-    close: () => (closing ??= door.close()),
+    close: () => (closing ??= door?.dispatcher.close() ?? Promise.resolve()),
   };
 };
