@@ -87,6 +87,11 @@ export interface Http {
   readonly close: () => Promise<void>;
 }
 
+/** Each wire reads and writes what is its own. Told so, Fastify leaves the compilers of its own schemas, 100 modules, on the disk. */
+const noSchemas = (): never => {
+  throw new Error("A route has a schema of Fastify's.");
+};
+
 /** Where a URL goes that cannot be read: nowhere. */
 const unreadable = "/-";
 
@@ -144,6 +149,7 @@ export const makeHttp = async (
     // An id that a caller chose would let it write into our logs, and answer for another's request.
     requestIdHeader: false,
     genReqId: newRequestId,
+    schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
     bodyLimit: limits.body,
     requestTimeout: limits.requestTimeout,
     connectionTimeout: limits.idleTimeout,
