@@ -38,9 +38,7 @@ export const makeAttachments = ({ db, audit, clock, random }: Needs) => {
   /** @throws Refusal too_many */
   const add = async (tx: Handle, who: Principal, attachment: Attachment, set: PolicySet): Promise<void> => {
     await audit.record(tx, who, "policy_set.attached", { target: set.id, details: told(attachment, set.name) });
-    const counter = `gateways/${set.id}/${attachment.type}` as const;
-    await counters.add(tx, who.tenant, counter, 1);
-    if ((await counters.read(tx, who.tenant, counter)) > mostGateways)
+    if ((await counters.add(tx, who.tenant, `gateways/${set.id}/${attachment.type}`, 1)) > mostGateways)
       throw new Refusal("too_many", `A policy set is attached to at most ${mostGateways} gateways.`, { limit: mostGateways });
     await db.changes.announce(tx, who.tenant, "policy_set", set.id);
   };

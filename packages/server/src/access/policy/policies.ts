@@ -51,8 +51,7 @@ export const makePolicies = (needs: Needs) => {
         if (!(await policiesTable.insert(tx, tenant, policy)))
           throw new Refusal("policy_exists", `There is already a policy named ${name} in policy set ${setName}.`, { set: setName, name });
         await audit.record(tx, who, "policy.created", { target: policy.id, details: { name, set: setName, version: 1 } });
-        await counters.add(tx, tenant, `policies/${set.id}`, 1);
-        if ((await counters.read(tx, tenant, `policies/${set.id}`)) > mostPolicies)
+        if ((await counters.add(tx, tenant, `policies/${set.id}`, 1)) > mostPolicies)
           throw new Refusal("too_many", `A policy set holds at most ${mostPolicies} policies.`, { limit: mostPolicies });
         await db.changes.announce(tx, tenant, "policy_set", set.id);
         return policy;

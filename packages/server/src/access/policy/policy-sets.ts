@@ -61,9 +61,8 @@ export const makePolicySets = ({ db, audit, clock, random }: Needs) => ({
       if (!(await policySetsTable.insert(tx, who.tenant, set)))
         throw new Refusal("policy_set_exists", `There is already a policy set named ${name}.`, { name });
       await audit.record(tx, who, "policy_set.created", { target: set.id, details: { name } });
-      await counters.add(tx, who.tenant, "policy_sets", 1);
       // Whoever counts waits for the counter, so that two at once are counted right.
-      if ((await counters.read(tx, who.tenant, "policy_sets")) > mostSets)
+      if ((await counters.add(tx, who.tenant, "policy_sets", 1)) > mostSets)
         throw new Refusal("too_many", `A tenant has at most ${mostSets} policy sets.`, { limit: mostSets });
       await db.changes.announce(tx, who.tenant, "policy_set", set.id);
       return set;

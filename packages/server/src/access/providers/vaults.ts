@@ -42,9 +42,8 @@ export const makeVaults = ({ db, audit, clock, tenantMadeAt }: Needs) => {
 
   /** After all else in the transaction. @throws Refusal too_many */
   const countMade = async (tx: Handle, tenant: string): Promise<void> => {
-    await counters.add(tx, tenant, "token_vaults", 1);
     // Whoever counts waits for the counter, so that two at once are counted right.
-    if ((await counters.read(tx, tenant, "token_vaults")) > mostVaults)
+    if ((await counters.add(tx, tenant, "token_vaults", 1)) > mostVaults)
       throw new Refusal("too_many", `A tenant has at most ${mostVaults} token vaults beside default.`, { limit: mostVaults });
   };
 
