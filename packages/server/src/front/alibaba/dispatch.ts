@@ -159,13 +159,13 @@ export const makeDispatch = (rooms: DispatchRooms, operations: readonly Operatio
     if (request.headers.authorization === undefined && operation.callers.includes("anyone"))
       return Promise.resolve(anonymous(tenantOf(request), source.requestId, source.address));
     return authn.proveSigned({
-      ...source,
       method: request.method,
       path: "/",
       alsoPath: originalPath(request),
       query: queryOf(request),
       rawHeaders: request.raw.rawHeaders,
       body: bodyOf(request),
+      ...source,
     });
   };
 

@@ -1,4 +1,4 @@
-import type { ChangeKind, Changes } from "./changes.ts";
+import type { Change, ChangeKind, Changes } from "./changes.ts";
 
 /** What a cached value hangs on: a change of any of these forgets it. */
 export type Tag = readonly [kind: ChangeKind, target: string];
@@ -6,28 +6,29 @@ export type Tag = readonly [kind: ChangeKind, target: string];
 /** Values that were kept at about the same time. They leave together: to drop single ones, oldest first, costs more than it saves. */
 interface Generation<V> {
   readonly values: Map<string, V>;
-  /** By tag, the keys of what hangs on it. Most tags have one. */
-  readonly byTag: Map<string, string | Set<string>>;
+  /** By the kind and the target of each tag, the keys of what hangs on it. Most tags have one. */
+  readonly byTag: Map<ChangeKind, Map<string, string | Set<string>>>;
   /** How often something was kept, also what is forgotten since: its keys stay under other tags as long as the generation. */
   kept: number;
 }
 
 const born = <V>(): Generation<V> => ({ values: new Map(), byTag: new Map(), kept: 0 });
 
-const nameOf = (kind: ChangeKind, target: string): string => `${kind}/${target}`;
-
-const hang = <V>({ byTag }: Generation<V>, tag: string, key: string): void => {
-  const keys = byTag.get(tag);
-  if (keys === undefined) byTag.set(tag, key);
+const hang = <V>({ byTag }: Generation<V>, [kind, target]: Tag, key: string): void => {
+  const byTarget = byTag.get(kind) ?? new Map<string, string | Set<string>>();
+  if (byTarget.size === 0) byTag.set(kind, byTarget);
+  const keys = byTarget.get(target);
+  if (keys === undefined) byTarget.set(target, key);
   else if (typeof keys === "string") {
-    if (keys !== key) byTag.set(tag, new Set([keys, key]));
+    if (keys !== key) byTarget.set(target, new Set([keys, key]));
   } else keys.add(key);
 };
 
-const forget = <V>({ values, byTag }: Generation<V>, tag: string): void => {
-  const keys = byTag.get(tag);
+const forget = <V>({ values, byTag }: Generation<V>, { kind, target }: Change): void => {
+  const byTarget = byTag.get(kind);
+  const keys = byTarget?.get(target);
   if (keys === undefined) return;
-  byTag.delete(tag);
+  byTarget?.delete(target);
   for (const key of typeof keys === "string" ? [keys] : keys) values.delete(key);
 };
 
@@ -49,7 +50,7 @@ export const makeCache = <V extends object>(changes: Changes, most: number, tags
     }
     young.values.set(key, value);
     young.kept += 1;
-    for (const [kind, target] of tagsOf(value)) hang(young, nameOf(kind, target), key);
+    for (const tag of tagsOf(value)) hang(young, tag, key);
   };
 
   const recall = (key: string): V | undefined => {
@@ -67,9 +68,8 @@ export const makeCache = <V extends object>(changes: Changes, most: number, tags
       old = born();
       return;
     }
-    const tag = nameOf(change.kind, change.target);
-    forget(young, tag);
-    forget(old, tag);
+    forget(young, change);
+    forget(old, change);
   });
 
   /** What is kept under `key`, else what `load` reads outside of any transaction. */

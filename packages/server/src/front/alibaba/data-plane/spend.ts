@@ -20,7 +20,7 @@ const throughOf = ({ caller, session, through }: Principal): Principal["through"
 export const makeSpend =
   ({ authn }: SpendRooms) =>
   async ({ who, source }: { readonly who: Principal; readonly source: Source }, token: string): Promise<Principal> => {
-    const proving = who.method === "none" ? authn.proveWorkload({ ...source, token }) : authn.spend(who, token);
+    const proving = who.method === "none" ? authn.proveWorkload({ token, ...source }) : authn.spend(who, token);
     const holder = await proving.catch((error: unknown) => {
       if (!(error instanceof Refusal) || error.code !== "unauthenticated") throw error;
       throw new Refusal("unauthenticated", "The workload access token is unknown, expired, dead, or not this access key's to spend.", {
