@@ -1,5 +1,5 @@
-import type { Compilable, ExpressionBuilder, ExpressionWrapper, SqlBool } from "kysely";
-import { type Handle, prepared, type Row, type Tables } from "../db/index.ts";
+import { type Compilable, type ExpressionBuilder, type ExpressionWrapper, type SqlBool, sql } from "kysely";
+import { type Handle, isPostgres, prepared, type Row, type Tables } from "../db/index.ts";
 import type { Place } from "../kernel/index.ts";
 import type { AuditEvent, AuditFilter } from "./audit-event.ts";
 import { eventLine, sha256 } from "./block.ts";
@@ -76,38 +76,38 @@ export const overRows = <Answer = never>(
   };
 };
 
-const insertEvents = overRows(13, (db, rows) =>
-  db.insertInto("audit_events").values(
-    rows.map(([tenant, id, at, action, outcome, callerKind, callerId, agent, user, target, requestId, address, details]) => ({
-      tenant_id: tenant as string,
-      id: id as string,
-      at: at as number,
-      action: action as string,
-      outcome: outcome as AuditEvent["outcome"],
-      caller_kind: callerKind as string,
-      caller_id: callerId as string | null,
-      agent_id: agent as string | null,
-      user_id: user as string | null,
-      target: target as string | null,
-      request_id: requestId as string,
-      address: address as string | null,
-      details: details as string,
-    })),
-  ),
+const named = ["tenant_id", "id", "at", "action", "outcome", "caller_kind", "caller_id", "agent_id", "user_id"] as const;
+const eventColumns = [...named, "target", "request_id", "address", "details"] as const;
+const sealColumns = ["tenant_id", "at", "id", "hash", "agent_id", "user_id"] as const;
+
+/** A row of `audit_events`, and the hash of it that `audit_unsealed` has. */
+type NewRow = Pick<Row<"audit_events">, (typeof eventColumns)[number]> & { readonly hash: string };
+
+const rowOf = <C extends keyof NewRow>(columns: readonly C[], values: readonly Value[]): Pick<NewRow, C> =>
+  Object.fromEntries(columns.map((column, at) => [column, values[at]])) as Pick<NewRow, C>;
+
+const insertEvents = overRows(eventColumns.length, (db, rows) =>
+  db.insertInto("audit_events").values(rows.map((values) => rowOf(eventColumns, values))),
+);
+const insertUnsealed = overRows(sealColumns.length, (db, rows) =>
+  db.insertInto("audit_unsealed").values(rows.map((values) => rowOf(sealColumns, values))),
 );
 
-const insertUnsealed = overRows(6, (db, rows) =>
-  db.insertInto("audit_unsealed").values(
-    rows.map(([tenant, at, id, hash, agent, user]) => ({
-      tenant_id: tenant as string,
-      at: at as number,
-      id: id as string,
-      hash: hash as string,
-      agent_id: agent as string | null,
-      user_id: user as string | null,
-    })),
-  ),
-);
+/** Both on PostgreSQL, where it is statements that cost, and not their rows: any number of them in one. */
+const insertTogether = prepared<{ rows: string }>((db, { rows }) => {
+  const typed = [...eventColumns, "hash"].map((column) => sql`${sql.ref(column)} ${sql.raw(column === "at" ? "bigint" : "text")}`);
+  return db
+    .with("written", () => sql<NewRow>`(select * from json_to_recordset(${rows}::json) as r(${sql.join(typed)}))`)
+    .with("waiting", (to) =>
+      to
+        .insertInto("audit_unsealed")
+        .columns(sealColumns)
+        .expression((from) => from.selectFrom("written").select(sealColumns)),
+    )
+    .insertInto("audit_events")
+    .columns(eventColumns)
+    .expression((from) => from.selectFrom("written").select(eventColumns));
+});
 
 /** An event as it will be read: what JSON leaves out of its details is left out of the hash too. */
 const asRead = (event: AuditEvent, details: string): AuditEvent =>
@@ -142,16 +142,32 @@ export const auditTable = {
    * changes a row in the store before it is sealed changes nothing of what will be sealed. With them goes whom they name, for the block's filter.
    */
   insert: async (tx: Handle, written: readonly Written[]): Promise<void> => {
-    const events: Value[] = [];
-    const unsealed: Value[] = [];
-    for (const { tenant, event } of written) {
-      events.push(tenant, event.id, event.at, event.action, event.outcome, event.callerKind, event.callerId ?? null, event.agent ?? null);
+    const rows = written.map(({ tenant, event }): NewRow => {
       const details = JSON.stringify(event.details);
-      events.push(event.user ?? null, event.target ?? null, event.requestId, event.address ?? null, details);
-      unsealed.push(tenant, event.at, event.id, sha256(eventLine(tenant, asRead(event, details))), event.agent ?? null, event.user ?? null);
+      return {
+        tenant_id: tenant,
+        id: event.id,
+        at: event.at,
+        action: event.action,
+        outcome: event.outcome,
+        caller_kind: event.callerKind,
+        caller_id: event.callerId ?? null,
+        agent_id: event.agent ?? null,
+        user_id: event.user ?? null,
+        target: event.target ?? null,
+        request_id: event.requestId,
+        address: event.address ?? null,
+        details,
+        hash: sha256(eventLine(tenant, asRead(event, details))),
+      };
+    });
+    if (isPostgres(tx)) {
+      await insertTogether(tx, { rows: JSON.stringify(rows) });
+      return;
     }
-    await insertEvents(tx, events);
-    await insertUnsealed(tx, unsealed);
+    const valuesOf = (columns: readonly (keyof NewRow)[]) => rows.flatMap((row) => columns.map((column) => row[column]));
+    await insertEvents(tx, valuesOf(eventColumns));
+    await insertUnsealed(tx, valuesOf(sealColumns));
   },
 
   /** Those of a span that match, newest first. It reads the span until there are enough. */

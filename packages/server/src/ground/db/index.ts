@@ -8,6 +8,6 @@ export { type Db, lockSqliteFolder, openDb, type StoreAddress, StoreInUse } from
 export { legatesConnected } from "./postgres-connected.ts";
 export { lookup } from "./lookup.ts";
 export { newerThan, olderThan } from "./place.ts";
-export { prepared } from "./prepared.ts";
+export { isPostgres, prepared } from "./prepared.ts";
 export { checkSqliteStore, copyAtRest, copySqliteStore, replaceSqliteStore } from "./sqlite-copy.ts";
 export type { Handle, Row, Tables } from "./tables.ts";

@@ -67,7 +67,7 @@ const together = <Ask extends { readonly [Name in keyof Ask]: string }, Answer e
       ...(query as CompiledQuery<Numbered<Answer>>),
       parameters: valuesOf(query, values),
     });
-    const answers = new Array<Answer | undefined>(asks.length);
+    const answers: (Answer | undefined)[] = asks.map(() => undefined);
     for (const { nth_asked, ...row } of rows) answers[nth_asked - 1] = row as unknown as Answer;
     return answers;
   };

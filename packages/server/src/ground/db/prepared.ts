@@ -1,5 +1,8 @@
-import type { Compilable, CompiledQuery } from "kysely";
+import { type Compilable, type CompiledQuery, PostgresAdapter } from "kysely";
 import type { Handle } from "./tables.ts";
+
+/** Whether a handle is of PostgreSQL: for the few statements that must be another one there. */
+export const isPostgres = (db: Handle): boolean => db.getExecutor().adapter instanceof PostgresAdapter;
 
 /** Stands where a value will; the compiled statement's parameters then say which value goes where. */
 class Placeholder {
