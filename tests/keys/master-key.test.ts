@@ -9,7 +9,8 @@ import { runServer } from "../threats/running-server.ts";
 import { adminKey, aKey, furnish, keysInUse, notWhole, openWith, run } from "./sealed-things.ts";
 
 // Seen to fail, each break by itself: keys wrapped back by replicas that still wrap with the former one; peppers left wrapped by it; the start without
-// it let through; "no longer needed" said too soon; a new key file made where nobody put the old one aside.
+// it let through; "no longer needed" said too soon; a new key file made where nobody put the old one aside; one damaged key that stops the others; more
+// damaged keys than one step takes.
 
 const [former, next] = [aKey(7), aKey(8)];
 const job = "master_key.rewrap";
@@ -38,7 +39,7 @@ eachStore("the master key", (fresh) => {
     await run(both, job);
     const { id, ...state } = await both.masterKey.state();
     expect(id).not.toBe(formerId);
-    expect(state).toEqual({ dataKeys: { total: 2, rewrapped: 2 }, peppers: { total: 2, rewrapped: 2 }, oldKeyNeeded: false });
+    expect(state).toEqual({ dataKeys: { total: 2, rewrapped: 2 }, peppers: { total: 2, rewrapped: 2 }, oldKeyNeeded: false, damaged: [] });
     await run(both, job, job);
     expect(told.map((line) => line.split(" {")[0])).toEqual([
       "wrapping all keys with the new master key",
@@ -134,6 +135,103 @@ eachStore("the master key", (fresh) => {
     for (const [n, { things }] of furnished.entries()) expect(await notWhole(both, `t${n}`, things)).toEqual([]);
     expect((await keysInUse(both, "t0")).size).toBe(1);
     await both.close();
+  });
+});
+
+eachStore("a damaged key", (fresh) => {
+  test("is named and left, however many there are: all others are wrapped anew, and the former master key stays needed", async () => {
+    let now = Date.now();
+    const store = await fresh();
+    const before = await openWith(store);
+    const names = ["acme", "globex", "initech"];
+    const furnished = await Promise.all(names.map((tenant) => furnish(before, tenant, 0)));
+    const { kek_id } = await before.db.read.selectFrom("data_keys").select("kek_id").limit(1).executeTakeFirstOrThrow();
+    const many = Array.from({ length: 60 }, (_, n) => ({ tenant_id: `gone${n}`, id: `dk_00000000000000${String(n).padStart(2, "0")}` }));
+    await before.db.write((tx) =>
+      tx
+        .insertInto("data_keys")
+        .values(many.map((row) => ({ ...row, kek_id, wrapped: "damaged", created_at: 0 })))
+        .execute(),
+    );
+    const wrappedOf = (house: House, tenant: string) =>
+      house.db.read.selectFrom("data_keys").select(["id", "wrapped"]).where("tenant_id", "=", tenant).executeTakeFirstOrThrow();
+    const put = (house: House, id: string, wrapped: string) =>
+      house.db.write((tx) => tx.updateTable("data_keys").set({ wrapped }).where("id", "=", id).execute());
+    const { id, wrapped: whole } = await wrappedOf(before, "globex");
+    // As a disk or a hand would: one character is another.
+    const broken = `${whole.slice(0, 40)}${whole[40] === "A" ? "B" : "A"}${whole.slice(41)}`;
+    await put(before, id, broken);
+    const { id: pepper } = await before.peppers.rotate(furnished[0]?.who ?? expect.fail());
+    await before.close();
+
+    const told: string[] = [];
+    const both = await openWith(
+      store,
+      { masterKey: next, oldMasterKey: former },
+      () => now,
+      (line) => told.push(line),
+    );
+    const pepperWhole = (await both.db.read.selectFrom("peppers").select("wrapped").where("id", "=", pepper).executeTakeFirstOrThrow())
+      .wrapped;
+    const putPepper = (wrapped: string) =>
+      both.db.write((tx) => tx.updateTable("peppers").set({ wrapped }).where("id", "=", pepper).execute());
+    await putPepper(broken);
+    expect(await both.masterKey.job.isNeeded()).toBe(true);
+    await run(both, job);
+    expect(await both.masterKey.state()).toMatchObject({
+      dataKeys: { total: 63, rewrapped: 2 },
+      peppers: { total: 2, rewrapped: 1 },
+      oldKeyNeeded: true,
+    });
+    const { damaged } = await both.masterKey.state();
+    expect(damaged).toHaveLength(50);
+    expect(damaged).toContainEqual({ id: pepper });
+    for (const [n, tenant] of names.entries())
+      if (tenant !== "globex") expect(await notWhole(both, tenant, furnished[n]?.things ?? [])).toEqual([]);
+    expect(told.map((line) => line.split(" {")[0])).toEqual([
+      "wrapping all keys with the new master key",
+      "some keys do not open as they stand: they are left, and the old master key is needed as long as they are there",
+      "all other keys are wrapped",
+    ]);
+    expect(told[1]).toContain(`"broken":62`);
+    for (const text of [whole, broken, next.toString("hex"), former.toString("hex")]) expect(told.join()).not.toContain(text);
+
+    // Nothing can be done about them, so nothing is tried again at every look.
+    expect(await both.masterKey.job.isNeeded()).toBe(false);
+    await both.db.write((tx) => tx.deleteFrom("data_keys").where("wrapped", "=", "damaged").execute());
+    expect(await both.masterKey.job.isNeeded()).toBe(true);
+    await run(both, job);
+    expect((await both.masterKey.state()).damaged).toEqual([{ id: pepper }, { tenant: "globex", id }]);
+    expect(await both.masterKey.job.isNeeded()).toBe(false);
+
+    // Put back from a backup, it is taken up again.
+    await put(both, id, whole);
+    await putPepper(pepperWhole);
+    expect(await both.masterKey.job.isNeeded()).toBe(false);
+    now += 11 * 60_000;
+    expect(await both.masterKey.job.isNeeded()).toBe(true);
+    await run(both, job);
+    expect(await both.masterKey.state()).toMatchObject({ dataKeys: { total: 3, rewrapped: 3 }, oldKeyNeeded: false, damaged: [] });
+    expect(told.at(-1)).toContain("the old master key is no longer needed");
+    for (const [n, tenant] of names.entries()) expect(await notWhole(both, tenant, furnished[n]?.things ?? [])).toEqual([]);
+    await both.close();
+  });
+
+  test("keeps the server from starting without the former master key", async () => {
+    const store = await fresh();
+    const before = await openWith(store);
+    const { things } = await furnish(before, "acme", 0);
+    const { who } = await furnish(before, "globex", 0);
+    await before.db.write((tx) => tx.updateTable("data_keys").set({ wrapped: "damaged" }).where("tenant_id", "=", who.tenant).execute());
+    await before.close();
+    const both = await openWith(store, { masterKey: next, oldMasterKey: former });
+    await run(both, job);
+    await both.close();
+    await expect(openWith(store, { masterKey: next })).rejects.toThrow(/LEGATE_MASTER_KEY_OLD/);
+    const again = await openWith(store, { masterKey: next, oldMasterKey: former });
+    expect(await notWhole(again, "acme", things)).toEqual([]);
+    expect((await again.masterKey.state()).oldKeyNeeded).toBe(true);
+    await again.close();
   });
 });
 

@@ -37,6 +37,9 @@ export const masterKey = z.object({
   dataKeys: rewrapping,
   peppers: rewrapping,
   oldKeyNeeded: z.boolean().describe("Whether anything is wrapped by another master key than this one."),
+  damaged: z
+    .array(z.object({ id: z.string(), tenant: z.string().optional().describe("Whose data key it is; absent for a pepper.") }))
+    .describe("Keys that the former master key wraps and cannot open as they stand, 50 at most: they are left, and it stays needed."),
 });
 
 /** A pepper as answered: never the pepper. */

@@ -44,7 +44,10 @@ export const serveKeys = (serve: Serve, { signing, dataKeys, masterKey, peppers 
   serve(operations.revokeSigningKey, async ({ who, params }) => encodeSigningKey(await signing.revoke(who, params.id)));
   serve(operations.listDataKeys, async ({ who, query }) => pageOf(await dataKeys.list(who.tenant, query), encodeDataKey));
   serve(operations.rotateDataKey, async ({ who }) => encodeDataKey(await dataKeys.rotate(who)));
-  serve(operations.getMasterKey, () => masterKey.state());
+  serve(operations.getMasterKey, async () => {
+    const { damaged, ...state } = await masterKey.state();
+    return { ...state, damaged: [...damaged] };
+  });
   serve(operations.listPeppers, async ({ query }) => pageOf(await peppers.list(query), encodePepper));
   serve(operations.rotatePepper, async ({ who }) => encodePepper(await peppers.rotate(who)));
 };

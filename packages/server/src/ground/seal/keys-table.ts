@@ -91,9 +91,10 @@ export const dataKeysTable = {
       .execute();
     return rows.map(toDataKey);
   },
-  /** At most `most` of any tenant that this key wraps. */
-  wrappedBy: async (db: Handle, kekId: string, most: number): Promise<readonly DataKey[]> => {
-    const rows = await db.selectFrom("data_keys").selectAll().where("kek_id", "=", kekId).limit(most).execute();
+  /** Of any tenant, at most `most` that this key wraps, by id after `after`. */
+  wrappedBy: async (db: Handle, kekId: string, after: string, most: number): Promise<readonly DataKey[]> => {
+    const wrapped = db.selectFrom("data_keys").selectAll().where("kek_id", "=", kekId).where("id", ">", after);
+    const rows = await wrapped.orderBy("id").limit(most).execute();
     return rows.map(toDataKey);
   },
   /** Answers false where it was wrapped anew meanwhile. */

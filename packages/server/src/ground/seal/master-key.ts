@@ -1,9 +1,10 @@
 import type { Db } from "../db/index.ts";
 import type { Job } from "../jobs/index.ts";
+import type { Clock } from "../kernel/index.ts";
 import { SealBroken } from "./cipher.ts";
 import { dataKeyIdentity } from "./data-keys.ts";
 import type { Kek } from "./kek.ts";
-import { dataKeysTable, masterKeysTable, peppersTable } from "./keys-table.ts";
+import { type DataKey, dataKeysTable, masterKeysTable, peppersTable, type WrappedKey } from "./keys-table.ts";
 import { type Tell, tellEvery } from "./needs.ts";
 import { pepperIdentity } from "./pepper.ts";
 
@@ -14,6 +15,13 @@ export interface Rewrapping {
   readonly rewrapped: number;
 }
 
+/** A key that does not open as it stands. */
+export interface DamagedKey {
+  readonly id: string;
+  /** Whose data key it is; a pepper is nobody's. */
+  readonly tenant?: string;
+}
+
 /** The master key in use, and whether the former one is needed still. */
 export interface MasterKeyState {
   /** Tells which key it is; says nothing about the key. */
@@ -21,6 +29,8 @@ export interface MasterKeyState {
   readonly dataKeys: Rewrapping;
   readonly peppers: Rewrapping;
   readonly oldKeyNeeded: boolean;
+  /** Of the keys that the former one wraps, those that it does not open: {@link mostNamed} at most. */
+  readonly damaged: readonly DamagedKey[];
 }
 
 interface Needs {
@@ -30,6 +40,10 @@ interface Needs {
 
 const atOnce = 50;
 const attempts = 10;
+/** Damaged keys that are named. */
+const mostNamed = 50;
+/** Keys that do not open are tried again after this. */
+const triedAgainAfter = 10 * 60_000;
 
 /** How many keys are wrapped by which master key. */
 const countAll = async ({ db }: Pick<Needs, "db">) => {
@@ -61,10 +75,34 @@ export const settleMasterKey = async ({ db, kek }: Needs): Promise<void> => {
 export type MasterKey = ReturnType<typeof makeMasterKey>;
 
 /** Wraps all data keys and peppers with the master key given, and tells how far that has come. */
-export const makeMasterKey = ({ db, kek, tell }: Needs & { readonly tell: Tell }) => {
+export const makeMasterKey = ({ db, kek, clock, tell }: Needs & { readonly clock: Clock; readonly tell: Tell }) => {
   let saidUnneeded = false;
+  /** How many keys the last run left because they do not open, and when. */
+  let stuck: { readonly many: number; readonly at: number } | undefined;
 
-  const state = async (): Promise<MasterKeyState> => {
+  const rewrapped = (by: string, identity: string, { wrapped }: WrappedKey): string | undefined => {
+    try {
+      return kek.wrap(identity, kek.unwrap(by, identity, wrapped));
+    } catch (error) {
+      if (!(error instanceof SealBroken)) throw error;
+      return undefined;
+    }
+  };
+  const rewrappedDataKey = (by: string, key: DataKey) => rewrapped(by, dataKeyIdentity(key.tenant, key.id), key);
+  const rewrappedPepper = (by: string, pepper: WrappedKey) => rewrapped(by, pepperIdentity(pepper.id), pepper);
+
+  /** Looks at the first that wait to be wrapped anew: once all others are, those that do not open are among them. */
+  const damagedUnder = async (also: string): Promise<readonly DamagedKey[]> => {
+    const peppers = (await peppersTable.all(db.read)).filter((pepper) => pepper.kekId === also);
+    const dataKeys = await dataKeysTable.wrappedBy(db.read, also, "", mostNamed);
+    const damaged = [
+      ...peppers.filter((pepper) => rewrappedPepper(also, pepper) === undefined).map(({ id }) => ({ id })),
+      ...dataKeys.filter((key) => rewrappedDataKey(also, key) === undefined).map(({ tenant, id }) => ({ tenant, id })),
+    ];
+    return damaged.slice(0, mostNamed);
+  };
+
+  const progress = async (): Promise<Omit<MasterKeyState, "damaged">> => {
     const { dataKeys, peppers } = await countAll({ db });
     const sum = (counts: ReadonlyMap<string, number>): Rewrapping => ({
       total: [...counts.values()].reduce((all, many) => all + many, 0),
@@ -79,59 +117,81 @@ export const makeMasterKey = ({ db, kek, tell }: Needs & { readonly tell: Tell }
     };
   };
 
-  const rewrapPeppers = async (also: string): Promise<void> => {
+  const damaged = async (): Promise<readonly DamagedKey[]> => (kek.also === undefined ? [] : damagedUnder(kek.also));
+
+  /** Answers how many do not open. */
+  const rewrapPeppers = async (also: string): Promise<number> => {
+    let broken = 0;
     for (const pepper of await peppersTable.all(db.read)) {
       if (pepper.kekId !== also) continue;
-      const identity = pepperIdentity(pepper.id);
-      const wrapped = kek.wrap(identity, kek.unwrap(also, identity, pepper.wrapped));
-      await db.write((tx) => peppersTable.rewrap(tx, pepper, kek.id, wrapped));
+      const wrapped = rewrappedPepper(also, pepper);
+      if (wrapped === undefined) broken += 1;
+      else await db.write((tx) => peppersTable.rewrap(tx, pepper, kek.id, wrapped));
     }
+    return broken;
   };
 
-  /** Whether the former key is needed still; where it is not, that is said once. */
-  const isOldNeeded = async (): Promise<boolean> => {
-    const { oldKeyNeeded } = await state();
+  /** Goes through all once, and leaves those that do not open. Answers how many these are. */
+  const rewrapDataKeys = async (also: string, signal: AbortSignal): Promise<number> => {
+    let [done, broken, told] = [0, 0, performance.now()];
+    for (let after: string | undefined = ""; after !== undefined && !signal.aborted; ) {
+      const keys: readonly DataKey[] = await dataKeysTable.wrappedBy(db.read, also, after, atOnce);
+      after = keys.length === atOnce ? keys.at(-1)?.id : undefined;
+      const fresh = keys.flatMap((key) => {
+        const wrapped = rewrappedDataKey(also, key);
+        return wrapped === undefined ? [] : { key, wrapped };
+      });
+      if (fresh.length > 0) {
+        await db.write(async (tx) => {
+          for (const { key, wrapped } of fresh) await dataKeysTable.rewrap(tx, key.tenant, key, kek.id, wrapped);
+        });
+      }
+      done += fresh.length;
+      broken += keys.length - fresh.length;
+      if (performance.now() - told >= tellEvery) {
+        told = performance.now();
+        tell({ masterKey: kek.id, rewrapped: done }, "wrapping goes on");
+      }
+    }
+    return broken;
+  };
+
+  /** How many keys the former one wraps still; where there are none, that it is not needed is said once. */
+  const countLeft = async (): Promise<number> => {
+    const { oldKeyNeeded, dataKeys, peppers } = await progress();
     if (!oldKeyNeeded && !saidUnneeded) tell({ masterKey: kek.id }, "the old master key is no longer needed: take it away");
     saidUnneeded = !oldKeyNeeded;
-    return oldKeyNeeded;
+    return dataKeys.total - dataKeys.rewrapped + (peppers.total - peppers.rewrapped);
   };
 
   return {
-    state,
+    state: async (): Promise<MasterKeyState> => ({ ...(await progress()), damaged: await damaged() }),
 
     /** Does nothing on a replica whose key is not the newest: that one only opens. */
     job: {
       name: "master_key.rewrap",
       every: 5_000,
-      isNeeded: async () => kek.also !== undefined && (await masterKeysTable.newest(db.read)) === kek.id && isOldNeeded(),
+      isNeeded: async () => {
+        if (kek.also === undefined || (await masterKeysTable.newest(db.read)) !== kek.id) return false;
+        const left = await countLeft();
+        return left > 0 && (left !== stuck?.many || Math.abs(clock() - stuck.at) >= triedAgainAfter);
+      },
       run: async (signal) => {
         const { also } = kek;
         if (also === undefined) return;
-        const { dataKeys, peppers } = await state();
+        const { dataKeys, peppers } = await progress();
         tell({ masterKey: kek.id, dataKeys, peppers }, "wrapping all keys with the new master key");
-        let [rewrapped, told] = [0, performance.now()];
-        while (!signal.aborted) {
-          const keys = await dataKeysTable.wrappedBy(db.read, also, atOnce);
-          if (keys.length === 0) break;
-          const fresh = keys.map((key) => {
-            const identity = dataKeyIdentity(key.tenant, key.id);
-            return { key, wrapped: kek.wrap(identity, kek.unwrap(also, identity, key.wrapped)) };
-          });
-          await db.write(async (tx) => {
-            for (const { key, wrapped } of fresh) await dataKeysTable.rewrap(tx, key.tenant, key, kek.id, wrapped);
-          });
-          rewrapped += keys.length;
-          if (performance.now() - told >= tellEvery) {
-            told = performance.now();
-            tell({ masterKey: kek.id, rewrapped }, "wrapping goes on");
-          }
+        const broken = (await rewrapDataKeys(also, signal)) + (signal.aborted ? 0 : await rewrapPeppers(also));
+        stuck = broken > 0 && !signal.aborted ? { many: broken, at: clock() } : undefined;
+        if (broken > 0) {
+          tell(
+            { masterKey: kek.id, broken, damaged: await damaged() },
+            "some keys do not open as they stand: they are left, and the old master key is needed as long as they are there",
+          );
         }
-        if (!signal.aborted) await rewrapPeppers(also);
-        tell(
-          { masterKey: kek.id, ...(await state()) },
-          signal.aborted ? "wrapping was interrupted and will go on" : "all keys are wrapped",
-        );
-        await isOldNeeded();
+        const done = broken > 0 ? "all other keys are wrapped" : "all keys are wrapped";
+        tell({ masterKey: kek.id, ...(await progress()) }, signal.aborted ? "wrapping was interrupted and will go on" : done);
+        await countLeft();
       },
     } satisfies Job,
   };
