@@ -6,6 +6,7 @@ import { scopesKey, type UpstreamTokens } from "../providers/index.ts";
 import type { ConnectionKey } from "./credential-key.ts";
 import { makeRefresh } from "./refresh.ts";
 import { connectionsTable } from "./connections-table.ts";
+import { makeTelling } from "./telling.ts";
 import { acting, keyFor, type OpenVault, openVault } from "./vault-for-tests.ts";
 
 /** Runs all, so many at once, in an order that mixes whose call is next to whose. */
@@ -139,7 +140,7 @@ eachStore("nobody is served another's token", (fresh) => {
     script.onClient = () => Promise.resolve(bearer(`client ${(clients += 1)}`));
     // One row stands for every provider id: which ids there are is what this test makes up.
     const byId: typeof needs.providers.byId = (handle) => needs.providers.byId(handle, "home", home);
-    const { renew } = makeRefresh({ ...needs, providers: { ...needs.providers, byId } });
+    const { renew } = makeRefresh({ ...needs, telling: makeTelling(needs), providers: { ...needs.providers, byId } });
     hand.forward(2 * 3_600_000);
     const owners = new Map<string, string>();
     await mixed([...keys, ...keys], 512, async (key) => {

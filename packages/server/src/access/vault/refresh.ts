@@ -17,6 +17,7 @@ import { isValid, newConnectionId, obtainedFrom, type Stored, type Tokens, token
 import { openTokens, sealable } from "./connections.ts";
 import { connectionsTable, isLeased, type Lease, leaseLife } from "./connections-table.ts";
 import { type ConnectionKey, keyText } from "./credential-key.ts";
+import type { Telling } from "./telling.ts";
 
 interface Needs {
   readonly db: Db;
@@ -26,6 +27,7 @@ interface Needs {
   readonly seal: Seal;
   readonly agents: Pick<Agents, "hold">;
   readonly providers: Pick<Providers, "byId" | "hold"> & { readonly upstream: Pick<Upstream, "refresh" | "clientCredentials"> };
+  readonly telling: Pick<Telling, "dropped">;
   /** Waits in real time; a test may count instead. */
   readonly pause?: (milliseconds: number) => Promise<unknown>;
 }
@@ -62,7 +64,7 @@ export type Refresh = ReturnType<typeof makeRefresh>;
  * Renews tokens, one flight at a time: in this process by a map of whole keys, between processes by a lease on the row. Whoever holds the lease
  * asks the provider and stores the answer by compare-and-swap before anyone sees the new access token; all others wait for the version to move.
  */
-export const makeRefresh = ({ db, audit, clock, random, seal, agents, providers, pause = sleep }: Needs) => {
+export const makeRefresh = ({ db, audit, clock, random, seal, agents, providers, telling, pause = sleep }: Needs) => {
   const flights = new Map<string, Promise<Renewed>>();
 
   const live = async (stored: Stored): Promise<Renewed> => {
@@ -170,11 +172,12 @@ export const makeRefresh = ({ db, audit, clock, random, seal, agents, providers,
     const signal = AbortSignal.timeout(providerPatience);
     const { tenant, provider: providerId } = held.key;
     const askedAt = clock();
+    let provider: Provider | undefined;
     let old: Tokens | undefined;
     let answer: UpstreamTokens;
     try {
       // Read under the lease: a change of where the provider points breaks it, so an answer of its former self is never stored.
-      const provider = await providers.byId(db.read, tenant, providerId);
+      provider = await providers.byId(db.read, tenant, providerId);
       if (!provider) throw removed();
       if (provider.status !== "active") throw suspended(provider.name);
       old = await openTokens(seal, held);
@@ -191,7 +194,10 @@ export const makeRefresh = ({ db, audit, clock, random, seal, agents, providers,
       if (old && isValid(held, clock())) return { kind: "live", version: held.version, stored: held, tokens: old };
       throw unavailable();
     }
-    return keep(who, held, owner, old, answer, askedAt);
+    const kept = await keep(who, held, owner, old, answer, askedAt);
+    // Tried once: whoever asked waits for what there is now, and hears nothing of it.
+    if (!kept) await telling.dropped(who, held, provider, answer).catch(() => undefined);
+    return kept;
   };
 
   const fly = async (who: Principal, wanted: RenewAsk): Promise<Renewed> => {

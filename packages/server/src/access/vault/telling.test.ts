@@ -117,4 +117,55 @@ eachStore("telling providers of revoked connections", (fresh) => {
     expect(reasons).toHaveLength(210);
     expect(reasons.filter((reason) => reason === "busy")).toHaveLength(6);
   });
+
+  test("what a provider gives for a connection that ended while it was asked is taken back, and never stored", async () => {
+    const { vault, script, scout, alice, git, store, told, connections, hand, agents, providers } = await furnished();
+    const who = acting("acme", scout, alice);
+    script.onRevoke = () => Promise.resolve(true);
+    /** Ends the connection in the middle of its refresh; answers which tokens the provider was told of. */
+    const endedBy = async (
+      end: (id: string) => Promise<unknown>,
+      given: { refreshToken?: string } = { refreshToken: "SECRET-rotated" },
+    ) => {
+      const { connectionId } = await store(who, "SECRET-refresh");
+      hand.forward(3_600_000);
+      script.onRefresh = async () => {
+        await end(connectionId);
+        return { accessToken: "SECRET-fresh", tokenType: "Bearer", ...given };
+      };
+      script.revocations.length = 0;
+      await vault.oauth2(who, { provider: "git" }).catch(() => undefined);
+      return script.revocations.map(({ provider, ask }) => [provider.tokenEndpoint, ask.token, ask.hint]);
+    };
+    const at = "https://provider.test/token";
+    const rotated = [[at, "SECRET-rotated", "refresh_token"]];
+    await expect(endedBy((id) => connections.revoke(admin, id))).resolves.toEqual(rotated);
+    await expect(endedBy((id) => connections.revoke(admin, id), {})).resolves.toEqual([[at, "SECRET-fresh", "access_token"]]);
+    // Where the provider points elsewhere now, its former self is told.
+    const elsewhere = { tokenEndpoint: "https://elsewhere.test/token", clientSecret: "another" };
+    await expect(endedBy(() => providers.update(admin, undefined, "git", elsewhere))).resolves.toEqual(rotated);
+    await expect(endedBy((id) => connections.revoke(admin, id).then(() => providers.suspend(admin, undefined, "git")))).resolves.toEqual(
+      [],
+    );
+    await providers.resume(admin, undefined, "git");
+    // Whoever consented anew meanwhile may have the same grant.
+    await expect(endedBy(() => store(who, "SECRET-anew"))).resolves.toEqual([]);
+    const other = acting("acme", await house.agent("acme", "other"), alice);
+    const living = await store(other, "SECRET-living");
+    await expect(endedBy((id) => connections.revoke(admin, id))).resolves.toEqual([]);
+    await connections.revoke(admin, living.connectionId);
+    await expect(endedBy(() => agents.revoke(admin, "scout"))).resolves.toEqual([
+      ["https://elsewhere.test/token", "SECRET-rotated", "refresh_token"],
+    ]);
+    const rows = await told();
+    expect(rows.map(({ outcome, details }) => [outcome, details["reason"], details["cause"], details["provider"]]).reverse()).toEqual(
+      ["done", "done", "done", "provider_suspended", "grant_shared", "done"].map((reason) =>
+        reason === "done"
+          ? ["done", undefined, "ended while it was refreshed", git]
+          : ["refused", reason, "ended while it was refreshed", git],
+      ),
+    );
+    expect(JSON.stringify(rows)).not.toContain("SECRET");
+    expect((await connections.list("acme", {}, { limit: 10 })).items.filter(({ state }) => state === "active")).toEqual([]);
+  });
 });

@@ -64,7 +64,7 @@ eachStore("the vault against a real OpenID provider", (fresh) => {
       );
       return who;
     };
-    return { ...house, vault, scout, clientId, consent };
+    return { ...house, vault, scout, clientId, provider, consent };
   };
 
   test("after expiry 64 callers cause one refresh, each user gets a token of their own, and a grant taken back is asked for again", async () => {
@@ -112,5 +112,31 @@ eachStore("the vault against a real OpenID provider", (fresh) => {
     const me = await whoIs([...tokens][0] ?? "");
     expect(me).toMatchObject({ client: clientId });
     expect(me).not.toHaveProperty("user");
+  });
+
+  test("a token that rotated while its connection was revoked is dead at the provider too", async () => {
+    const { needs, providers, provider, connections, hand, consent, ground } = await furnished();
+    const alice = await consent("alice");
+    const given: string[] = [];
+    const revoking: Pick<typeof providers.upstream, "refresh"> = {
+      refresh: async (...asked) => {
+        const tokens = await providers.upstream.refresh(...asked);
+        given.push(tokens.accessToken, tokens.refreshToken ?? "");
+        await expect(whoIs(tokens.accessToken)).resolves.toMatchObject({ user: "alice" });
+        const [connection] = (await connections.list("acme", {}, { limit: 1 })).items;
+        await connections.revoke(adminOf("acme"), connection?.id ?? "");
+        return tokens;
+      },
+    };
+    const vault = makeVault({ ...needs, providers: { ...providers, upstream: { ...providers.upstream, ...revoking } } });
+    hand.forward(2 * 3_600_000);
+    await expect(vault.oauth2(alice, { provider: "op" })).resolves.toMatchObject({ status: "pending" });
+    const [accessToken = "", refreshToken = ""] = given;
+    await expect.poll(() => whoIs(accessToken)).toBe(401);
+    const again = providers.upstream.refresh("acme", provider, { refreshToken, scopes: [] });
+    await expect(again).rejects.toMatchObject({ name: "UpstreamRefused", error: "invalid_grant" });
+    await vault.close();
+    const { items } = await ground.audit.list("acme", { action: "connection.provider_revoked" }, { limit: 10 });
+    expect(items).toMatchObject([{ outcome: "done", user: alice.user?.id }]);
   });
 });

@@ -36,8 +36,8 @@ export type Vault = ReturnType<typeof makeVault>;
 /** Everything that may be asked of the vault but the consents themselves. */
 export const makeVault = (needs: Needs) => {
   const { connections, sessions } = needs;
-  const refresh = makeRefresh(needs);
   const telling = makeTelling(needs);
+  const refresh = makeRefresh({ ...needs, telling });
   return {
     /** An OAuth 2 access token, or where the user consents. */
     oauth2: makeOauth2({ ...needs, consents: sessions, refresh }),
@@ -53,6 +53,8 @@ export const makeVault = (needs: Needs) => {
     /** Waits for what is under way at providers, as long as that may take. */
     close: async (): Promise<void> => {
       await Promise.all([refresh.close(), telling.close()]);
+      // What a last refresh dropped is recorded too.
+      await telling.close();
     },
   };
 };
