@@ -130,7 +130,7 @@ export const withWorkloadToken = <
 
 /**
  * Gives `fn` temporary credentials of a role, of a cloud's or of Legate's own, in the field `stsCredential` of its first argument. They are kept
- * until they near their end, for the same agent, user and request.
+ * until they near their end, ten minutes at most, for the same agent, user and request.
  *
  * @throws IdentityError, ConfigurationError, LegateApiError, LegateConnectionError
  */
