@@ -2,6 +2,7 @@ import type { Right } from "@legate/contract";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openIdentity } from "../../testing/identity.ts";
 import { startTestIssuer, type TestIssuer } from "../../testing/openid.ts";
+import { makesOneShape } from "../../testing/shapes.ts";
 import { adminOf, eachStore } from "../../testing/stores.ts";
 
 const admin = adminOf("default");
@@ -45,6 +46,26 @@ eachStore("every kind of credential at every right", (fresh) => {
     const { items } = await identity.audit.list("default", { action: "request.refused" }, { limit: 100 });
     // The operator's and the agent's: what repeats within a minute is counted.
     expect(items.map(({ callerKind }) => callerKind).sort()).toEqual(["agent", "operator"]);
+    await identity.close();
+  });
+
+  test("all who come with one kind of credential are told in one shape, however many they are", async () => {
+    const identity = await openIdentity(await fresh());
+    const { agents, workloadTokens, operators, authn } = identity;
+    const adminKey = (await operators.installAdminKey(undefined)) ?? "";
+    const names = ["scout", "clerk"];
+    const each = <T>(make: (name: string) => Promise<T>) => Promise.all(names.map(make));
+    await each((name) => agents.create(admin, { name }));
+    const credentials: Record<string, readonly string[]> = {
+      operator: [adminKey, adminKey],
+      agent: await each(async (name) => (await agents.createKey(admin, name, {})).apiKey),
+      token: await each(async (agent) => (await workloadTokens.issue(admin, { agent })).token),
+      "user's token": await each(async (agent) => (await workloadTokens.issue(admin, { agent, userId: "alice" })).token),
+    };
+    const prove = (credential: string) =>
+      authn.prove({ authorization: `Bearer ${credential}`, tenant: undefined, requestId: "req_1", address: "192.0.2.1" }, everyRight);
+    for (const [kind, some] of Object.entries(credentials))
+      expect(await makesOneShape((n) => prove(some[n % some.length] ?? "")), kind).toBe(true);
     await identity.close();
   });
 

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { openIdentity } from "../../testing/identity.ts";
+import { makesOneShape } from "../../testing/shapes.ts";
 import { adminOf, eachStore } from "../../testing/stores.ts";
 import type { Chain } from "./standing.ts";
 
@@ -100,5 +101,20 @@ eachStore("a chain of actors", (fresh) => {
     await identity.users.suspend(admin, user.id);
     await expect(identity.standing.alive(person)).rejects.toMatchObject({ code: "user_suspended" });
     await identity.close();
+  });
+});
+
+eachStore("what is remembered of an agent", (fresh) => {
+  test("has one shape for all agents, and is no more than what is asked of it", async () => {
+    const { agents, standing, close } = await openIdentity(await fresh());
+    const actor = async (n: number) => {
+      const { name } = await agents.create(admin, { name: `agent-${n}` });
+      return standing.actor("default", name);
+    };
+    expect(await makesOneShape(actor)).toBe(true);
+    const [one, other] = [await standing.actor("default", "agent-1"), await standing.actor("default", "agent-2")];
+    expect(other.agent.labels).toBe(one.agent.labels);
+    expect(await standing.actor("default", "agent-1")).toBe(one);
+    await close();
   });
 });

@@ -2,6 +2,7 @@ import { createHmac, createSign, generateKeyPairSync } from "node:crypto";
 import { decodeJwt, decodeProtectedHeader } from "jose";
 import { describe, expect, test } from "vitest";
 import { openIdentity, testPublicUrl } from "../../testing/identity.ts";
+import { makesOneShape } from "../../testing/shapes.ts";
 import { adminOf, eachStore } from "../../testing/stores.ts";
 import type { AccessGrant } from "./access-token.ts";
 import type { AcceptedKind } from "./kinds.ts";
@@ -437,5 +438,14 @@ describe("an access token that was taken back", () => {
       await expect(tokens.verify("access", two.token)).resolves.toMatchObject({ jti: two.jti });
       await identity.close();
     });
+  });
+});
+
+eachStore("what is remembered of a token", (fresh) => {
+  test("has one shape for all tokens of its kind", async () => {
+    const identity = await openIdentity(await fresh());
+    for (const kind of accepted)
+      expect(await makesOneShape(async () => identity.tokens.verify(kind, (await oneOfEach(identity))[kind])), kind).toBe(true);
+    await identity.close();
   });
 });
