@@ -57,6 +57,7 @@ describe("what was acknowledged survives kill -9", () => {
 
   test(`${rounds} rounds of kill -9 during ${writes} concurrent writes lose nothing acknowledged, and no action is without its audit row`, async () => {
     const acknowledged = new Set<string>();
+    let inTheMiddle = 0;
     for (let round = 0; round < rounds; round += 1) {
       const { child, url } = await start({ LEGATE_DATA_DIR: directory });
       const before = acknowledged.size;
@@ -70,10 +71,13 @@ describe("what was acknowledged survives kill -9", () => {
         if (acknowledged.size - before >= 50 + ((round * 80) % 800)) killed ??= stop(child, "SIGKILL");
       });
       await Promise.all(sent);
-      await killed;
+      // Where this machine has too little left, so many may have been turned away that it was not time to kill yet.
+      if (killed) inTheMiddle += 1;
+      await (killed ?? stop(child, "SIGKILL"));
       expect(acknowledged.size - before).toBeGreaterThan(49);
       expect(acknowledged.size - before).toBeLessThan(writes);
     }
+    expect(inTheMiddle).toBeGreaterThan(rounds * 0.7);
     const { child, url } = await start({ LEGATE_DATA_DIR: directory });
     const stored = new Map((await everyItem<{ id: string; name: string }>(url, "/v1/agents")).map(({ id, name }) => [name, id]));
     expect([...acknowledged].filter((name) => !stored.has(name))).toEqual([]);
@@ -84,7 +88,7 @@ describe("what was acknowledged survives kill -9", () => {
     expect([...audited].filter((event) => event.startsWith("agent.created"))).toHaveLength(stored.size);
     await verifyAudit(url);
     expect(await stop(child, "SIGTERM")).toBe(0);
-    say("kill -9 in writes", { rounds, acknowledged: acknowledged.size, stored: stored.size });
+    say("kill -9 in writes", { rounds, inTheMiddle, acknowledged: acknowledged.size, stored: stored.size });
   }, 1_800_000);
 });
 
