@@ -1,6 +1,7 @@
 /** Legate's own wire: every operation as one value, the schemas they are made of, and the closed set of error codes. */
 export { accessKey } from "./access-keys.ts";
-export { agent, agentChange, agentKey, agentName, agentRef, clientKey, newAgent } from "./agents.ts";
+export { agentKey, clientKey } from "./agent-keys.ts";
+export { agent, agentChange, agentName, agentRef, newAgent } from "./agents.ts";
 export { auditEvent } from "./audit.ts";
 export { client, clientChange, newClient } from "./clients.ts";
 export { type Code, codes } from "./codes.ts";

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { agent, agentChange, agentKey, newAgent } from "./agents.ts";
+import { agentKey } from "./agent-keys.ts";
+import { agent, agentChange, newAgent } from "./agents.ts";
 import { auditEvent } from "./audit.ts";
 import { type Code, codes } from "./codes.ts";
 import { connection } from "./credentials.ts";

@@ -1,4 +1,5 @@
 import * as accessKeys from "./access-keys.ts";
+import * as agentKeys from "./agent-keys.ts";
 import * as agents from "./agents.ts";
 import * as audit from "./audit.ts";
 import * as clients from "./clients.ts";
@@ -40,15 +41,15 @@ export const operations = {
   suspendAgent: agents.suspendAgent,
   resumeAgent: agents.resumeAgent,
   revokeAgent: agents.revokeAgent,
-  createAgentKey: agents.createAgentKey,
-  listAgentKeys: agents.listAgentKeys,
-  deleteAgentKey: agents.deleteAgentKey,
-  createClientSecret: agents.createClientSecret,
-  listClientSecrets: agents.listClientSecrets,
-  deleteClientSecret: agents.deleteClientSecret,
-  createClientKey: agents.createClientKey,
-  listClientKeys: agents.listClientKeys,
-  deleteClientKey: agents.deleteClientKey,
+  createAgentKey: agentKeys.createAgentKey,
+  listAgentKeys: agentKeys.listAgentKeys,
+  deleteAgentKey: agentKeys.deleteAgentKey,
+  createClientSecret: agentKeys.createClientSecret,
+  listClientSecrets: agentKeys.listClientSecrets,
+  deleteClientSecret: agentKeys.deleteClientSecret,
+  createClientKey: agentKeys.createClientKey,
+  listClientKeys: agentKeys.listClientKeys,
+  deleteClientKey: agentKeys.deleteClientKey,
   createAccessKey: accessKeys.createAccessKey,
   listAccessKeys: accessKeys.listAccessKeys,
   getAccessKey: accessKeys.getAccessKey,

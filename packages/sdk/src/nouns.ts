@@ -1,44 +1,10 @@
 import { operations } from "@legate/contract";
 import type { Call, CallOptions } from "./call.ts";
+import { list } from "./paging.ts";
 import type { AnswerOf, BodyOf, Operations as Ops, QueryOf } from "./wire.ts";
 
-interface Page<T> {
-  readonly items: T[];
-  readonly nextCursor?: string | undefined;
-}
 type InVault = QueryOf<Ops["getProvider"]>;
 type InLane = QueryOf<Ops["getVariable"]>;
-
-/** The three ways to read a list: one page, all pages, all items. */
-const paged = <Q extends { readonly cursor?: string | undefined }, T>(read: (query: Q, options: CallOptions) => Promise<Page<T>>) => {
-  const pages = async function* (query: Q, options: CallOptions = {}): AsyncGenerator<Page<T>, void, undefined> {
-    let next: string | undefined = query.cursor;
-    do {
-      const page = await read({ ...query, cursor: next }, options);
-      yield page;
-      next = page.nextCursor;
-    } while (next !== undefined);
-  };
-  const all = async function* (query: Q, options: CallOptions = {}): AsyncGenerator<T, void, undefined> {
-    for await (const page of pages(query, options)) yield* page.items;
-  };
-  return { page: (query: Q, options: CallOptions = {}) => read(query, options), pages, all };
-};
-
-/** As {@link paged}, for lists whose query may be left out. */
-const list = <Q extends { readonly cursor?: string | undefined }, T>(read: (query: Q, options: CallOptions) => Promise<Page<T>>) => {
-  const { page, pages, all } = paged(read);
-  const none = {} as Q;
-  return {
-    /** One page. */
-    list: (query: Q = none, options?: CallOptions) => page(query, options),
-    /** Every page from `cursor` on, each fetched when it is asked for. */
-    pages: (query: Q = none, options?: CallOptions) => pages(query, options),
-    /** Every item from `cursor` on, pages fetched as they are needed. */
-    all: (query: Q = none, options?: CallOptions) => all(query, options),
-  };
-};
-
 type WithBearer = CallOptions & { readonly bearer: string };
 
 /** Every operation of the contract as a method, grouped by noun. */
