@@ -85,9 +85,7 @@ export const describeOperation = (noun: Noun, verb: string, given: Verb): Comman
   const bodyFields = operation.body === nothing ? [] : fieldsOf(operation.body, inBody);
   const queryFields = fieldsOf(operation.query);
   const changes = mayChange(operation);
-  const { create, get, list } = Object.fromEntries(Object.entries(noun.verbs).map(([name, each]) => [name, each.operation])) as Readonly<
-    Partial<Record<"create" | "get" | "list", Operation>>
-  >;
+  const [get, list] = (["get", "list"] as const).map((name) => noun.verbs[name]?.operation);
   const isCreate = verb === "create" && operation.refusals.some((code) => code.endsWith("_exists"));
   const makesKey = operation.status === 201 && shows !== undefined && !isCreate && list !== undefined;
   const mayClear = operation.method === "PATCH";
@@ -189,7 +187,7 @@ export const describeOperation = (noun: Noun, verb: string, given: Verb): Comman
       out.note(`The ${noun.one} is revoked already.`);
       return out.thing(await ask(client(), get, { params }));
     }
-    if (isCreate && isOn(typed, "if-not-exists") && isTaken(error) && create) {
+    if (isCreate && isOn(typed, "if-not-exists") && isTaken(error)) {
       const there = await existing(client(), body).catch(() => undefined);
       // The name may be free, and something else of it taken.
       if (!there) throw error;
