@@ -45,7 +45,7 @@ const look = async (legate: Running, at: number): Promise<Look> => {
 };
 
 const known = (values: readonly (number | undefined)[]): number[] => values.filter((value) => value !== undefined);
-const shown = (value: number): string => (Number.isNaN(value) ? "not told" : count(value));
+const shown = (value: number): string => (Number.isFinite(value) ? count(value) : "not told");
 
 /** What every request took: plain numbers, so that a million of them do not make the load generator stop to collect garbage. */
 interface Latencies {
@@ -70,6 +70,8 @@ const part = ({ due, latency, length }: Latencies, looks: readonly Look[], from:
     p99: percentile(sorted, 0.99),
     resident: middle(({ resident }) => resident),
     heap: middle(({ heap }) => heap),
+    // As near as can be seen from outside to what is left after a collection: in between, the heap is as large as V8 lets garbage wait.
+    leastHeap: Math.min(...known(seen.map(({ heap }) => heap))),
     files: middle(({ files }) => files),
     lag: middle(({ lag }) => lag),
   };
@@ -136,7 +138,7 @@ const soakStore = async (
     }
     const step = Math.min(60_000, length / 3);
     const rows = Array.from({ length: Math.ceil(length / step) }, (_, n) => {
-      const { requests, p50, p99, resident, heap, files, lag } = part(outcomes, looks, n * step, (n + 1) * step);
+      const { requests, p50, p99, resident, heap, leastHeap, files, lag } = part(outcomes, looks, n * step, (n + 1) * step);
       return [
         String(n + 1),
         count(requests),
@@ -144,6 +146,7 @@ const soakStore = async (
         milliseconds(p99),
         shown(resident),
         shown(heap),
+        shown(leastHeap),
         shown(files),
         Number.isNaN(lag) ? "not told" : milliseconds(lag),
       ];
@@ -153,7 +156,17 @@ const soakStore = async (
     );
     console.log(
       table(
-        [step === 60_000 ? "minute" : "part", "requests", "p50 ms", "p99 ms", "resident MB", "heap MB", "open files", "event loop p99 ms"],
+        [
+          step === 60_000 ? "minute" : "part",
+          "requests",
+          "p50 ms",
+          "p99 ms",
+          "resident MB",
+          "heap MB",
+          "least heap MB",
+          "open files",
+          "event loop p99 ms",
+        ],
         rows,
       ),
     );

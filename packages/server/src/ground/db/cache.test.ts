@@ -18,13 +18,18 @@ interface Agent {
 }
 
 /** A cache of agents that hang on themselves and on their owner, and how often it had to read. */
-const openCache = async (address: StoreAddress, most = 100) => {
+const openCache = async (address: StoreAddress, most = 100, now?: () => number) => {
   const db = await openDb(address);
   closing.push(() => db.close());
-  const cached = makeCache<Agent>(db.changes, most, ({ id, owner }) => [
-    ["agent", id],
-    ["user", owner],
-  ]);
+  const cached = makeCache<Agent>(
+    db.changes,
+    most,
+    ({ id, owner }) => [
+      ["agent", id],
+      ["user", owner],
+    ],
+    now,
+  );
   let reads = 0;
   const get = (id: string, owner = "ann") =>
     cached(id, async () => {
@@ -113,6 +118,24 @@ eachStore("what is remembered", (fresh) => {
     expect(reads()).toBe(11);
     await get("f");
     expect(reads()).toBe(12);
+  });
+
+  test("stays while it is asked for every two minutes, and goes after that to make room for nobody", async () => {
+    let now = 5;
+    const { db, get, reads } = await openCache(await fresh(), 100, () => now);
+    await get("asked");
+    await get("left");
+    for (const newcomer of ["a", "b", "c", "d", "e"]) {
+      now += 119_999;
+      await get(newcomer);
+      expect((await get("asked"))?.read).toBe(1);
+    }
+    expect(reads()).toBe(7);
+    expect((await get("left"))?.read).toBe(8);
+    // What it hung on is forgotten with it, and not what it hangs on now.
+    await change(db, "agent", "asked");
+    expect((await get("asked"))?.read).toBe(9);
+    expect((await get("left"))?.read).toBe(8);
   });
 
   test("is forgotten by a change however long ago it was read", async () => {

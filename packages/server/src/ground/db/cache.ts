@@ -10,9 +10,17 @@ interface Generation<V> {
   readonly byTag: Map<ChangeKind, Map<string, string | Set<string>>>;
   /** How often something was kept, also what is forgotten since: its keys stay under other tags as long as the generation. */
   kept: number;
+  /** When its first value was kept, in milliseconds of a clock that is never set. */
+  since: number;
 }
 
-const born = <V>(): Generation<V> => ({ values: new Map(), byTag: new Map(), kept: 0 });
+const born = <V>(since: number): Generation<V> => ({ values: new Map(), byTag: new Map(), kept: 0, since });
+
+/**
+ * Milliseconds after which a generation is followed by the next, also where there is room in it. Else what nobody asks for any more, such as a token that
+ * another has replaced, would stay until as many came as may: that can take hours, in which memory grows. Reading anew what is asked for this rarely is nothing.
+ */
+const longest = 120_000;
 
 const hang = <V>({ byTag }: Generation<V>, [kind, target]: Tag, key: string): void => {
   const byTarget = byTag.get(kind) ?? new Map<string, string | Set<string>>();
@@ -35,18 +43,25 @@ const forget = <V>({ values, byTag }: Generation<V>, { kind, target }: Change): 
 /**
  * Remembers what was read until something it hangs on changes on any replica; never longer than two seconds after that, and nothing at all while
  * changes cannot be heard. Only what is there is remembered: that something is missing is asked anew each time.
- * @param most Values kept at least, unless they change; up to twice as many are.
+ * @param most Values kept at least, unless they change or nobody asks for them for two minutes; up to twice as many are.
  * @param tagsOf What a value hangs on.
+ * @param now Milliseconds of a clock that is never set.
  */
-export const makeCache = <V extends object>(changes: Changes, most: number, tagsOf: (value: V) => readonly Tag[]) => {
-  let young = born<V>();
-  let old = born<V>();
+export const makeCache = <V extends object>(
+  changes: Changes,
+  most: number,
+  tagsOf: (value: V) => readonly Tag[],
+  now: () => number = () => performance.now(),
+) => {
+  let young = born<V>(now());
+  let old = born<V>(now());
   let heard = 0;
 
   const keep = (key: string, value: V): void => {
-    if (young.values.size >= most || young.kept >= 2 * most) {
+    const at = now();
+    if (young.values.size >= most || young.kept >= 2 * most || at - young.since >= longest) {
       old = young;
-      young = born();
+      young = born(at);
     }
     young.values.set(key, value);
     young.kept += 1;
@@ -64,8 +79,8 @@ export const makeCache = <V extends object>(changes: Changes, most: number, tags
   changes.subscribe((change) => {
     heard += 1;
     if (!change) {
-      young = born();
-      old = born();
+      young = born(now());
+      old = born(now());
       return;
     }
     forget(young, change);
