@@ -2,6 +2,7 @@ import type { Audit } from "../../ground/audit/index.ts";
 import type { Db } from "../../ground/db/index.ts";
 import type { Egress } from "../../ground/egress/index.ts";
 import { type ActingAgent, type Clock, jsonFault, type Principal, type Random, Refusal } from "../../ground/kernel/index.ts";
+import type { AccessKeys } from "../../identity/access-keys/index.ts";
 import type { Agents } from "../../identity/agents/index.ts";
 import type { StandingCheck, Tokens } from "../../identity/tokens/index.ts";
 import { isElsewhere } from "./arn.ts";
@@ -12,22 +13,6 @@ import type { KnownRole, KnownRoles } from "./known-roles.ts";
 import { parsePolicy } from "./policy-document.ts";
 import { implicitRoleId, type Role, type RoleCloud } from "./role.ts";
 
-/** Makes a temporary access key, for an agent and the user it acts for, in a role, and records that. */
-export type IssueTemporary = (
-  who: Principal,
-  ask: {
-    readonly agent: ActingAgent & { readonly roleEpoch: number };
-    readonly user?: { readonly id: string; readonly epoch: number } | undefined;
-    readonly tenantEpoch: number;
-    readonly roleArn: string;
-    /** Left out for a role that no row has. */
-    readonly roleId?: string | undefined;
-    readonly sessionName: string;
-    readonly sessionPolicy?: string | undefined;
-    readonly seconds: number;
-  },
-) => Promise<CloudCredentials>;
-
 interface Needs {
   readonly db: Db;
   readonly audit: Audit;
@@ -37,7 +22,7 @@ interface Needs {
   readonly agents: Pick<Agents, "byId">;
   readonly tokens: Pick<Tokens, "mint">;
   readonly standing: Pick<StandingCheck, "check" | "alive">;
-  readonly accessKeys: { readonly issueTemporary: IssueTemporary };
+  readonly accessKeys: Pick<AccessKeys, "issueTemporary">;
   readonly known: KnownRoles;
 }
 

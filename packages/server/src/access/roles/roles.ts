@@ -2,11 +2,12 @@ import type { Audit } from "../../ground/audit/index.ts";
 import { counters, type Db, type Handle, isUniqueViolation } from "../../ground/db/index.ts";
 import type { Egress } from "../../ground/egress/index.ts";
 import { type Clock, type Page, type PageAsk, readPage, type Principal, type Random, Refusal } from "../../ground/kernel/index.ts";
+import type { AccessKeys } from "../../identity/access-keys/index.ts";
 import { agentListsTable, type Agents } from "../../identity/agents/index.ts";
 import type { Tenants } from "../../identity/tenants/index.ts";
 import type { StandingCheck, Tokens } from "../../identity/tokens/index.ts";
 import type { Arns } from "./arn.ts";
-import { type IssueTemporary, makeAssume } from "./assume.ts";
+import { makeAssume } from "./assume.ts";
 import { makeKnownRoles } from "./known-roles.ts";
 import { parsePolicy } from "./policy-document.ts";
 import { implicitRoleId, isRoleName, mostRoles, newRoleId, type Role, type RoleCloud, type RoleFields } from "./role.ts";
@@ -24,7 +25,7 @@ interface Needs {
   readonly agents: Pick<Agents, "byId" | "entriesToIds">;
   readonly tokens: Pick<Tokens, "mint">;
   readonly standing: Pick<StandingCheck, "check" | "alive">;
-  readonly accessKeys: { readonly issueTemporary: IssueTemporary };
+  readonly accessKeys: Pick<AccessKeys, "issueTemporary">;
   /** What stands as the region in ARNs. */
   readonly region: string;
   /** Without a trailing slash. */
