@@ -1,9 +1,12 @@
 import { expect, test } from "vitest";
 import { eachStore } from "../../packages/server/src/testing/stores.ts";
+import { onPostgres, ownDatabase } from "../replicas/database.ts";
+import { startFeedBreaker } from "../replicas/feed-breaker.ts";
 import { adminKey, furnish, openWith, run, secret } from "./sealed-things.ts";
 
 // Seen to fail, each break by itself: a pepper that hashes before every replica has heard of it; keys that do not move; an old pepper removed while
-// a key needs it; replicas deaf to a new one.
+// a key needs it; replicas deaf to a new one; a replica whose feed is broken that hashes what it stores with a pepper it remembers, or that
+// looks keys up by those alone.
 
 const minute = 60_000;
 const hour = 60 * minute;
@@ -134,5 +137,88 @@ eachStore("peppers", (fresh) => {
     expect(found.filter((ok) => !ok)).toEqual([]);
     expect((await one.peppers.list({ limit: 1 })).items).toMatchObject([{ id: newer.id, keys: { agent_keys: 30 } }]);
     for (const house of new Set([one, two])) await house.close();
+  });
+});
+
+onPostgres("peppers, on a replica whose feed of changes is broken for hours", () => {
+  test("no key is made with one that is gone or moved to it, and keys that others made are known", { timeout: 120_000 }, async () => {
+    let now = Date.now();
+    const database = await ownDatabase();
+    const breaker = await startFeedBreaker(database.url);
+    const [hearing, deaf] = [
+      await openWith({ engine: "postgres", url: database.url }, {}, () => now),
+      await openWith({ engine: "postgres", url: breaker.url }, {}, () => now),
+    ];
+    try {
+      const { who, apiKey, agentId } = await furnish(hearing, "acme", 0);
+      const unused = await furnish(hearing, "globex", 0);
+      const { id: operatorId } = await hearing.operators.create(who, { name: "night-shift", role: "operator" });
+      const { clientSecret } = await hearing.agents.createClientSecret(who, agentId, {});
+      /** Has a pepper follow the one that hashes. */
+      const follow = async () => {
+        await hearing.peppers.rotate(who);
+        await new Promise((done) => setTimeout(done, 2_500));
+        now += 20_000;
+      };
+      const peppers = async () => (await hearing.peppers.list({ limit: 50 })).items.map(({ id }) => id);
+      const useAll = async () => {
+        now += 2 * minute;
+        expect(await hearing.agents.holderOf(apiKey)).toBeDefined();
+        expect(await hearing.operators.byKey(adminKey)).toBeDefined();
+        expect(await hearing.agents.clientSecretHolder(agentId, clientSecret)).toBeDefined();
+        await hearing.operators.rotateKey(who, operatorId);
+      };
+      const [first] = await peppers();
+      await follow();
+      const [second] = await peppers();
+      await useAll();
+      // Both know the second, and the deaf one remembers that it is the one that hashes. One key was made with the first, and is not used.
+      expect(deaf.dpop.nonce("default")).toBe(hearing.dpop.nonce("default"));
+      breaker.cut();
+      await expect.poll(() => deaf.db.changes.isCurrent(), { timeout: 5_000 }).toBe(false);
+      await follow();
+      const [third] = await peppers();
+      await useAll();
+      for (let look = 0; look < 3; look += 1) {
+        now += 2 * hour;
+        await run(hearing, "peppers.retire");
+      }
+      expect(await peppers()).toEqual([third, first]);
+      expect(second).not.toBe(third);
+
+      // First of all, for whatever looks a key up hears of the peppers that there are.
+      const made = {
+        key: await deaf.agents.createKey(who, agentId, {}),
+        secret: await deaf.agents.createClientSecret(who, agentId, {}),
+        operator: await deaf.operators.create(who, { name: "day-shift", role: "operator" }),
+        rotated: await deaf.operators.rotateKey(who, operatorId),
+      };
+      // What the other made or moved meanwhile.
+      expect(await deaf.agents.holderOf(apiKey)).toMatchObject({ agentId });
+      expect(await deaf.operators.byKey(adminKey)).toBeDefined();
+      expect(await deaf.agents.clientSecretHolder(agentId, clientSecret)).toMatchObject({ agentId });
+      // Moves here, and must not move to what is gone.
+      expect(await deaf.agents.holderOf(unused.apiKey)).toMatchObject({ agentId: unused.agentId });
+      for (const table of ["agent_keys", "client_secrets", "operators"] as const) {
+        const rows = await hearing.db.read.selectFrom(table).select("pepper_id").where("tenant_id", "in", ["acme", "default"]).execute();
+        expect([table, rows.filter(({ pepper_id }) => pepper_id !== third)]).toEqual([table, []]);
+      }
+      for (const house of [hearing, deaf]) {
+        expect(await house.agents.holderOf(unused.apiKey)).toMatchObject({ agentId: unused.agentId });
+        expect(await house.agents.holderOf(made.key.apiKey)).toMatchObject({ agentId });
+        expect(await house.agents.clientSecretHolder(agentId, made.secret.clientSecret)).toMatchObject({ agentId });
+        expect(await house.operators.byKey(made.operator.key)).toBeDefined();
+        expect(await house.operators.byKey(made.rotated.key)).toBeDefined();
+        expect(await house.operators.byKey(adminKey)).toBeDefined();
+      }
+      expect(deaf.db.changes.isCurrent()).toBe(false);
+      // What is only shown, and not stored, follows as soon as it was asked for once.
+      await expect.poll(() => deaf.dpop.nonce("default")).toBe(hearing.dpop.nonce("default"));
+    } finally {
+      await hearing.close();
+      await deaf.close();
+      await breaker.stop();
+      await database.drop();
+    }
   });
 });

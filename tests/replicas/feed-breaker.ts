@@ -13,6 +13,7 @@ export const startFeedBreaker = async (databaseUrl: string) => {
   const to = new URL(databaseUrl);
   const open = new Set<Passing>();
   let broken = 0;
+  let isCut = false;
   const server = createServer((near) => {
     const far = connect(Number(to.port), to.hostname);
     const passing: Passing = { near, far, isFeed: false };
@@ -20,6 +21,7 @@ export const startFeedBreaker = async (databaseUrl: string) => {
     // The first thing that a client of PostgreSQL sends names its application.
     near.once("data", (first: Buffer) => {
       passing.isFeed = first.includes("legate feed");
+      if (passing.isFeed && isCut) near.resetAndDestroy();
     });
     near.pipe(far);
     far.pipe(near);
@@ -55,6 +57,14 @@ export const startFeedBreaker = async (databaseUrl: string) => {
         near.resume();
         far.resume();
       }
+    },
+    /** Ends it, and each that follows it, until it is mended. */
+    cut: (): void => {
+      isCut = true;
+      for (const { near } of feeds()) near.resetAndDestroy();
+    },
+    mend: (): void => {
+      isCut = false;
     },
     broken: () => broken,
     stop: async (): Promise<void> => {

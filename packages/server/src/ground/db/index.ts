@@ -4,6 +4,7 @@ export type { Change, ChangeKind, Changes } from "./changes.ts";
 export { type Counter, counters } from "./counters-table.ts";
 export { makeGathering } from "./gathering.ts";
 export { isUniqueViolation, StoreBroken } from "./failures.ts";
+export { held } from "./held.ts";
 export { type Db, lockSqliteFolder, openDb, type StoreAddress, StoreInUse } from "./open.ts";
 export { legatesConnected } from "./postgres-connected.ts";
 export { lookup } from "./lookup.ts";

@@ -1,4 +1,4 @@
-import { type Handle, olderThan, type Row, type Tables } from "../db/index.ts";
+import { type Handle, held, olderThan, type Row, type Tables } from "../db/index.ts";
 import type { Place } from "../kernel/index.ts";
 
 /** A data key or pepper as stored: wrapped by a key-encryption key. */
@@ -125,6 +125,19 @@ export const peppersTable = {
   all: async (db: Handle): Promise<readonly WrappedKey[]> => {
     const rows = await db.selectFrom("peppers").selectAll().orderBy("created_at", "desc").orderBy("id", "desc").execute();
     return rows.map(toKey);
+  },
+  /** As `all`; nobody removes one until the transaction ends. */
+  allHeld: async (tx: Handle): Promise<readonly WrappedKey[]> => {
+    const all = tx.selectFrom("peppers").selectAll().orderBy("created_at", "desc").orderBy("id", "desc");
+    return (await held(tx, all).execute()).map(toKey);
+  },
+  /** Whoever holds it has come to an end, and nobody else will until this transaction does. */
+  lock: async (tx: Handle, id: string): Promise<void> => {
+    await tx
+      .updateTable("peppers")
+      .set((eb) => ({ kek_id: eb.ref("kek_id") }))
+      .where("id", "=", id)
+      .execute();
   },
   /** Does nothing where the id is taken. */
   insertOnce: async (tx: Handle, key: Omit<WrappedKey, "unneededSince">): Promise<void> => {

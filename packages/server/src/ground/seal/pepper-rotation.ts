@@ -50,6 +50,8 @@ export const makePeppers = ({ db, kek, clock, random, tables, installation, reco
   const settle = (id: string): Promise<void> =>
     db.write(async (tx) => {
       const now = clock();
+      // Whoever hashes with it to store something does so before this looks, or hashes with another.
+      await peppersTable.lock(tx, id);
       const pepper = followed(await peppersTable.all(tx), now).find((each) => each.id === id);
       if (!pepper) return;
       const since = pepper.unneededSince;

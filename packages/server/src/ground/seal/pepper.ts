@@ -1,7 +1,8 @@
 import { createHmac } from "node:crypto";
-import type { Db } from "../db/index.ts";
+import type { Db, Handle } from "../db/index.ts";
 import type { Clock, Random } from "../kernel/index.ts";
 import type { Kek } from "./kek.ts";
+import { SealBroken } from "./cipher.ts";
 import { peppersTable, type WrappedKey } from "./keys-table.ts";
 
 /** A keyed hash and the pepper it was made with. */
@@ -12,14 +13,16 @@ export interface Peppered {
 
 /** Hashes keys for look-up: HMAC-SHA-256 with the installation's pepper. Right for keys that are long and random, and for nothing else. */
 export interface Pepper {
-  /** With the newest pepper. */
+  /** With the newest pepper that this process has heard of: for what is not stored. */
   hash(secret: string): Peppered;
+  /** With the newest pepper that there is, for what the transaction stores: it is there at least as long as that needs it. */
+  hashToStore(tx: Handle, secret: string): Promise<Peppered>;
   /** With each live pepper, newest first. */
   candidates(secret: string): readonly Peppered[];
   /** What a look-up tries until one is found: the candidates, and the first ones again, for a row may have moved to one while it was looked for. */
-  lookups(secret: string): readonly Peppered[];
-  /** What a row should hold instead, where it was hashed with an older pepper: it moves when it is next used. */
-  moved(secret: string, pepperId: string): Peppered | undefined;
+  lookups(secret: string): Promise<readonly Peppered[]>;
+  /** The pepper that a row should move to when it is next used, where it was hashed with an older one. */
+  movesTo(pepperId: string): string | undefined;
 }
 
 interface Needs {
@@ -45,12 +48,21 @@ export const hashingPepper = <P extends { readonly createdAt: number }>(newestFi
  */
 export const openPepper = async ({ db, kek, clock, random }: Needs): Promise<Pepper> => {
   const opened = new Map<string, Buffer>();
-  const open = (stored: readonly WrappedKey[]) =>
-    stored.map(({ id, kekId, wrapped, createdAt }) => {
-      const secret = opened.get(id) ?? kek.unwrap(kekId, pepperIdentity(id), wrapped);
-      opened.set(id, secret);
-      return { id, createdAt, secret };
-    });
+  const openOne = ({ id, kekId, wrapped, createdAt }: WrappedKey) => {
+    const secret = opened.get(id) ?? kek.unwrap(kekId, pepperIdentity(id), wrapped);
+    opened.set(id, secret);
+    return { id, createdAt, secret };
+  };
+  const open = (stored: readonly WrappedKey[]) => stored.map(openOne);
+  const opens = (stored: WrappedKey): boolean => {
+    try {
+      openOne(stored);
+      return true;
+    } catch (error) {
+      if (!(error instanceof SealBroken)) throw error;
+      return false;
+    }
+  };
 
   let live = open(
     await db.write(async (tx) => {
@@ -63,11 +75,13 @@ export const openPepper = async ({ db, kek, clock, random }: Needs): Promise<Pep
     }),
   );
 
-  let isStale = false;
+  /** Read once more at first use: what came between the reading above and the hearing below is in neither. */
+  let isStale = true;
   let reading: Promise<void> | undefined;
-  /** Reads them anew; where the store does not answer, the next use tries again. */
+  /** Reads them anew where there may be others; where the store does not answer, the next use tries again. */
   const refresh = (): void => {
-    if (!isStale || reading) return;
+    // While changes cannot be heard, nobody knows.
+    if (reading || (!isStale && db.changes.isCurrent())) return;
     isStale = false;
     reading = peppersTable
       .all(db.read)
@@ -93,6 +107,7 @@ export const openPepper = async ({ db, kek, clock, random }: Needs): Promise<Pep
     pepperId: pepper.id,
   });
   const hash = (secret: string): Peppered => {
+    refresh();
     const pepper = hashingPepper(live, clock());
     if (!pepper) throw new Error("There is no pepper.");
     return hashWith(pepper, secret);
@@ -105,16 +120,24 @@ export const openPepper = async ({ db, kek, clock, random }: Needs): Promise<Pep
 
   return {
     hash,
+    hashToStore: async (tx, secret) => {
+      // One that this replica's master key does not open is left to the others.
+      const hashing = hashingPepper((await peppersTable.allHeld(tx)).filter(opens), clock());
+      if (!hashing) throw new SealBroken("There is no pepper that opens.");
+      return hashWith(openOne(hashing), secret);
+    },
     candidates,
-    lookups: (secret) => {
-      const all = candidates(secret);
+    lookups: async (secret) => {
+      refresh();
+      if (!db.changes.isCurrent()) await reading;
+      const all = live.map((pepper) => hashWith(pepper, secret));
       return [...all, ...all.slice(0, -1)];
     },
-    moved: (secret, pepperId) => {
-      const hashing = hashingPepper(live, clock());
+    movesTo: (pepperId) => {
+      const hashing = hashingPepper(live, clock())?.id;
       // One that is newer than the pepper in use was hashed by a replica whose clock is ahead: it stays.
-      const older = live.findIndex(({ id }) => id === pepperId) > live.findIndex(({ id }) => id === hashing?.id);
-      return hashing && older ? hashWith(hashing, secret) : undefined;
+      const isOlder = live.findIndex(({ id }) => id === pepperId) > live.findIndex(({ id }) => id === hashing);
+      return isOlder ? hashing : undefined;
     },
   };
 };

@@ -79,7 +79,7 @@ export const makeKeyRing = (
           throw new Refusal("too_many_keys", `The agent has ${liveKeys} ${called}s already. Delete one first.`, { limit: liveKeys });
         }
         const text = newText(random);
-        const { hash, pepperId } = pepper.hash(hashed(agent.id, text));
+        const { hash, pepperId } = await pepper.hashToStore(tx, hashed(agent.id, text));
         const key: AgentKey = {
           id: newId(random),
           description: wanted.description,
@@ -118,15 +118,19 @@ export const makeKeyRing = (
     /** Whose key this is. A keyed hash is looked up, so nothing compares the key itself, and unknown and wrong take the same path. */
     holderOf: async (whatIsHashed: string): Promise<KeyHolder | undefined> => {
       let holder: Known | undefined;
-      for (const { hash } of pepper.lookups(whatIsHashed)) holder ??= await cached(hash, () => table.holder(db.read, hash));
+      for (const { hash } of await pepper.lookups(whatIsHashed)) holder ??= await cached(hash, () => table.holder(db.read, hash));
       if (!holder) return undefined;
       const now = clock();
-      const moved = pepper.moved(whatIsHashed, holder.pepperId);
-      if (moved || Math.abs(now - holder.lastUsedAt) >= touchEvery) {
+      const movesTo = pepper.movesTo(holder.pepperId);
+      if (movesTo !== undefined || Math.abs(now - holder.lastUsedAt) >= touchEvery) {
         const { tenant, keyId } = holder;
         holder.lastUsedAt = now;
-        if (moved) holder.pepperId = moved.pepperId;
-        await db.write((tx) => table.touch(tx, tenant, keyId, now, moved));
+        // Whoever comes meanwhile need not move it too.
+        if (movesTo !== undefined) holder.pepperId = movesTo;
+        await db.write(async (tx) => {
+          const moved = movesTo === undefined ? undefined : await pepper.hashToStore(tx, whatIsHashed);
+          await table.touch(tx, tenant, keyId, now, moved);
+        });
       }
       return holder;
     },

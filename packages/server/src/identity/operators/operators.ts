@@ -76,7 +76,7 @@ export const makeOperators = ({ db, audit, pepper, clock, random, onAdminGone }:
       expiresAt,
       lastUsedAt: undefined,
     };
-    if (!(await operatorsTable.insert(tx, who.tenant, operator, pepper.hash(key)))) {
+    if (!(await operatorsTable.insert(tx, who.tenant, operator, await pepper.hashToStore(tx, key)))) {
       throw new Refusal("operator_exists", `There is already an operator named ${name}.`, { name });
     }
     await audit.record(tx, who, "operator.created", { target: operator.id, details: { name, role, expiresAt } });
@@ -121,14 +121,14 @@ export const makeOperators = ({ db, audit, pepper, clock, random, onAdminGone }:
             expiresAt: undefined,
             lastUsedAt: undefined,
           };
-          if (!(await operatorsTable.insert(tx, defaultTenant, admin, pepper.hash(key)))) {
+          if (!(await operatorsTable.insert(tx, defaultTenant, admin, await pepper.hashToStore(tx, key)))) {
             // Another replica made its first start at the same moment.
             if ((await operatorsTable.keyHash(tx, defaultTenant, firstOperator.id)) !== undefined) return undefined;
             throw new Error("An operator other than the first one has its name.");
           }
           await audit.record(tx, who, "operator.created", { target: firstOperator.id });
         } else {
-          await operatorsTable.setKey(tx, defaultTenant, firstOperator.id, pepper.hash(key), hint);
+          await operatorsTable.setKey(tx, defaultTenant, firstOperator.id, await pepper.hashToStore(tx, key), hint);
           await onAdminGone(tx, who, firstOperator.id);
           await audit.record(tx, who, "operator.key_replaced", { target: firstOperator.id });
         }
@@ -206,7 +206,7 @@ export const makeOperators = ({ db, audit, pepper, clock, random, onAdminGone }:
           throw isFirst("The admin key is given as LEGATE_ADMIN_KEY: give another one there.");
         }
         const key = newOperatorKey(random);
-        if (!(await operatorsTable.setKey(tx, who.tenant, id, pepper.hash(key), hintOf(key)))) throw unknown(id);
+        if (!(await operatorsTable.setKey(tx, who.tenant, id, await pepper.hashToStore(tx, key), hintOf(key)))) throw unknown(id);
         await onAdminGone(tx, who, id);
         await audit.record(tx, who, "operator.key_replaced", { target: id });
         await db.changes.announce(tx, who.tenant, "operator", id);
@@ -220,7 +220,7 @@ export const makeOperators = ({ db, audit, pepper, clock, random, onAdminGone }:
     byKey: async (key: string): Promise<Operator | undefined> => {
       if (!isOperatorKey(key)) return undefined;
       let known: Known | undefined;
-      for (const foundBy of pepper.lookups(key)) {
+      for (const foundBy of await pepper.lookups(key)) {
         known ??= await cached(foundBy.hash, async () => {
           const holder = await operatorsTable.byKey(db.read, foundBy.hash);
           return holder && { ...holder, foundBy, lastUsedAt: holder.operator.lastUsedAt ?? 0 };
@@ -234,7 +234,7 @@ export const makeOperators = ({ db, audit, pepper, clock, random, onAdminGone }:
         known.lastUsedAt = now;
         // Not worth refusing anybody for: where the store cannot be written, whatever writes says so itself.
         await db
-          .write((tx) => operatorsTable.touch(tx, operator.tenant, operator.id, foundBy, pepper.hash(key), now))
+          .write(async (tx) => operatorsTable.touch(tx, operator.tenant, operator.id, foundBy, await pepper.hashToStore(tx, key), now))
           .catch(() => undefined);
       }
       return operator;
