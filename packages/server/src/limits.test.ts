@@ -104,6 +104,32 @@ eachStore("a caller who asks too often", (fresh) => {
     expect((await ask("GET", "/.well-known/jwks.json", "")).status).toBe(200);
   });
 
+  test("who was proven lately goes on where strangers guess, with a key that nobody could guess or any token of ours", async () => {
+    const { ask, agentKey, mint } = await open(await fresh(), "0.1");
+    const [key, unused] = [await agentKey("scout"), await agentKey("idle")];
+    const made = String((await ask("POST", "/v1/operators", adminKey, { name: "ops", role: "operator" })).body["key"]);
+    const token = String((await mint(key)).body["token"]);
+    expect((await ask("GET", "/v1/agents", made)).status).toBe(200);
+    const bad = (at: number) => `${key.slice(0, -10)}${String(at).padStart(10, "0")}`;
+    for (let at = 0; at < 12; at += 1) expect((await ask("GET", "/v1/agents", bad(at))).status).toBe(401);
+    const hears = async (asked: Promise<Answer>) => {
+      const { status, body } = await asked;
+      return [status, body.error?.details?.["limit"]];
+    };
+    expect(await hears(mint(bad(12)))).toEqual([429, "guesses"]);
+    expect(await hears(mint(key))).toEqual([200, undefined]);
+    expect(await hears(ask("GET", "/v1/agents", made))).toEqual([200, undefined]);
+    // A token that was never seen before, for wrong keys say nothing of tokens.
+    const credential = { provider: "none" };
+    expect((await ask("POST", "/v1/credentials/api-key", token, credential)).status).toBe(404);
+    // Nobody knows these yet, or somebody may have chosen it.
+    expect(await hears(mint(unused))).toEqual([429, "guesses"]);
+    expect(await hears(ask("GET", "/v1/agents"))).toEqual([429, "guesses"]);
+    for (let at = 0; at < 130; at += 1) await ask("POST", "/v1/credentials/api-key", `${token.slice(0, -4)}AAAA`, credential);
+    expect((await ask("POST", "/v1/credentials/api-key", `${token.slice(0, -4)}AAAA`, credential)).status).toBe(429);
+    expect((await ask("POST", "/v1/credentials/api-key", token, credential)).status).toBe(404);
+  });
+
   test("with the defaults, a busy minute of one agent and its operator meets no limit", async () => {
     const { ask, agentKey, mint } = await open(await fresh());
     const key = await agentKey("busy");

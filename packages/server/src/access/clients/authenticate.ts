@@ -1,5 +1,5 @@
 import type { Audit } from "../../ground/audit/index.ts";
-import { anonymous, type Clock, type Principal } from "../../ground/kernel/index.ts";
+import { anonymous, type Clock, type Principal, Refusal } from "../../ground/kernel/index.ts";
 import type { Replay } from "../../ground/replay/index.ts";
 import type { Agents } from "../../identity/agents/index.ts";
 import type { Guard } from "../../identity/authn/index.ts";
@@ -15,7 +15,7 @@ interface Needs {
   readonly audit: Audit;
   readonly clock: Clock;
   readonly replay: Pick<Replay, "useNow">;
-  readonly agents: Pick<Agents, "clientSecretHolder" | "clientKeysOf" | "clientKeyUsed">;
+  readonly agents: Pick<Agents, "clientSecretHolder" | "isClientSecretKnown" | "clientKeysOf" | "clientKeyUsed">;
   readonly issuerOf: (tenant: string) => string;
   readonly guard: Guard;
   /** The client of this id if it may act now, or why not. */
@@ -117,11 +117,26 @@ export const makeAuthenticate = ({ audit, clock, replay, agents, issuerOf, guard
     return { client: found, who: principalOf(found, presented, proof) };
   };
 
+  /** By memory alone, whether a client was proven by this secret lately. */
+  const isKnown = async (proof: ClientProof): Promise<boolean> => {
+    try {
+      const presented = presentedBy(proof);
+      return "secret" in presented && (await agents.isClientSecretKnown(presented.clientId, presented.secret));
+    } catch (error) {
+      if (error instanceof Refusal) return false;
+      throw error;
+    }
+  };
+
   /**
    * Who asks at an endpoint of ours as a client, proven (RFC 6749 2.3, RFC 7523 2.2).
    * @throws Refusal client_unauthenticated, the same whatever was wrong; unavailable where the document of a client cannot be had just now;
    * invalid_request for more than one proof; rate_limited
    */
   return (proof: ClientProof): Promise<Authenticated> =>
-    guard(proof, () => identify(proof), { guess: () => (proof.clientAssertion === undefined ? "key" : "token"), refusal: unauthenticated });
+    guard(proof, () => identify(proof), {
+      presents: proof.clientAssertion === undefined ? "key" : "token",
+      isKnown: () => isKnown(proof),
+      refusal: unauthenticated,
+    });
 };

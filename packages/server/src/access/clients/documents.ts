@@ -103,7 +103,7 @@ export const makeDocuments = ({ db, egress, clock, limits, onForgotten }: Needs)
     if (under) return under;
     if (address !== undefined) {
       // Whoever names URLs makes us call them: that is held as tightly as guessing.
-      limits?.mayGuess(address);
+      limits?.mayGuess(address, "key");
       limits?.guessed(address, "key");
     }
     const flight = fetchAndKeep(key, tenant, url).finally(() => flights.delete(key));

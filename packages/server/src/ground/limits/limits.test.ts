@@ -111,11 +111,14 @@ describe("guessing", () => {
   test("a hundred and twenty wrong keys a minute from one address, and no more credentials of it are looked at", () => {
     const { limits, forward } = open(1);
     const guess = () => {
-      limits.mayGuess("192.0.2.1");
+      limits.mayGuess("192.0.2.1", "key");
       limits.guessed("192.0.2.1", "key");
     };
     expect(count(500, guess)).toBe(120);
-    expect(count(1, () => limits.mayGuess("192.0.2.2"))).toBe(1);
+    expect(limits.isShutOut("192.0.2.1", "key")).toBe(true);
+    expect(count(1, () => limits.mayGuess("192.0.2.2", "key"))).toBe(1);
+    // Who has a token need not suffer for dead keys.
+    expect(count(1, () => limits.mayGuess("192.0.2.1", "token"))).toBe(1);
     // What needs no credential still goes.
     expect(count(1, () => limits.takeUnproven("192.0.2.1"))).toBe(1);
     forward(2 * minute);
@@ -125,15 +128,22 @@ describe("guessing", () => {
   test("a fleet behind one address whose tokens all died at once is not shut out", () => {
     const { limits } = open(1);
     for (let agent = 0; agent < 1_000; agent += 1) {
-      limits.mayGuess("192.0.2.1");
+      limits.mayGuess("192.0.2.1", "token");
       limits.guessed("192.0.2.1", "token");
     }
-    expect(count(1, () => limits.mayGuess("192.0.2.1"))).toBe(1);
+    expect(count(1, () => limits.mayGuess("192.0.2.1", "token"))).toBe(1);
+    const more = () => {
+      limits.mayGuess("192.0.2.1", "token");
+      limits.guessed("192.0.2.1", "token");
+    };
+    expect(count(500, more)).toBe(200);
+    expect(limits.isShutOut("192.0.2.1", "token")).toBe(true);
+    expect(count(1, () => limits.mayGuess("192.0.2.1", "key"))).toBe(1);
   });
 
   test("who proves themselves leaves no trace among those who guess", () => {
     const { limits } = open(1);
-    for (let at = 0; at < 1_000; at += 1) limits.mayGuess(`192.0.${at >> 8}.${at & 255}`);
+    for (let at = 0; at < 1_000; at += 1) limits.mayGuess(`192.0.${at >> 8}.${at & 255}`, "key");
     expect(limits.size()).toBe(0);
   });
 });
@@ -173,7 +183,7 @@ test("a decision takes less than five microseconds", () => {
     const from = process.hrtime.bigint();
     for (let round = 0; round < 200; round += 1) {
       for (const caller of callers) {
-        limits.mayGuess("192.0.2.1");
+        limits.mayGuess("192.0.2.1", "token");
         limits.take(caller);
         limits.allowanceOf(caller);
       }

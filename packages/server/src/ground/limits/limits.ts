@@ -25,6 +25,12 @@ const defaultLimits: Readonly<Record<LimitKind, number>> = {
  */
 const guessCosts = { key: 10, token: 1 } as const;
 
+/** What a credential looks like that may be none. */
+type Guess = keyof typeof guessCosts;
+
+/** Who guesses what: dead tokens shut nobody out who has a key, nor wrong keys whoever has a token. */
+const guesser = (address: string, what: Guess): string => (what === "key" ? addressKey(address) : `token ${addressKey(address)}`);
+
 /** How many callers of one kind are counted each by themselves, and how many crowds all others form. */
 const most = 50_000;
 const crowds = 1_024;
@@ -101,6 +107,12 @@ export const makeLimits = ({ db, clock, scale, onFailure = () => undefined }: Ne
     user: bucketOf("user"),
   };
 
+  /** The counter of an address that has guessed too often. */
+  const shutOut = (address: string, what: Guess, at: Moment): Counter | undefined => {
+    const counter = windows.guesses.find(guesser(address, what), at);
+    return counter && !windows.guesses.fits(counter, at) ? counter : undefined;
+  };
+
   const refuse = (kind: LimitKind, counter: Counter, at: Moment): Refusal => {
     refused[kind] += 1;
     const window = windows[kind];
@@ -161,19 +173,25 @@ export const makeLimits = ({ db, clock, scale, onFailure = () => undefined }: Ne
       spend("address", counter, nobodys);
     },
 
-    /** Whether more credentials are looked at that come from an address. @throws Refusal rate_limited */
-    mayGuess: (address: string): void => {
+    /** Whether {@link mayGuess} would say no. */
+    isShutOut: (address: string, what: Guess): boolean => scale !== "off" && shutOut(address, what, momentOf(clock())) !== undefined,
+
+    /** Whether more credentials of this sort are looked at that come from an address. @throws Refusal rate_limited */
+    mayGuess: (address: string, what: Guess): void => {
       if (scale === "off") return;
       const at = momentOf(clock());
-      const counter = windows.guesses.find(addressKey(address), at);
-      if (counter && !windows.guesses.fits(counter, at)) throw refuse("guesses", counter, at);
+      const counter = shutOut(address, what, at);
+      if (counter) throw refuse("guesses", counter, at);
     },
 
-    /** Counts a credential that was none: a key that nobody has, or a token that is dead or missing. */
-    guessed: (address: string, what: keyof typeof guessCosts): void => {
+    /**
+     * Counts a credential that was none: a key that nobody has, or a token that is dead or missing.
+     * @param costs Where it costs what another sort does.
+     */
+    guessed: (address: string, what: Guess, costs: Guess = what): void => {
       if (scale === "off") return;
       const at = momentOf(clock());
-      spend("guesses", windows.guesses.counterOf(addressKey(address), at), nobodys, guessCosts[what]);
+      spend("guesses", windows.guesses.counterOf(guesser(address, what), at), nobodys, guessCosts[costs]);
     },
 
     /** The narrowest of what holds a caller who was proven; undefined where nothing does. */

@@ -61,10 +61,13 @@ const byName = (rawHeaders: readonly string[]): ReadonlyMap<string, readonly str
 const authorizationIn = (headers: ReadonlyMap<string, readonly string[]>) => headers.get("authorization") ?? [];
 
 /** Whether a request names a temporary key as the one that signed it, also where there is no such key. */
-export const namesTemporaryKey = ({ rawHeaders }: Pick<SignedRequest, "rawHeaders">): boolean => {
+export const namesTemporaryKey = (request: Pick<SignedRequest, "rawHeaders">): boolean => isTemporaryKeyId(keyIdIn(request));
+
+/** The key that a request says it is signed with, whatever else it holds; empty where it names none. */
+export const keyIdIn = ({ rawHeaders }: Pick<SignedRequest, "rawHeaders">): string => {
   const [authorization = ""] = authorizationIn(byName(rawHeaders));
   const [, keyId = ""] = form.exec(authorization.trim()) ?? [];
-  return isTemporaryKeyId(keyId);
+  return keyId;
 };
 
 /** RFC 3986 2.3: only unreserved characters stay. `encodeURIComponent` leaves five others bare. */

@@ -6,7 +6,7 @@ import type { Replay } from "../../ground/replay/index.ts";
 import type { Seal } from "../../ground/seal/index.ts";
 import { isKeyId, type KeyHolder, type KeySession, tokenHash } from "./access-key.ts";
 import { accessKeysTable } from "./access-keys-table.ts";
-import { holds, readSignature, type SignedRequest } from "./acs3.ts";
+import { holds, keyIdIn, readSignature, type SignedRequest } from "./acs3.ts";
 import { secretIdentity } from "./sealed-columns.ts";
 
 interface Needs {
@@ -127,6 +127,10 @@ export const makeSignatures = ({ db, audit, seal, replay, clock }: Needs) => {
   };
 
   return {
+    /** Whether a request names a key that is remembered: nothing is read for it, and its signature is not looked at. */
+    isKnown: async (request: Pick<SignedRequest, "rawHeaders">): Promise<boolean> =>
+      (await cached(keyIdIn(request), () => Promise.resolve(undefined))) !== undefined,
+
     /**
      * Whose key signed a request, if the signature holds. What the key's owner may do, and whether it may act now, is for others to say.
      * @param source Where the request came from.

@@ -33,6 +33,9 @@ export const makeAgentKeys = (needs: KeyRingNeeds) => {
     /** @throws Refusal agent_unknown, key_unknown */
     deleteKey: ring.remove,
 
+    /** Whether this is a key that is remembered: nothing is read for it. */
+    isKeyKnown: ring.isKnown,
+
     /** Whose key this is. */
     holderOf: (apiKey: string): Promise<KeyHolder | undefined> => (isApiKey(apiKey) ? ring.holderOf(apiKey) : Promise.resolve(undefined)),
   };

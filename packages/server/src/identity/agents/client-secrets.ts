@@ -34,6 +34,9 @@ export const makeClientSecrets = (needs: KeyRingNeeds) => {
     /** @throws Refusal agent_unknown, key_unknown */
     deleteClientSecret: ring.remove,
 
+    /** Whether this is a client's secret that is remembered: nothing is read for it. */
+    isClientSecretKnown: (clientId: string, clientSecret: string): Promise<boolean> => ring.isKnown(boundTo(clientId, clientSecret)),
+
     /**
      * Whose secret this is, if it is this client's. Whether the client is unknown or the secret wrong, the same is hashed and looked up and not
      * found.

@@ -115,6 +115,12 @@ export const makeKeyRing = (
         await db.changes.announce(tx, who.tenant, kind, keyId);
       }),
 
+    /** Whether this is a key that is remembered: nothing is read for it. */
+    isKnown: async (whatIsHashed: string): Promise<boolean> => {
+      for (const { hash } of pepper.candidates(whatIsHashed)) if (await cached(hash, () => Promise.resolve(undefined))) return true;
+      return false;
+    },
+
     /** Whose key this is. A keyed hash is looked up, so nothing compares the key itself, and unknown and wrong take the same path. */
     holderOf: async (whatIsHashed: string): Promise<KeyHolder | undefined> => {
       let holder: Known | undefined;

@@ -10,7 +10,7 @@ import type { Operators } from "../operators/index.ts";
 import { defaultTenant, type Tenants } from "../tenants/index.ts";
 import { type DoorKind, type Dpop, type Epochs, kinds, type Standing, type StandingCheck, type Tokens } from "../tokens/index.ts";
 import type { Users } from "../users/index.ts";
-import { type AccessProof, makeByAccessToken, noAccess } from "./by-access-token.ts";
+import { accessTokenIn, type AccessProof, makeByAccessToken, noAccess } from "./by-access-token.ts";
 import { type DoorProof, makeByDoorToken, noDoor } from "./by-door-token.ts";
 import { makeBySignature, maySpend, noKey, type RightsOf, type SignedProof } from "./by-signature.ts";
 import { makeGuard, type Source } from "./guard.ts";
@@ -18,16 +18,16 @@ import { makeGuard, type Source } from "./guard.ts";
 interface Needs {
   readonly audit: Audit;
   /** Hold every caller of every dialect, for all of them are proven here. Without them nobody is limited. */
-  readonly limits?: Pick<Limits, "mayGuess" | "guessed" | "take" | "takeUnproven"> | undefined;
-  readonly accessKeys: Pick<AccessKeys, "signer" | "isKey" | "use">;
+  readonly limits?: Pick<Limits, "isShutOut" | "mayGuess" | "guessed" | "take" | "takeUnproven"> | undefined;
+  readonly accessKeys: Pick<AccessKeys, "signer" | "isKey" | "use" | "isKnown">;
   /** What a role permits: the roles of agents are another room's. */
   readonly rightsOf: RightsOf;
   readonly tenants: Pick<Tenants, "isOpen">;
-  readonly operators: Pick<Operators, "byKey">;
-  readonly agents: Pick<Agents, "holderOf">;
+  readonly operators: Pick<Operators, "byKey" | "isKeyKnown">;
+  readonly agents: Pick<Agents, "holderOf" | "isKeyKnown">;
   readonly users: Pick<Users, "proven">;
   readonly issuers: Pick<Issuers, "findByIss" | "verify">;
-  readonly tokens: Pick<Tokens, "verify">;
+  readonly tokens: Pick<Tokens, "verify" | "isKnown">;
   readonly standing: Pick<StandingCheck, "check" | "chain">;
   readonly dpop: Pick<Dpop, "check">;
 }
@@ -46,9 +46,14 @@ const longest = 16_384;
 const unauthenticated = () => new Refusal("unauthenticated", "Send a live credential as `Authorization: Bearer ...`.");
 
 /** RFC 6750 2.1. */
-const bearer = (authorization: string | undefined): string => {
+const textIn = (authorization: string | undefined): string | undefined => {
   const [, token] = /^Bearer +([\x21-\x7e]+) *$/i.exec(authorization ?? "") ?? [];
-  if (token === undefined || token.length > longest) throw unauthenticated();
+  return token === undefined || token.length > longest ? undefined : token;
+};
+
+const bearer = (authorization: string | undefined): string => {
+  const token = textIn(authorization);
+  if (token === undefined) throw unauthenticated();
   return token;
 };
 
@@ -206,6 +211,15 @@ export const makeAuthn = (needs: Needs) => {
     return byUserToken(token, proof);
   };
 
+  /** By memory alone, whether somebody was proven by this lately. */
+  const isKnown = async (text: string | undefined): Promise<boolean> => {
+    if (text === undefined) return false;
+    if (isApiKey(text)) return agents.isKeyKnown(text);
+    const type = jwtType(text);
+    if (type === undefined) return operators.isKeyKnown(text);
+    return type === kinds.workload.typ && tokens.isKnown("workload", text);
+  };
+
   return {
     /**
      * Who asks, proven, with one of these rights and within the limits that hold them.
@@ -214,7 +228,8 @@ export const makeAuthn = (needs: Needs) => {
     prove: async (proof: Proof, rights: readonly Right[]): Promise<Principal> => {
       const { authorization } = proof;
       const { who } = await guard(proof, async () => ({ who: await identify(bearer(authorization), proof, rights) }), {
-        guess: () => guessOf(authorization),
+        presents: guessOf(authorization),
+        isKnown: () => isKnown(textIn(authorization)),
         refusal: unauthenticated,
       });
       if (rightsOf(who).some((right) => rights.includes(right))) return who;
@@ -230,7 +245,8 @@ export const makeAuthn = (needs: Needs) => {
      */
     proveAccess: async (proof: AccessProof, audienceOf: (tenant: string) => string): Promise<Principal> => {
       const { who } = await guard(proof, async () => ({ who: await byAccessToken(proof, audienceOf) }), {
-        guess: () => "token",
+        presents: "token",
+        isKnown: async () => tokens.isKnown("access", accessTokenIn(proof.authorization) ?? ""),
         refusal: noAccess,
       });
       return who;
@@ -241,7 +257,11 @@ export const makeAuthn = (needs: Needs) => {
      * @throws Refusal unauthenticated, agent_suspended, rate_limited
      */
     proveDoor: async (proof: DoorProof, kind: DoorKind): Promise<Principal> => {
-      const { who } = await guard(proof, async () => ({ who: await byDoorToken(proof, kind) }), { guess: () => "token", refusal: noDoor });
+      const { who } = await guard(proof, async () => ({ who: await byDoorToken(proof, kind) }), {
+        presents: "token",
+        isKnown: async () => proof.token !== undefined && tokens.isKnown(kind, proof.token),
+        refusal: noDoor,
+      });
       return who;
     },
 
@@ -252,9 +272,11 @@ export const makeAuthn = (needs: Needs) => {
      */
     proveSigned: async (proof: SignedProof): Promise<Principal> => {
       const { who, signed } = await guard(proof, () => bySignature(proof), {
+        presents: namesTemporaryKey(proof) ? "token" : "key",
         // Whoever merely has a wrong clock guesses nothing, nor does whoever goes on with a temporary key that has ended: such keys mostly end so.
-        guess: ({ code }) =>
+        costs: ({ code }) =>
           code === "request_time_skewed" || (code === "access_key_unknown" && namesTemporaryKey(proof)) ? "token" : "key",
+        isKnown: () => accessKeys.isKnown(proof),
         refusal: noKey,
       });
       await accessKeys.use(who, signed);
@@ -267,7 +289,8 @@ export const makeAuthn = (needs: Needs) => {
      */
     proveWorkload: async ({ token, ...source }: Source & { readonly token: string }): Promise<Principal> => {
       const { who } = await guard(source, async () => ({ who: await workloadOf(token, source) }), {
-        guess: () => "token",
+        presents: "token",
+        isKnown: () => tokens.isKnown("workload", token),
         refusal: unauthenticated,
       });
       return who;

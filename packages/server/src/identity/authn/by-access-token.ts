@@ -26,11 +26,14 @@ export const noAccess = (): Refusal => new Refusal("unauthenticated", "Send a li
 const longest = 16_384;
 
 /** RFC 6750 2.1, RFC 9449 7.1. */
-const presented = (authorization: string | undefined): { readonly scheme: "bearer" | "dpop"; readonly token: string } => {
+const presented = (authorization: string | undefined): { readonly scheme: "bearer" | "dpop"; readonly token: string } | undefined => {
   const [, scheme = "", token] = /^(Bearer|DPoP) +([A-Za-z0-9._~+/-]+=*) *$/i.exec(authorization ?? "") ?? [];
-  if (token === undefined || token.length > longest) throw noAccess();
+  if (token === undefined || token.length > longest) return undefined;
   return { scheme: scheme.toLowerCase() === "dpop" ? "dpop" : "bearer", token };
 };
+
+/** The token of an `Authorization` header, whatever it is worth. */
+export const accessTokenIn = (authorization: string | undefined): string | undefined => presented(authorization)?.token;
 
 export const makeByAccessToken = ({ tokens, dpop, stand }: Needs) => {
   /** RFC 9449 7.1 and 7.2: a token that is bound to a key comes as `DPoP` with a proof of that key, and no other token does. */
@@ -48,7 +51,9 @@ export const makeByAccessToken = ({ tokens, dpop, stand }: Needs) => {
 
   /** @throws Refusal unauthenticated, dpop_invalid, dpop_nonce_required, agent_suspended, user_suspended */
   return async (proof: AccessProof, audienceOf: (tenant: string) => string): Promise<Principal> => {
-    const { scheme, token } = presented(proof.authorization);
+    const shown = presented(proof.authorization);
+    if (!shown) throw noAccess();
+    const { scheme, token } = shown;
     const claims = await tokens.verify("access", token).catch((error: unknown) => {
       throw error instanceof Refusal && error.code === "unauthenticated" ? noAccess() : error;
     });

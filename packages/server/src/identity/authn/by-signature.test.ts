@@ -163,8 +163,11 @@ eachStore("whoever signs a request", (fresh) => {
       rightsOf: () => Promise.resolve(() => false),
     });
     const wrong = { ...key, secret: `${key.secret}x` };
+    const idle = await lasting({ agent: "scout" });
     for (let n = 0; n < 2; n += 1) expect(await refusalOf(prove(wrong, undefined, guesses))).toBe("signature_mismatch signature");
-    expect(await refusalOf(prove(key, undefined, guesses))).toBe("rate_limited");
+    for (const each of [wrong, idle]) expect(await refusalOf(prove(each, undefined, guesses))).toBe("rate_limited");
+    // Whose key is in use goes on.
+    expect(await refusalOf(prove(key, undefined, guesses))).toBe("nothing refused");
     await close();
   });
 
@@ -182,8 +185,10 @@ eachStore("whoever signs a request", (fresh) => {
       expect(await refusalOf(prove(key, undefined, limited))).toBe("access_key_unknown");
     expect(await prove(own, undefined, limited)).toMatchObject({ method: "access_key" });
     // One that is guessed at costs as much as ever.
-    expect(await refusalOf(prove({ ...own, accessKeyId: `ak_${"0".repeat(32)}` }, undefined, limited))).toBe("access_key_unknown");
-    expect(await refusalOf(prove(own, undefined, limited))).toBe("rate_limited");
+    const guessed = { ...own, accessKeyId: `ak_${"0".repeat(32)}` };
+    for (const word of ["access_key_unknown", "access_key_unknown", "rate_limited"])
+      expect(await refusalOf(prove(guessed, undefined, limited))).toBe(word);
+    expect(await refusalOf(prove(ended, undefined, limited))).toBe("access_key_unknown");
     await close();
   });
 });

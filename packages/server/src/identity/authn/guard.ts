@@ -7,7 +7,7 @@ import { defaultTenant } from "../tenants/index.ts";
 interface Needs {
   readonly audit: Audit;
   /** Hold every caller of every dialect, for all of them pass here. Without them nobody is limited. */
-  readonly limits?: Pick<Limits, "mayGuess" | "guessed" | "take" | "takeUnproven"> | undefined;
+  readonly limits?: Pick<Limits, "isShutOut" | "mayGuess" | "guessed" | "take" | "takeUnproven"> | undefined;
 }
 
 /** Where a request comes from, and whose address it came to. */
@@ -20,8 +20,15 @@ export interface Source {
 
 /** What is said of a credential that is none. */
 export interface Unknown {
-  /** What a credential that proved nothing was: keys are guessed, tokens mostly expire. */
-  readonly guess: (refusal: Refusal) => "key" | "token";
+  /** What is presented: keys are guessed, tokens mostly expire, and each has limits of its own. */
+  readonly presents: "key" | "token";
+  /** What one that proved nothing costs, where that is not what was presented. */
+  readonly costs?: (refusal: Refusal) => "key" | "token";
+  /**
+   * Whether memory alone tells that it was proven lately: then strangers who guess at the same address are no reason to refuse it. Never said of what
+   * somebody could guess, who would try on without end.
+   */
+  readonly isKnown?: () => Promise<boolean>;
   /** The answer to a credential of another tenant than the address names: the same as to one that nobody has. */
   readonly refusal: () => Refusal;
 }
@@ -66,20 +73,29 @@ export const makeGuard = ({ audit, limits }: Needs) => {
   };
 
   /**
-   * Looks at a credential only where its address has not guessed too often, counts those that are none, and holds whom it proves to their limits.
+   * Looks at a credential only where its address has not guessed too often, or where it is known; counts those that are none, and holds whom it proves
+   * to their limits.
    * @param identify Whom it proves. A Refusal that says that there is no such credential counts as a guess.
    * @throws Refusal rate_limited; what `identify` throws
    */
   return async <T extends { readonly who: Principal }>(source: Source, identify: () => Promise<T>, unknown: Unknown): Promise<T> => {
     const { tenant, requestId, address } = source;
-    const blind = address === undefined ? undefined : limits && refusalFrom(() => limits.mayGuess(address));
-    if (blind) return limited(anonymous(tenant ?? defaultTenant, requestId, address), blind);
+    const { presents, costs, isKnown } = unknown;
+    const isShutOut = address !== undefined && limits?.isShutOut(address, presents) === true;
+    const refuseShutOut = (): Promise<never> => {
+      const refusal = address === undefined ? undefined : refusalFrom(() => limits?.mayGuess(address, presents));
+      return limited(anonymous(tenant ?? defaultTenant, requestId, address), refusal ?? unknown.refusal());
+    };
+    if (isShutOut && !(await isKnown?.())) return refuseShutOut();
     let found: T;
     try {
       found = await identify();
       if (tenant !== undefined && tenant !== found.who.tenant) throw unknown.refusal();
     } catch (error) {
-      if (address !== undefined && isGuess(error)) limits?.guessed(address, unknown.guess(error));
+      if (!isGuess(error)) throw error;
+      if (address !== undefined) limits?.guessed(address, presents, costs?.(error));
+      // Whoever is wrong hears what all others hear, so that nobody learns what is known.
+      if (isShutOut) return refuseShutOut();
       throw error;
     }
     const over = limits && refusalFrom(() => take(found.who));

@@ -24,6 +24,9 @@ export const newOperatorId = (random: Random): string => `opr_${random(12).toStr
 /** `op_` and 64 random hex digits. */
 export const newOperatorKey = (random: Random): string => `op_${random(32).toString("hex")}`;
 
+/** Whether a key has the form of those that are made here, which nobody could guess. */
+export const isMadeKey = (key: string): boolean => /^op_[0-9a-f]{64}$/.test(key);
+
 /** What a list shows to tell keys apart, of a key made here. */
 export const hintOf = (key: string): string => key.slice(0, 9);
 

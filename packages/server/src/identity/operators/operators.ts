@@ -13,7 +13,7 @@ import {
 } from "../../ground/kernel/index.ts";
 import type { Pepper, Peppered } from "../../ground/seal/index.ts";
 import { defaultTenant } from "../tenants/index.ts";
-import { firstOperator, hintOf, isOperatorKey, newOperatorId, newOperatorKey, type Operator } from "./operator.ts";
+import { firstOperator, hintOf, isMadeKey, isOperatorKey, newOperatorId, newOperatorKey, type Operator } from "./operator.ts";
 import { type Holder, operatorsTable } from "./operators-table.ts";
 
 interface Needs {
@@ -212,6 +212,13 @@ export const makeOperators = ({ db, audit, pepper, clock, random, onAdminGone }:
         await db.changes.announce(tx, who.tenant, "operator", id);
         return { id, key };
       }),
+
+    /** Whether this is a key that was made here and is remembered: nothing is read for it. Of keys that somebody chose, nothing is told. */
+    isKeyKnown: async (key: string): Promise<boolean> => {
+      if (!isMadeKey(key)) return false;
+      for (const { hash } of pepper.candidates(key)) if (await cached(hash, () => Promise.resolve(undefined))) return true;
+      return false;
+    },
 
     /**
      * Who holds this key, if it is alive: not expired, and of a tenant that is open. The keyed hash is looked up, so nothing compares the key itself,

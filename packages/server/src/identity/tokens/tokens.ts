@@ -71,6 +71,14 @@ interface Verified<C> {
   readonly claims: C;
 }
 
+/** What verifies tokens of one kind. */
+interface Verifier<C> {
+  readonly verify: (token: string) => Promise<C>;
+  readonly isKnown: (token: string) => Promise<boolean>;
+}
+
+const hashOf = (token: string): string => createHash("sha256").update(token).digest("base64url");
+
 export const makeTokens = ({ db, signing, tenants, clock, random, isRevoked }: Needs) => {
   const newJti = () => random(16).toString("base64url");
 
@@ -109,35 +117,38 @@ export const makeTokens = ({ db, signing, tenants, clock, random, isRevoked }: N
   const verifierOf = <C extends Envelope>(
     kind: AcceptedKind,
     read: (envelope: Envelope, payload: Readonly<Record<string, unknown>>) => C | undefined,
-  ): ((token: string) => Promise<C>) => {
+  ): Verifier<C> => {
     /**
      * By hash, so that no token stays in memory. What was verified stays verified until it expires or its key is revoked; epochs are compared at each
      * use.
      */
     const verified = makeCache<Verified<C>>(db.changes, remembered, ({ kid }) => [["signing_key", kid]]);
-    return async (token) => {
-      const hash = createHash("sha256").update(token).digest("base64url");
-      try {
-        const known = await verified(hash, () => verifyAnew(kind, token, read));
-        if (!known || known.claims.expiresAt <= clock()) throw dead();
-        return known.claims;
-      } catch (error) {
-        if (error instanceof errors.JOSEError || error instanceof TypeError) throw dead();
-        throw error;
-      }
+    return {
+      isKnown: async (token) => (await verified(hashOf(token), () => Promise.resolve(undefined))) !== undefined,
+      verify: async (token) => {
+        try {
+          const known = await verified(hashOf(token), () => verifyAnew(kind, token, read));
+          if (!known || known.claims.expiresAt <= clock()) throw dead();
+          return known.claims;
+        } catch (error) {
+          if (error instanceof errors.JOSEError || error instanceof TypeError) throw dead();
+          throw error;
+        }
+      },
     };
   };
 
   /** For a kind whose tokens are taken back one by one. */
-  const standing =
-    <C extends Envelope>(signed: (token: string) => Promise<C>) =>
-    async (token: string): Promise<C> => {
-      const claims = await signed(token);
+  const standing = <C extends Envelope>(signed: Verifier<C>): Verifier<C> => ({
+    ...signed,
+    verify: async (token) => {
+      const claims = await signed.verify(token);
       if (await isRevoked(claims.tenant, claims)) throw dead();
       return claims;
-    };
+    },
+  });
 
-  const verifiers: { readonly [K in AcceptedKind]: (token: string) => Promise<Claims[K]> } = {
+  const verifiers: { readonly [K in AcceptedKind]: Verifier<Claims[K]> } = {
     workload: verifierOf("workload", workloadToken.read),
     access: standing(verifierOf("access", accessToken.read)),
     coze_id: verifierOf("coze_id", cozeToken.read),
@@ -189,6 +200,9 @@ export const makeTokens = ({ db, signing, tenants, clock, random, isRevoked }: N
      * door's to check, and whether what a token names still stands is `standing`'s to say.
      * @throws Refusal unauthenticated for anything else
      */
-    verify: <K extends AcceptedKind>(kind: K, token: string): Promise<Claims[K]> => verifiers[kind](token),
+    verify: <K extends AcceptedKind>(kind: K, token: string): Promise<Claims[K]> => verifiers[kind].verify(token),
+
+    /** Whether a token of a kind was verified before and is remembered: nothing is read for it, and it may be dead by now. */
+    isKnown: (kind: AcceptedKind, token: string): Promise<boolean> => verifiers[kind].isKnown(token),
   };
 };
