@@ -301,7 +301,7 @@ eachStore("a client proves itself", (fresh) => {
         guard: authn.guard,
         tenants,
         agents,
-        holdIssuer: issuers.hold,
+        issuerId: async (tenant, name) => (await issuers.get(tenant, name)).id,
         onDocumentForgotten: () => Promise.resolve(),
       });
       await expect(elsewhere.authenticate(proofOf(asserted(assertion)))).rejects.toMatchObject(unauthenticated);
