@@ -105,11 +105,20 @@ eachStore("a caller who asks too often", (fresh) => {
   });
 
   test("who was proven lately goes on where strangers guess, with a key that nobody could guess or any token of ours", async () => {
-    const { ask, agentKey, mint } = await open(await fresh(), "0.1");
+    const { address, ask, agentKey, mint } = await open(await fresh(), "0.1");
     const [key, unused] = [await agentKey("scout"), await agentKey("idle")];
     const made = String((await ask("POST", "/v1/operators", adminKey, { name: "ops", role: "operator" })).body["key"]);
     const token = String((await mint(key)).body["token"]);
     expect((await ask("GET", "/v1/agents", made)).status).toBe(200);
+    const secretOf = async (name: string) => {
+      const { body } = await ask("POST", `/v1/agents/${name}/client-secrets`, adminKey, {});
+      return { client_id: String(body["clientId"]), client_secret: String(body["clientSecret"]) };
+    };
+    const [client, idle] = [await secretOf("scout"), await secretOf("idle")];
+    /** Whoever is a client is told that no such grant is given, and whoever is none that it is none. */
+    const granted = async (by: Readonly<Record<string, string>>) =>
+      (await fetch(`${address}/oauth2/token`, { method: "POST", body: new URLSearchParams({ ...by, grant_type: "none" }) })).status;
+    expect(await granted(client)).toBe(400);
     const bad = (at: number) => `${key.slice(0, -10)}${String(at).padStart(10, "0")}`;
     for (let at = 0; at < 12; at += 1) expect((await ask("GET", "/v1/agents", bad(at))).status).toBe(401);
     const hears = async (asked: Promise<Answer>) => {
@@ -119,6 +128,7 @@ eachStore("a caller who asks too often", (fresh) => {
     expect(await hears(mint(bad(12)))).toEqual([429, "guesses"]);
     expect(await hears(mint(key))).toEqual([200, undefined]);
     expect(await hears(ask("GET", "/v1/agents", made))).toEqual([200, undefined]);
+    expect([await granted(client), await granted(idle)]).toEqual([400, 429]);
     // A token that was never seen before, for wrong keys say nothing of tokens.
     const credential = { provider: "none" };
     expect((await ask("POST", "/v1/credentials/api-key", token, credential)).status).toBe(404);
