@@ -137,7 +137,7 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       pepper,
       clock,
       random,
-      issuerId: async (tenant, nameOrId) => (await issuers.get(tenant, nameOrId)).id,
+      holdIssuer: issuers.hold,
       holdProject: (tx, tenant, project): Promise<boolean> => projects.hold(tx, tenant, project),
       onSuspended: (tx, who, id): Promise<void> => sessions.stop(tx, who, { kind: "agent", id }, "agent_suspended"),
       onRemoved: async (tx, who, agentId): Promise<void> => {
@@ -253,7 +253,7 @@ export const openHouse = async (settings: HouseSettings, guests: { readonly cloc
       guard: authn.guard,
       tenants,
       agents,
-      issuerId: async (tenant, nameOrId) => (await issuers.get(tenant, nameOrId)).id,
+      holdIssuer: issuers.hold,
       onDocumentForgotten: (tenant, id, signal): Promise<void> => grants.forgetClient(tenant, id, signal),
     });
     const grants = makeGrants({

@@ -48,7 +48,7 @@ export const openIdentity = async (
   });
   const agents: Agents = makeAgents({
     ...ground,
-    issuerId: async (tenant, name) => (await issuers.get(tenant, name)).id,
+    holdIssuer: (tx, tenant, name) => issuers.hold(tx, tenant, name),
     holdProject: () => Promise.resolve(false),
     onSuspended: () => Promise.resolve(),
     onRemoved: (tx, who, id) => accessKeys.agentRemoved(tx, who, id),

@@ -16,8 +16,8 @@ interface Needs {
   readonly audit: Audit;
   readonly clock: Clock;
   readonly random: Random;
-  /** The id of a trusted issuer. @throws Refusal issuer_unknown */
-  readonly issuerId: (tenant: string, nameOrId: string) => Promise<string>;
+  /** The id of a trusted issuer; nobody removes it until the transaction ends. @throws Refusal issuer_unknown */
+  readonly holdIssuer: (tx: Handle, tenant: string, nameOrId: string) => Promise<string>;
   /** Forgets an app that goes, wherever it is named. */
   readonly onRemoved: (tx: Handle, who: Principal, clientId: string) => Promise<void>;
 }
@@ -44,7 +44,7 @@ const registered = "registered";
 
 const isApp = (ref: string): boolean => kindOfClientId(ref) === "app";
 
-export const makeApps = ({ db, audit, clock, random, issuerId, onRemoved }: Needs) => {
+export const makeApps = ({ db, audit, clock, random, holdIssuer, onRemoved }: Needs) => {
   const find = async (handle: Handle, tenant: string, ref: string): Promise<App> => {
     const found = isApp(ref) ? await appsTable.byId(handle, tenant, ref) : await appsTable.byName(handle, tenant, ref);
     if (!found) throw unknown(ref);
@@ -76,12 +76,12 @@ export const makeApps = ({ db, audit, clock, random, issuerId, onRemoved }: Need
         throw new Refusal("invalid_request", `A name ${message}.`, { issues: [{ path: "name", message }] });
       }
       const now = clock();
-      const app: App = {
+      const blank: App = {
         id: newAppId(random),
         name: wanted.name,
         title: wanted.title,
         redirectUris: redirectUrisIn(wanted.redirectUris),
-        issuerId: wanted.issuer === undefined ? undefined : await issuerId(who.tenant, wanted.issuer),
+        issuerId: undefined,
         scopes: wanted.scopes && scopesIn(wanted.scopes),
         status: "active",
         version: 1,
@@ -90,6 +90,7 @@ export const makeApps = ({ db, audit, clock, random, issuerId, onRemoved }: Need
         updatedAt: now,
       };
       return db.write(async (tx) => {
+        const app = wanted.issuer === undefined ? blank : { ...blank, issuerId: await holdIssuer(tx, who.tenant, wanted.issuer) };
         if (!(await appsTable.insert(tx, who.tenant, app))) {
           throw new Refusal("client_exists", `There is already a client named ${app.name}.`, { client: app.name });
         }
@@ -116,9 +117,9 @@ export const makeApps = ({ db, audit, clock, random, issuerId, onRemoved }: Need
     update: async (who: Principal, ref: string, change: AppChange): Promise<App> => {
       const redirectUris = change.redirectUris && redirectUrisIn(change.redirectUris);
       const { title, scopes, issuer } = change;
-      const newIssuer = typeof issuer === "string" ? await issuerId(who.tenant, issuer) : issuer;
       return db.write(async (tx) => {
         const current = await held(tx, who.tenant, ref);
+        const newIssuer = typeof issuer === "string" ? await holdIssuer(tx, who.tenant, issuer) : issuer;
         const next: App = {
           ...current,
           title: title === undefined ? current.title : (title ?? undefined),

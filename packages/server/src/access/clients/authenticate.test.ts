@@ -301,7 +301,7 @@ eachStore("a client proves itself", (fresh) => {
         guard: authn.guard,
         tenants,
         agents,
-        issuerId: async (tenant, name) => (await issuers.get(tenant, name)).id,
+        holdIssuer: issuers.hold,
         onDocumentForgotten: () => Promise.resolve(),
       });
       await expect(elsewhere.authenticate(proofOf(asserted(assertion)))).rejects.toMatchObject(unauthenticated);

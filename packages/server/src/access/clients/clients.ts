@@ -1,5 +1,5 @@
 import type { Audit } from "../../ground/audit/index.ts";
-import type { Db } from "../../ground/db/index.ts";
+import type { Db, Handle } from "../../ground/db/index.ts";
 import type { Egress } from "../../ground/egress/index.ts";
 import { anonymous, type Clock, type Random } from "../../ground/kernel/index.ts";
 import type { Limits } from "../../ground/limits/index.ts";
@@ -33,8 +33,8 @@ interface Needs {
     Agents,
     "byId" | "whose" | "entriesToIds" | "clientSecretHolder" | "isClientSecretKnown" | "clientKeysOf" | "clientKeyUsed"
   >;
-  /** The id of a trusted issuer. @throws Refusal issuer_unknown */
-  readonly issuerId: (tenant: string, nameOrId: string) => Promise<string>;
+  /** The id of a trusted issuer; nobody removes it until the transaction ends. @throws Refusal issuer_unknown */
+  readonly holdIssuer: (tx: Handle, tenant: string, nameOrId: string) => Promise<string>;
   /** Forgets what people consented to of a client whose document is forgotten; it may stop before it is through. */
   readonly onDocumentForgotten: (tenant: string, clientId: string, signal: AbortSignal) => Promise<void>;
 }
@@ -48,7 +48,7 @@ export interface From {
 export type Clients = ReturnType<typeof makeClients>;
 
 export const makeClients = (needs: Needs) => {
-  const { db, audit, clock, random, egress, replay, limits, guard, tenants, agents, issuerId, onDocumentForgotten } = needs;
+  const { db, audit, clock, random, egress, replay, limits, guard, tenants, agents, holdIssuer, onDocumentForgotten } = needs;
   const { find, trace } = makeFind({ db, tenants, agents });
 
   const documents = makeDocuments({ db, egress, clock, limits, onForgotten: onDocumentForgotten });
@@ -67,7 +67,7 @@ export const makeClients = (needs: Needs) => {
     audit,
     clock,
     random,
-    issuerId,
+    holdIssuer,
     onRemoved: (tx, who, id): Promise<void> => resources.forget(tx, who, id),
   });
   const resources = makeResources({

@@ -82,7 +82,7 @@ export const openVault = async (address: StoreAddress, hand = handClock()) => {
   const connections = makeConnections(ground);
   const agents = makeAgents({
     ...ground,
-    issuerId: () => Promise.reject(new Error("no issuers here")),
+    holdIssuer: () => Promise.reject(new Error("no issuers here")),
     holdProject: () => Promise.resolve(false),
     onSuspended: () => Promise.resolve(),
     onRemoved: connections.agentRemoved,

@@ -15,7 +15,8 @@ const openAgents = async (address: StoreAddress) => {
   const removed: string[] = [];
   const agents = makeAgents({
     ...ground,
-    issuerId: (_, name) => (name === "okta" ? Promise.resolve("iss_1") : Promise.reject(new Refusal("issuer_unknown", "none"))),
+    holdIssuer: (_tx, _tenant, name) =>
+      name === "okta" ? Promise.resolve("iss_1") : Promise.reject(new Refusal("issuer_unknown", "none")),
     holdProject: (_tx, _tenant, project) => Promise.resolve(project === "billing"),
     onSuspended: () => Promise.resolve(),
     onRemoved: (_, __, id) => {

@@ -16,8 +16,8 @@ interface Needs {
   readonly pepper: Pepper;
   readonly clock: Clock;
   readonly random: Random;
-  /** The id of a trusted issuer. @throws Refusal issuer_unknown */
-  readonly issuerId: (tenant: string, nameOrId: string) => Promise<string>;
+  /** The id of a trusted issuer; nobody removes it until the transaction ends. @throws Refusal issuer_unknown */
+  readonly holdIssuer: (tx: Handle, tenant: string, nameOrId: string) => Promise<string>;
   /** Whether there is such a project; nobody deletes it until the transaction ends. */
   readonly holdProject: (tx: Handle, tenant: string, project: string) => Promise<boolean>;
   /** Ends what is under way for an agent that is suspended. */
@@ -37,7 +37,7 @@ const changed = <T>(change: T | null | undefined, current: T | undefined): T | u
   change === undefined ? current : (change ?? undefined);
 
 export const makeAgents = (needs: Needs) => {
-  const { db, audit, clock, random, issuerId, holdProject, onSuspended, onRemoved } = needs;
+  const { db, audit, clock, random, holdIssuer, holdProject, onSuspended, onRemoved } = needs;
 
   const living = async (handle: Handle, tenant: string, ref: string): Promise<Agent> => {
     const agent = await agentsTable.byRef(handle, tenant, ref);
@@ -64,9 +64,9 @@ export const makeAgents = (needs: Needs) => {
       return agent;
     });
 
-  /** The id of the issuer that fields name, if they name one. */
-  const issuerIn = async (tenant: string, { issuer }: AgentFields): Promise<string | null | undefined> =>
-    typeof issuer === "string" ? issuerId(tenant, issuer) : issuer;
+  /** The id of the issuer that fields name, if they name one. @throws Refusal issuer_unknown */
+  const issuerIn = async (tx: Handle, tenant: string, { issuer }: AgentFields): Promise<string | null | undefined> =>
+    typeof issuer === "string" ? holdIssuer(tx, tenant, issuer) : issuer;
 
   /** @throws Refusal project_unknown */
   const checkProject = async (tx: Handle, tenant: string, { project }: AgentFields): Promise<void> => {
@@ -132,8 +132,8 @@ export const makeAgents = (needs: Needs) => {
         createdAt: now,
         updatedAt: now,
       };
-      const fresh = withFields(blank, wanted, await issuerIn(who.tenant, wanted));
       return db.write(async (tx) => {
+        const fresh = withFields(blank, wanted, await issuerIn(tx, who.tenant, wanted));
         await checkProject(tx, who.tenant, wanted);
         const agent = await agentsTable.insert(tx, who.tenant, fresh);
         if (!agent) throw taken(wanted.name);
@@ -172,12 +172,12 @@ export const makeAgents = (needs: Needs) => {
     /** @throws Refusal agent_unknown, agent_exists, issuer_unknown, project_unknown, agent_revoked */
     update: async (who: Principal, ref: string, change: { readonly name?: string | undefined } & AgentFields): Promise<Agent> => {
       const { id } = await living(db.read, who.tenant, ref);
-      const issuer = await issuerIn(who.tenant, change);
       try {
         return await db.write(async (tx) => {
           const current = await agentsTable.lock(tx, who.tenant, id);
           if (!current) throw unknown(ref);
           if (current.status === "revoked") throw revoked();
+          const issuer = await issuerIn(tx, who.tenant, change);
           await checkProject(tx, who.tenant, change);
           const next = { ...withFields(current, change, issuer), name: change.name ?? current.name, updatedAt: clock() };
           const roleEpoch = next.roleArn === current.roleArn ? current.roleEpoch : current.roleEpoch + 1;

@@ -1,4 +1,4 @@
-import { type Handle, olderThan, type Row } from "../../ground/db/index.ts";
+import { type Handle, held, olderThan, type Row } from "../../ground/db/index.ts";
 import type { Place } from "../../ground/kernel/index.ts";
 import type { Issuer } from "./issuer.ts";
 
@@ -67,6 +67,12 @@ export const issuersTable = {
   byName: async (db: Handle, tenant: string, name: string): Promise<StoredIssuer | undefined> => {
     const row = await db.selectFrom("issuers").selectAll().where("tenant_id", "=", tenant).where("name", "=", name).executeTakeFirst();
     return row && toIssuer(row);
+  },
+
+  /** The id of an issuer that nobody changes or removes until the transaction ends. */
+  hold: async (tx: Handle, tenant: string, by: "id" | "name", value: string): Promise<string | undefined> => {
+    const one = tx.selectFrom("issuers").select("id").where("tenant_id", "=", tenant).where(by, "=", value);
+    return (await held(tx, one).executeTakeFirst())?.id;
   },
 
   byIss: async (db: Handle, tenant: string, iss: string): Promise<StoredIssuer | undefined> => {

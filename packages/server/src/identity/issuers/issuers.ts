@@ -176,6 +176,13 @@ export const makeIssuers = ({ db, audit, seal, egress, clock, random, issuerOf, 
       return found && shown(tenant, found);
     },
 
+    /** The id of an issuer, for who comes to name it: nobody changes or removes it until the transaction ends. @throws Refusal issuer_unknown */
+    hold: async (tx: Handle, tenant: string, nameOrId: string): Promise<string> => {
+      const id = (await issuersTable.hold(tx, tenant, "id", nameOrId)) ?? (await issuersTable.hold(tx, tenant, "name", nameOrId));
+      if (id === undefined) throw unknown(nameOrId);
+      return id;
+    },
+
     /** Those at which people can log in, by name, and at most `most` of them. */
     withLogin: async (tenant: string, most: number): Promise<readonly Issuer[]> =>
       (await issuersTable.withLogin(db.read, tenant, most)).map((stored) => shown(tenant, stored)),
