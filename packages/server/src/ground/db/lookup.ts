@@ -1,4 +1,4 @@
-import { type AliasableExpression, type Compilable, type CompiledQuery, type Dialect, PostgresAdapter, sql } from "kysely";
+import { type AliasableExpression, type Compilable, type CompiledQuery, type Dialect, PostgresAdapter, type QueryExecutor, sql } from "kysely";
 import { makeGathering } from "./gathering.ts";
 import { placeholdersFor, prepared, valuesOf } from "./prepared.ts";
 import type { Handle } from "./tables.ts";
@@ -31,15 +31,15 @@ export const lookup = <Ask extends { readonly [Name in keyof Ask]: string }, Ans
   build: (db: Handle, ask: Ask) => Statement<Answer>,
 ): ((db: Handle, ask: Ask) => Promise<Answer | undefined>) => {
   const alone = prepared<Ask, Answer>(build);
-  const gathered = new WeakMap<GatheringAdapter, (ask: Ask) => Promise<Answer | undefined>>();
+  const gathered = new WeakMap<QueryExecutor, (ask: Ask) => Promise<Answer | undefined>>();
   return async (db, ask) => {
-    const { adapter } = db.getExecutor();
-    if (!(adapter instanceof GatheringAdapter)) return (await alone(db, ask))[0];
-    let find = gathered.get(adapter);
+    const executor = db.getExecutor();
+    if (!(executor.adapter instanceof GatheringAdapter)) return (await alone(db, ask))[0];
+    let find = gathered.get(executor);
     if (!find) {
       const findAll = together(db, Object.keys(ask) as (keyof Ask & string)[], build);
       find = makeGathering((take) => findAll(take()));
-      gathered.set(adapter, find);
+      gathered.set(executor, find);
     }
     return find(ask);
   };
