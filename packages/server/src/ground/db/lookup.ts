@@ -1,4 +1,12 @@
-import { type AliasableExpression, type Compilable, type CompiledQuery, type Dialect, PostgresAdapter, type QueryExecutor, sql } from "kysely";
+import {
+  type AliasableExpression,
+  type Compilable,
+  type CompiledQuery,
+  type Dialect,
+  PostgresAdapter,
+  type QueryExecutor,
+  sql,
+} from "kysely";
 import { makeGathering } from "./gathering.ts";
 import { placeholdersFor, prepared, valuesOf } from "./prepared.ts";
 import type { Handle } from "./tables.ts";
