@@ -8,7 +8,7 @@ import {
   sql,
 } from "kysely";
 import { makeGathering } from "./gathering.ts";
-import { placeholdersFor, prepared, valuesOf } from "./prepared.ts";
+import { placeholdersFor, prepared, withValues } from "./prepared.ts";
 import type { Handle } from "./tables.ts";
 
 /** Marks a handle of PostgreSQL on which rows are looked up together. Not for transactions, whose reads see what they wrote themselves. */
@@ -71,10 +71,7 @@ const together = <Ask extends { readonly [Name in keyof Ask]: string }, Answer e
     .compile();
   return async (asks: readonly Ask[]): Promise<readonly (Answer | undefined)[]> => {
     const values = Object.fromEntries(names.map((name) => [name, asks.map((ask) => ask[name])]));
-    const { rows } = await db.executeQuery<Numbered<Answer>>({
-      ...(query as CompiledQuery<Numbered<Answer>>),
-      parameters: valuesOf(query, values),
-    });
+    const { rows } = await db.executeQuery<Numbered<Answer>>(withValues(query, values));
     const answers: (Answer | undefined)[] = asks.map(() => undefined);
     for (const { nth_asked, ...row } of rows) answers[nth_asked - 1] = row as unknown as Answer;
     return answers;

@@ -69,7 +69,7 @@ export const openPostgresPool = (url: string, connections: number, patience?: Pa
       query: (async (sql: string, parameters: readonly unknown[]) => {
         if (unanswered !== undefined) throw unanswered;
         try {
-          return await client.query({ ...(parameters.length > 0 && { name: nameOf(sql) }), text: sql, values: [...parameters] });
+          return await client.query({ name: parameters.length > 0 ? nameOf(sql) : undefined, text: sql, values: [...parameters] });
         } catch (error) {
           const refusal = asRefusal(error);
           if (isUnanswered(error)) unanswered = refusal;

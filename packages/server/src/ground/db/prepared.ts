@@ -21,9 +21,16 @@ const placeholders = new Proxy({}, { get: (_, name) => new Placeholder(String(na
 /** A placeholder for each field of `Ask`, to build a statement with. */
 export const placeholdersFor = <Ask extends object>(): Placeholders<Ask> => placeholders as Placeholders<Ask>;
 
-/** What a statement that was built with placeholders is run with. */
-export const valuesOf = <Ask extends object>({ parameters }: CompiledQuery, ask: Ask): readonly unknown[] =>
-  parameters.map((value) => (value instanceof Placeholder ? ask[value.name as keyof Ask] : value));
+/** A statement that was built with placeholders, with values for them. */
+export const withValues = <Ask extends object, Answer>(
+  { sql, query, queryId, parameters }: CompiledQuery,
+  ask: Ask,
+): CompiledQuery<Answer> => ({
+  sql,
+  query,
+  queryId,
+  parameters: parameters.map((value) => (value instanceof Placeholder ? ask[value.name as keyof Ask] : value)),
+});
 
 /**
  * A statement that is built once for each kind of store and then only given values: for the few that run at every request, where building costs
@@ -42,6 +49,6 @@ export const prepared = <Ask extends object, Answer = never>(
       query = build(db, placeholdersFor<Ask>()).compile() as CompiledQuery;
       compiled.set(store, query);
     }
-    return (await db.executeQuery<Answer>({ ...(query as CompiledQuery<Answer>), parameters: valuesOf(query, ask) })).rows;
+    return (await db.executeQuery<Answer>(withValues(query, ask))).rows;
   };
 };
