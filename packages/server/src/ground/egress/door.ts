@@ -17,8 +17,9 @@ const isScheme = (protocol: string): protocol is Scheme => protocol === "http:" 
 const judge = (host: string, literal: string, scheme: Scheme, allowed: Allowed): void => {
   const address = addressOf(literal);
   if (address && allowed.address(address)) return;
-  const means = host === literal || host === `[${literal}]` ? host : `${host} is at ${literal}, which`;
-  if (!address || !isPublic(address)) throw new EgressBlocked("address", `${means} is not a public address, nor in LEGATE_EGRESS_ALLOW.`);
+  // Where a name points is not told: whoever may name a URL would read the names of the network behind this server.
+  const what = host === literal || host === `[${literal}]` ? "is not" : "is not at";
+  if (!address || !isPublic(address)) throw new EgressBlocked("address", `${host} ${what} a public address, nor in LEGATE_EGRESS_ALLOW.`);
   if (scheme === "http:") throw new EgressBlocked("scheme", `${host} may be reached by https only, unless it is in LEGATE_EGRESS_ALLOW.`);
 };
 

@@ -70,6 +70,9 @@ describe("an address that is not public", () => {
     expect(() => egress.checkUrl(url)).toThrow(Refusal);
     expect(await whyBlocked(egress, url)).toBe("address");
     expect(await whyBlocked(egress, "https://name.example/")).toBe("address");
+    const told = await egress.fetch("https://name.example/").catch(String);
+    expect(told).toMatch(/name\.example is not at a public address/);
+    expect(told).not.toContain(address);
   });
 
   test.each(publicAddresses)("%s is public", (address) => {
