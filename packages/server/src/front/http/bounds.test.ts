@@ -1,5 +1,6 @@
 import { Agent, request } from "undici";
 import { afterEach, describe, expect, test } from "vitest";
+import { collectGarbage } from "../../testing/collect-garbage.ts";
 import { closeAll, open, type shape } from "./http-for-tests.ts";
 
 afterEach(closeAll);
@@ -119,6 +120,34 @@ describe("a place", () => {
     letGo();
     await expect.poll(gauge).toBe(0);
     expect((await app.inject({ url: "/" })).statusCode).toBe(200);
+  });
+
+  test("and nothing else is held once the work is done of which the caller hung up: what it sent is forgotten", async () => {
+    const { app, listen, gauge } = await openSlow({});
+    const asked: WeakRef<object>[] = [];
+    let letGo: (() => void) | undefined;
+    app.post("/slowly", async (request) => {
+      asked.push(new WeakRef(request), new WeakRef(request.raw));
+      await new Promise<void>((resolve) => (letGo = resolve));
+      return {};
+    });
+    const address = await listen();
+    for (let count = 1; count <= 3; count += 1) {
+      const caller = new AbortController();
+      const sent = fetch(`${address}/slowly`, { method: "POST", signal: caller.signal }).catch(() => "hung up");
+      await expect.poll(() => asked.length).toBe(2 * count);
+      caller.abort();
+      expect(await sent).toBe("hung up");
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      letGo?.();
+      await expect.poll(gauge).toBe(0);
+    }
+    await expect
+      .poll(async () => {
+        await collectGarbage();
+        return asked.filter((each) => each.deref() !== undefined).length;
+      })
+      .toBe(0);
   });
 
   test("is given back whatever becomes of the request", async () => {

@@ -3,14 +3,23 @@ import { Refusal } from "../../ground/kernel/index.ts";
 import { addressKey } from "../../ground/limits/index.ts";
 import { addressOf } from "./address.ts";
 
+/** A place that is taken until the work is done. */
+interface Place {
+  /** Whose it is: an address, as limits count them. */
+  readonly of: string;
+  isTaken: boolean;
+  /** Gives it back at last, where the caller hung up. */
+  late: NodeJS.Timeout | undefined;
+}
+
 declare module "fastify" {
   interface FastifyContextConfig {
     /** Answered however busy the server is, and limited for nobody: health and metrics. */
     vital?: boolean;
   }
   interface FastifyRequest {
-    /** Whose place it takes while it is worked on: an address, as limits count them. */
-    place: string | undefined;
+    /** The place it takes while it is worked on. */
+    place: Place | undefined;
   }
 }
 
@@ -40,33 +49,33 @@ export const boundWork = (app: FastifyInstance, { inFlight: most, inFlightFromOn
   let turnedAway = 0;
   const from = new Map<string, number>();
 
-  const leave = (request: { place: string | undefined }): void => {
-    const { place } = request;
-    if (place === undefined) return;
-    request.place = undefined;
+  const leave = (place: Place | undefined): void => {
+    if (!place?.isTaken) return;
+    place.isTaken = false;
+    clearTimeout(place.late);
     inFlight -= 1;
-    const left = (from.get(place) ?? 1) - 1;
-    if (left === 0) from.delete(place);
-    else from.set(place, left);
+    const left = (from.get(place.of) ?? 1) - 1;
+    if (left === 0) from.delete(place.of);
+    else from.set(place.of, left);
   };
 
   /** @throws Refusal unavailable where there is no place for it */
   const placeFor = (request: FastifyRequest): string => {
-    const place = addressKey(addressOf(request));
+    const of = addressKey(addressOf(request));
     const vital = !request.is404 && request.routeOptions.config?.vital === true;
-    if (vital || (inFlight < most && (from.get(place) ?? 0) < inFlightFromOne && waiting() < queued)) return place;
+    if (vital || (inFlight < most && (from.get(of) ?? 0) < inFlightFromOne && waiting() < queued)) return of;
     turnedAway += 1;
     // Those who are turned away together do not come back together.
     throw new Refusal("unavailable", "Too much is being worked on right now. Try again.", { retryAfter: 1 + (turnedAway % 5) });
   };
   const enter = (request: FastifyRequest, reply: FastifyReply): void => {
-    const place = placeFor(request);
+    const place: Place = { of: placeFor(request), isTaken: true, late: undefined };
     inFlight += 1;
-    from.set(place, (from.get(place) ?? 0) + 1);
+    from.set(place.of, (from.get(place.of) ?? 0) + 1);
     request.place = place;
-    // One that hung up before its work began may never be answered at all.
+    // One that hung up before its work began may never be answered at all. The request is not held until then: its body can be long.
     reply.raw.once("close", () => {
-      if (request.place !== undefined) setTimeout(leave, patience, request).unref();
+      if (place.isTaken) place.late = setTimeout(leave, patience, place).unref();
     });
   };
   const trying = (act: () => unknown, done: (refusal?: Error) => void): void => {
@@ -87,8 +96,8 @@ export const boundWork = (app: FastifyInstance, { inFlight: most, inFlightFromOn
   app.addHook("preValidation", (request, reply, done) => trying(() => (proves(request) ? undefined : enter(request, reply)), done));
   app.addHook("onSend", (request, reply, payload, done) => {
     // What streams is at work until its last byte.
-    if (isStream(payload) && !reply.raw.closed) reply.raw.once("close", () => leave(request));
-    else leave(request);
+    if (isStream(payload) && !reply.raw.closed) reply.raw.once("close", () => leave(request.place));
+    else leave(request.place);
     done(null, payload);
   });
 
