@@ -57,8 +57,17 @@ export const newKeyId = (random: Random): string => {
 
 /** A fresh P-256 pair as JSON Web Keys. */
 export const generateKey = (): { readonly publicJwk: JsonWebKey; readonly privateJwk: JsonWebKey } => {
-  const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  return { publicJwk: publicKey.export({ format: "jwk" }), privateJwk: privateKey.export({ format: "jwk" }) };
+  // Taken out as DER and read in again: Node 20 exports a JWK under a lock that the work of generating the key takes when it is collected. Where the
+  // collector runs amid the export, the thread waits for itself for ever.
+  const { publicKey, privateKey } = generateKeyPairSync("ec", {
+    namedCurve: "P-256",
+    publicKeyEncoding: { type: "spki", format: "der" },
+    privateKeyEncoding: { type: "pkcs8", format: "der" },
+  });
+  return {
+    publicJwk: createPublicKey({ key: publicKey, type: "spki", format: "der" }).export({ format: "jwk" }),
+    privateJwk: createPrivateKey({ key: privateKey, type: "pkcs8", format: "der" }).export({ format: "jwk" }),
+  };
 };
 
 export const privateKeyOf = (jwk: JsonWebKey): KeyObject => createPrivateKey({ key: jwk, format: "jwk" });
