@@ -22,6 +22,13 @@ test("what is read stays", () => {
   }
 });
 
+test("what is deleted is gone, of whichever generation, and all else is there", () => {
+  const recent = filled(10, 15);
+  recent.delete("k4");
+  recent.delete("k14");
+  expect([recent.get("k3"), recent.get("k4"), recent.get("k13"), recent.get("k14")]).toEqual([3, undefined, 13, undefined]);
+});
+
 test("what is cleared is gone, of whichever generation", () => {
   const recent = filled(10, 15);
   expect([recent.get("k4"), recent.get("k14")]).toEqual([4, 14]);

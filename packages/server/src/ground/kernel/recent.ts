@@ -2,6 +2,7 @@
 export interface Recent<V> {
   get(key: string): V | undefined;
   set(key: string, value: V): void;
+  delete(key: string): void;
   clear(): void;
 }
 
@@ -30,6 +31,10 @@ export const makeRecent = <V>(most: number): Recent<V> => {
       return aged;
     },
     set,
+    delete: (key) => {
+      young.delete(key);
+      old.delete(key);
+    },
     clear: () => {
       young = new Map();
       old = new Map();

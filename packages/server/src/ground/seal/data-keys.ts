@@ -1,5 +1,5 @@
 import type { Db, Handle } from "../db/index.ts";
-import type { Clock, Random } from "../kernel/index.ts";
+import { type Clock, makeRecent, type Random } from "../kernel/index.ts";
 import { SealBroken } from "./cipher.ts";
 import type { Kek } from "./kek.ts";
 import { type DataKey, dataKeysTable } from "./keys-table.ts";
@@ -9,6 +9,8 @@ interface Needs {
   readonly kek: Kek;
   readonly clock: Clock;
   readonly random: Random;
+  /** Keys that are known open at least; more than can be made in transactions that are under way at once. */
+  readonly remembered?: number | undefined;
 }
 
 /** A data key, open. */
@@ -25,12 +27,15 @@ export const dataKeyIdentity = (tenant: string, id: string): string => `data_key
 /** What every text that a data key sealed begins with. */
 export const sealedBy = (id: string): string => `s1.${id}`;
 
-/** The data keys of all tenants, as they are needed: each is unwrapped once, and the one that seals is known until a newer one is heard of. */
-export const makeDataKeys = ({ db, kek, clock, random }: Needs) => {
-  const opened = new Map<string, OpenKey>();
-  const newest = new Map<string, string>();
-  /** Made here, in transactions that may yet fail. */
-  const uncommitted = new Set<string>();
+/**
+ * The data keys of all tenants, as they are needed: each is unwrapped once while it is in use, and the one that seals is known until a newer one is heard
+ * of. Those of tenants that nobody has asked for lately are forgotten.
+ */
+export const makeDataKeys = ({ db, kek, clock, random, remembered = 5_000 }: Needs) => {
+  const opened = makeRecent<OpenKey>(remembered);
+  const newest = makeRecent<string>(remembered);
+  /** Made here, in transactions that may yet fail. Of those that did, nobody hears. */
+  const uncommitted = makeRecent<true>(remembered);
   let heard = 0;
   const nameOf = (tenant: string, id: string) => `${tenant}/${id}`;
 
@@ -62,7 +67,7 @@ export const makeDataKeys = ({ db, kek, clock, random }: Needs) => {
     const id = `dk_${random(8).toString("hex")}`;
     // The newest is the one that seals, also after a clock was set back.
     const createdAt = Math.max(clock(), (before?.createdAt ?? 0) + 1);
-    uncommitted.add(id);
+    uncommitted.set(id, true);
     await dataKeysTable.insert(tx, tenant, { id, kekId: kek.id, wrapped: kek.wrap(dataKeyIdentity(tenant, id), key), createdAt });
     await db.changes.announce(tx, tenant, "data_key", id);
     return { id, key, createdAt };
@@ -80,7 +85,7 @@ export const makeDataKeys = ({ db, kek, clock, random }: Needs) => {
       const stored = await dataKeysTable.newest(tx, tenant);
       if (!stored) return make(tx, tenant);
       // One made here may stand in a transaction that is yet to fail, and is relied on only once its commit was heard.
-      if (heard === before && !uncommitted.has(stored.id)) newest.set(tenant, stored.id);
+      if (heard === before && !uncommitted.get(stored.id)) newest.set(tenant, stored.id);
       return unwrap(stored);
     },
 

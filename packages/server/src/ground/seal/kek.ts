@@ -4,6 +4,13 @@ import { dirname, join } from "node:path";
 import type { Random } from "../kernel/index.ts";
 import { decrypt, encrypt, SealBroken } from "./cipher.ts";
 
+/** A copy with memory of its own: a short buffer is a piece of one of 8 KiB, which stays as long as any piece of it does. */
+const inItsOwn = (bytes: Buffer): Buffer => {
+  const own = Buffer.alloc(bytes.length);
+  bytes.copy(own);
+  return own;
+};
+
 /** A key-encryption key: it wraps data keys and peppers, and never leaves its holder. */
 export interface Kek {
   /** Tells which key wraps; says nothing about the key. */
@@ -12,6 +19,7 @@ export interface Kek {
   readonly also: string | undefined;
   wrap(identity: string, key: Buffer): string;
   /**
+   * The key has memory of its own, for it may be kept.
    * @param by the id of the key that wrapped it
    * @throws SealBroken when that key was not given, or the text is not what it wrapped
    */
@@ -38,7 +46,7 @@ export const kekFrom = (key: Buffer, random: Random, also?: Buffer): Kek => {
     unwrap: (by, identity, wrapped) => {
       const opens = byId.get(by);
       if (!opens) throw new SealBroken("A key is wrapped by another master key than the one given.");
-      return decrypt(opens, `kek/${identity}`, wrapped);
+      return inItsOwn(decrypt(opens, `kek/${identity}`, wrapped));
     },
   };
 };

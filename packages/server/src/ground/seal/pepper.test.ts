@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
+import { collectGarbage } from "../../testing/collect-garbage.ts";
 import { meeting } from "../../testing/lock-waits.ts";
 import { adminOf, eachStore, handClock, openGround } from "../../testing/stores.ts";
-import { makePeppers } from "./index.ts";
+import { makePeppers, openPepper } from "./index.ts";
 
 // Seen to fail, each break by itself: a pepper that nobody holds while something is hashed with it to be stored; one removed by who does not wait.
 
@@ -72,6 +73,35 @@ eachStore("a pepper", (fresh) => {
     await retire();
     expect((await peppers.list({ limit: 5 })).items).toHaveLength(1);
     expect((await db.write((tx) => pepper.hashToStore(tx, "the key"))).pepperId).toBe(id);
+    await db.close();
+  });
+
+  test("that is gone is forgotten by every process", async () => {
+    const hand = handClock();
+    const { db, kek, clock, random, peppers, retire } = await retiring(await fresh(), hand.clock);
+    const opened: WeakRef<Buffer>[] = [];
+    const watching = {
+      ...kek,
+      unwrap: (...given: Parameters<typeof kek.unwrap>) => {
+        const key = kek.unwrap(...given);
+        opened.push(new WeakRef(key));
+        return key;
+      },
+    };
+    const pepper = await openPepper({ db, kek: watching, clock, random });
+    await peppers.rotate(adminOf("default"));
+    await expect.poll(() => pepper.candidates("x").length).toBe(2);
+    hand.forward(hour);
+    await retire();
+    hand.forward(2 * hour);
+    await retire();
+    await expect.poll(() => pepper.candidates("x").length).toBe(1);
+    await expect
+      .poll(async () => {
+        await collectGarbage();
+        return opened.filter((each) => each.deref() !== undefined).length;
+      })
+      .toBe(1);
     await db.close();
   });
 });

@@ -53,7 +53,12 @@ export const openPepper = async ({ db, kek, clock, random }: Needs): Promise<Pep
     opened.set(id, secret);
     return { id, createdAt, secret };
   };
-  const open = (stored: readonly WrappedKey[]) => stored.map(openOne);
+  /** Those that are stored no more are forgotten. */
+  const open = (stored: readonly WrappedKey[]) => {
+    const ids = new Set(stored.map(({ id }) => id));
+    for (const id of opened.keys()) if (!ids.has(id)) opened.delete(id);
+    return stored.map(openOne);
+  };
   const opens = (stored: WrappedKey): boolean => {
     try {
       openOne(stored);

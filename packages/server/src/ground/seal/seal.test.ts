@@ -74,6 +74,34 @@ eachStore("sealed secrets", (fresh) => {
     await second.db.close();
   });
 
+  test("of many tenants open whichever was used last, though the keys of few are remembered", async () => {
+    const { db, clock, random, kek } = await openGround(await fresh());
+    let unwrapped = 0;
+    const counting = {
+      ...kek,
+      unwrap: (...given: Parameters<typeof kek.unwrap>) => {
+        unwrapped += 1;
+        return kek.unwrap(...given);
+      },
+    };
+    const seal = makeSeal({ db, kek: counting, clock, random, remembered: 2 });
+    const tenants = ["a", "b", "c", "d", "e", "f"];
+    const sealed = new Map<string, string>();
+    for (const tenant of tenants) sealed.set(tenant, await db.write((tx) => seal.seal(tx, tenant, "x", `${secret} of ${tenant}`)));
+    const open = (tenant: string) => seal.open(tenant, "x", sealed.get(tenant) ?? "");
+    for (const tenant of tenants) expect(await open(tenant)).toBe(`${secret} of ${tenant}`);
+    const before = unwrapped;
+    for (let time = 0; time < 5; time += 1) await open("f");
+    expect(unwrapped).toBe(before);
+    for (const tenant of tenants) await open(tenant);
+    // Two generations of two: at least two of the six had to be opened anew.
+    expect(unwrapped).toBeGreaterThanOrEqual(before + 2);
+    // Whichever key it no longer knows, it seals with the one that there is.
+    for (const tenant of tenants) await db.write((tx) => seal.seal(tx, tenant, "y", secret));
+    expect(await db.read.selectFrom("data_keys").selectAll().execute()).toHaveLength(tenants.length);
+    await db.close();
+  });
+
   test("the pepper stays the same from start to start", async () => {
     const address = await fresh();
     const first = await openGround(address);
@@ -84,6 +112,13 @@ eachStore("sealed secrets", (fresh) => {
     expect(second.pepper.hash("key2")).not.toEqual(hash);
     await second.db.close();
   });
+});
+
+test("an unwrapped key is no piece of a longer buffer, which would stay in memory with it", () => {
+  const kek = kekFrom(Buffer.alloc(32, 7), systemRandom);
+  const key = kek.unwrap(kek.id, "here", kek.wrap("here", Buffer.alloc(32, 9)));
+  expect(key).toEqual(Buffer.alloc(32, 9));
+  expect(key.buffer.byteLength).toBe(32);
 });
 
 describe("the master key file", () => {

@@ -9,6 +9,8 @@ interface Needs {
   readonly kek: Kek;
   readonly clock: Clock;
   readonly random: Random;
+  /** Data keys that are known open at least; without it, some thousands. */
+  readonly remembered?: number;
 }
 
 /** Seals secrets for one row of one tenant. A sealed text reads `s1.<data key id>.<base64url>`, so that the key's id stands on the row. */
@@ -28,8 +30,8 @@ export interface Seal {
 
 const aad = (tenant: string, identity: string) => `${tenant}\0${identity}`;
 
-export const makeSeal = ({ db, kek, clock, random }: Needs): Seal => {
-  const keys = makeDataKeys({ db, kek, clock, random });
+export const makeSeal = ({ db, kek, clock, random, remembered }: Needs): Seal => {
+  const keys = makeDataKeys({ db, kek, clock, random, remembered });
 
   const sealWith = ({ id, key }: OpenKey, tenant: string, identity: string, plaintext: string): string =>
     `${sealedBy(id)}.${encrypt(key, aad(tenant, identity), Buffer.from(plaintext, "utf8"), random)}`;

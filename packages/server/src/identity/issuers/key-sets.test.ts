@@ -11,13 +11,21 @@ afterEach(async () => {
 });
 
 /** Key sets over a real issuer; `before` runs ahead of each request that leaves. */
-const open = async ({ alg = "ES256", before = () => Promise.resolve() }: { alg?: string; before?: () => Promise<void> } = {}) => {
+const open = async ({
+  alg = "ES256",
+  before = () => Promise.resolve(),
+  remembered = 10,
+}: {
+  alg?: string;
+  before?: () => Promise<void>;
+  remembered?: number;
+} = {}) => {
   const hand = handClock();
   const upstream = await startTestIssuer({ alg, clock: hand.clock });
   const door = makeEgress({ allow: ["127.0.0.1"] });
   const egress: Egress = { ...door, fetch: (url, init) => before().then(() => door.fetch(url, init)) };
   closers.push(upstream.stop, () => door.close());
-  const keySets = makeKeySets({ egress, clock: hand.clock });
+  const keySets = makeKeySets({ egress, clock: hand.clock, remembered });
   const owner = { id: "iss_1", issuer: upstream.url, discoveryUrl: `${upstream.url}/.well-known/openid-configuration` };
   const keysFor = (kid?: string) => keySets.keysFor(owner, { alg, ...(kid !== undefined && { kid }) });
   const current = () => upstream.key().publicJwk.kid;
@@ -211,4 +219,15 @@ describe("an issuer that is down", () => {
       expect(upstream.fetches()).toEqual({ discovery: 2, jwks: 2 });
     }
   });
+});
+
+test("of many issuers the keys of those are known that were asked for last", async () => {
+  const { upstream, keySets, owner, current } = await open({ remembered: 2 });
+  const keysOf = (n: number) => keySets.keysFor({ ...owner, id: `iss_${n}` }, { alg: "ES256", kid: current() ?? "" });
+  for (const n of [1, 2, 3, 4, 5, 6]) expect(await keysOf(n)).toHaveLength(1);
+  expect(upstream.fetches()).toEqual({ discovery: 6, jwks: 6 });
+  for (const n of [6, 5, 6]) expect(await keysOf(n)).toHaveLength(1);
+  expect(upstream.fetches()).toEqual({ discovery: 6, jwks: 6 });
+  expect(await keysOf(1)).toHaveLength(1);
+  expect(upstream.fetches()).toEqual({ discovery: 7, jwks: 7 });
 });

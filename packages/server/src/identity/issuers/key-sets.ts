@@ -1,12 +1,14 @@
 import { type CryptoKey, createLocalJWKSet, errors, type JWK } from "jose";
 import type { Egress } from "../../ground/egress/index.ts";
-import { type Clock, Refusal } from "../../ground/kernel/index.ts";
+import { type Clock, makeRecent, Refusal } from "../../ground/kernel/index.ts";
 import { type DiscoveryDocument, discover, fetchJson } from "./discovery.ts";
 import { type KeyHint, refused } from "./user-token.ts";
 
 interface Needs {
   readonly egress: Egress;
   readonly clock: Clock;
+  /** Issuers of which something is known at least. */
+  readonly remembered?: number;
 }
 
 /** Which issuer's keys: `id` is unique, `discoveryUrl` where its metadata is. */
@@ -45,9 +47,9 @@ const usable = (key: unknown): key is JWK => {
 
 export type KeySets = ReturnType<typeof makeKeySets>;
 
-/** The metadata and keys of issuers, fetched when needed, kept fresh, and kept through an outage. */
-export const makeKeySets = ({ egress, clock }: Needs) => {
-  const known = new Map<string, Known>();
+/** The metadata and keys of issuers, fetched when needed, kept fresh, and kept through an outage, unless many others are asked for meanwhile. */
+export const makeKeySets = ({ egress, clock, remembered = 1_000 }: Needs) => {
+  const known = makeRecent<Known>(remembered);
 
   const knownOf = (owner: KeyOwner): Known => {
     const found = known.get(owner.id);

@@ -1,6 +1,6 @@
 import type { JsonWebKey } from "node:crypto";
 import type { Db } from "../../ground/db/index.ts";
-import type { Clock } from "../../ground/kernel/index.ts";
+import { type Clock, makeRecent } from "../../ground/kernel/index.ts";
 import type { Seal } from "../../ground/seal/index.ts";
 import { privateIdentity, privateKeyOf, publicKeyOf, publishedBefore, type SigningKey, signsFor } from "./signing-key.ts";
 import { type KeyRow, signingTable } from "./signing-table.ts";
@@ -11,6 +11,8 @@ interface Needs {
   readonly clock: Clock;
   /** Makes the key that a tenant lacks now, and answers those that are live then. */
   readonly prepare: (tenant: string) => Promise<KeyRow[]>;
+  /** Tenants whose keys are known at least. A key takes five kilobytes, most of them outside the heap. */
+  readonly remembered?: number;
 }
 
 interface Known {
@@ -39,12 +41,15 @@ export const isKeyDue = <K>(keys: readonly K[], now: number, signsFrom: (key: K)
 
 const bySigning = ({ signsFrom }: SigningKey) => signsFrom;
 
-/** The live keys of each tenant, opened: known until one of them changes on any replica, or another is due by the clock. */
-export const makeLiveKeys = ({ db, seal, clock, prepare }: Needs) => {
-  const known = new Map<string, Known>();
+/**
+ * The live keys of tenants, opened: known until one of them changes on any replica, or another is due by the clock, or nobody asks for them while many
+ * others are asked for.
+ */
+export const makeLiveKeys = ({ db, seal, clock, prepare, remembered = 1_000 }: Needs) => {
+  const known = makeRecent<Known>(remembered);
   const reading = new Map<string, Promise<Known>>();
   /** Opened keys never change; only when they sign does. */
-  const opened = new Map<string, Pick<SigningKey, "publicJwk" | "publicKey" | "privateKey">>();
+  const opened = makeRecent<Pick<SigningKey, "publicJwk" | "publicKey" | "privateKey">>(remembered);
 
   db.changes.subscribe((change) => {
     if (!change) {
