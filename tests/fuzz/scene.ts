@@ -75,7 +75,14 @@ export const openScene = async (env: Readonly<Record<string, string | undefined>
   let ready = false;
   let lines = 0;
   const carry = { stdout: "", stderr: "" };
+  /** Waits for what `heap-on-demand.mjs` says. */
+  let hearHeld: ((bytes: number) => void) | undefined;
   const readLine = (line: string): void => {
+    const [, held] = /^{"held":(\d+)}$/.exec(line) ?? [];
+    if (held !== undefined) {
+      hearHeld?.(Number(held));
+      return;
+    }
     lines += 1;
     const bytes = Buffer.from(line, "utf8").toString("latin1");
     if (found.test(bytes) || ourKeys.test(line) || ourTokens.test(line)) faults.push(`a secret in the log: ${line.slice(0, 300)}`);
@@ -88,7 +95,12 @@ export const openScene = async (env: Readonly<Record<string, string | undefined>
     }
   };
   const server: ServerProcess = await serverProcess(
-    { LEGATE_LOG_LEVEL: "trace", LEGATE_MASTER_KEY: masterKey.toString("hex"), ...env },
+    {
+      LEGATE_LOG_LEVEL: "trace",
+      LEGATE_MASTER_KEY: masterKey.toString("hex"),
+      NODE_OPTIONS: `--import=${new URL("heap-on-demand.mjs", import.meta.url).href}`,
+      ...env,
+    },
     (text, stream) => {
       const all = (carry[stream] + text).split("\n");
       carry[stream] = all.pop() ?? "";
@@ -260,11 +272,23 @@ export const openScene = async (env: Readonly<Record<string, string | undefined>
         if (isObject(item)) learn("id", item["id"]);
       return [];
     },
-    /** In MiB. */
-    memory: (): number => {
+    /**
+     * In MiB: what the server holds once all garbage of it is collected, V8's heap and what hangs on it outside, and what of its process is resident
+     * then. How long V8 leaves garbage lying is its own affair.
+     */
+    memory: async (): Promise<{ readonly held: number; readonly resident: number }> => {
       const pid = server.pid();
-      const [, kib = "0"] = /VmRSS:\s+(\d+)/.exec(pid === undefined ? "" : readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
-      return Math.round(Number(kib) / 1024);
+      if (pid === undefined) throw new Error("The server has ended.");
+      const held = await new Promise<number>((resolve, reject) => {
+        const late = setTimeout(() => reject(new Error("The server does not say what it holds.")), 30_000);
+        hearHeld = (bytes) => {
+          clearTimeout(late);
+          resolve(bytes);
+        };
+        process.kill(pid, "SIGUSR2");
+      });
+      const [, kib = "0"] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
+      return { held: Math.round(held / 2 ** 20), resident: Math.round(Number(kib) / 1024) };
     },
     /** Whether the server does all that one comes to it for, with what no request has changed. */
     works: async (): Promise<readonly number[]> => {
