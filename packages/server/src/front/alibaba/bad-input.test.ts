@@ -275,7 +275,9 @@ eachStore("bad input to the Alibaba Cloud wire", (fresh) => {
             [query ? "inQuery" : "params"]: given,
             type,
           });
-          expect(answer.statusCode, answer.body).toBeLessThan(500);
+          // A provider that was put together here is at a host that nobody has, and is asked where its name is used afterwards.
+          const isProviders = answer.statusCode === 503 && answer.json<WireError>().Code === "ServiceUnavailable.CredentialProvider";
+          if (!isProviders) expect(answer.statusCode, answer.body).toBeLessThan(500);
           if (answer.statusCode === 200) expect(answer.json<{ RequestId: string }>().RequestId).toBe(answer.headers["x-request-id"]);
           else expect(faultOf(answer)).toEqual([answer.statusCode, answer.json<WireError>().Code]);
           const secrets = saidSecrets(answer).filter((secret) => answer.statusCode !== 200 || (secret !== "maps-key" && secret !== token));
