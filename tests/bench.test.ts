@@ -37,6 +37,7 @@ describe.concurrent("the bench runs from end to end, and every request succeeds"
     const told = await bench(["--soak", "0.04"]);
     expect(told).toMatch(/holds: [\d,]+ requests, 0 failed\./);
     expect(told).toMatch(/p99 of the last third is \d/);
+    expect(told).toMatch(/memory held, all garbage collected, \d+, \d+, \d+ MB/);
   });
 
   test("as a profile, telling whose work it was", async () => {

@@ -1,4 +1,5 @@
 import { cpus } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
 import { mint, mintingFor, read, sign, tokensOf } from "./asks.ts";
 import { measureKeycloak } from "./keycloak.ts";
 import { type Figures, load } from "./load.ts";
@@ -13,6 +14,9 @@ const forUnseen = "fresh workload token, agent not seen before";
 
 /** Agents whose standing the server knows because they were asked for a moment ago. */
 const busyAgents = 1_000;
+
+/** How long a server is left alone until it is idle, in milliseconds: V8 needs to see that nothing goes on before it tidies up after the start. */
+const idleFor = 30_000;
 
 /** All measures, the ceiling beside them. */
 const measureStore = async (legate: Running, ceiling: Running, options: Options): Promise<readonly Row[]> => {
@@ -57,6 +61,8 @@ export const compare = async (options: Options): Promise<void> => {
       const filling = { agents: agentsNeeded(options), connections: 1, users: 0, providerUrl: provider.url };
       const { legate, close }: Filled = await startFilled(store, filling);
       try {
+        const started = legate.memory();
+        await sleep(idleFor);
         const idle = legate.memory();
         const rows = await measureStore(legate, ceiling, options);
         generator.push(...rows.flatMap(({ figures }) => figures));
@@ -65,7 +71,9 @@ export const compare = async (options: Options): Promise<void> => {
           minted.push([`Legate, ${storeTitles[store]}, ${measure}`, medianOf(row, ({ rate }) => rate)]);
         }
         console.log(`\n${storeTitles[store]}\n\n${tableOf(rows)}`);
-        console.log(`\nMemory: ${idle ? `${idle.now} MB just started, then ` : ""}${megabytes(legate.memory())}.`);
+        const before =
+          started && idle ? `${started.now} MB just started, ${idle.now} MB when nobody had asked for half a minute, then ` : "";
+        console.log(`\nMemory: ${before}${megabytes(legate.memory())}.`);
       } finally {
         await close();
       }

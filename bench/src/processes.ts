@@ -10,8 +10,19 @@ export interface Running {
   memory(): { readonly now: number; readonly peak: number } | undefined;
   /** How many files and sockets it has open; undefined where the system does not tell. */
   openFiles(): number | undefined;
+  /** Lets a server that was started with `weighable` collect all its garbage and tell what is left, in MB; undefined where the system has no signals. */
+  weigh(): Promise<Weight | undefined>;
   stop(): Promise<void>;
 }
+
+/** V8's heap and what hangs on it outside, and what of the process is resident, in MB. */
+export interface Weight {
+  readonly held: number;
+  readonly resident: number;
+}
+
+/** What Node is told for a server that can be weighed. */
+export const weighable: readonly string[] = ["--import", import.meta.resolve("@legate/server/testing/weigh-on-demand")];
 
 /** Resident memory of one process; Linux tells. */
 export const memoryOf = (pid: number | undefined): { readonly now: number; readonly peak: number } | undefined => {
@@ -36,6 +47,12 @@ const running = (child: ChildProcess, url: string): Running => ({
   url,
   memory: () => memoryOf(child.pid),
   openFiles: () => openFilesOf(child.pid),
+  weigh: async () => {
+    if (process.platform === "win32") return undefined;
+    const said = says(child, /^{"held":\d+,"resident":\d+}$/m, "stderr");
+    child.kill("SIGUSR2");
+    return JSON.parse(await said) as Weight;
+  },
   stop: () => ended(child),
 });
 

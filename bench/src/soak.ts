@@ -1,30 +1,18 @@
-import { type Outcome, paced, percentile, saturate } from "./load.ts";
+import { watchDisk } from "./disk.ts";
+import { type Outcome, paced, saturate } from "./load.ts";
 import { crowdFor, makeMix, shares } from "./mix.ts";
 import type { Options } from "./options.ts";
-import { type Running, startHere } from "./processes.ts";
+import { type Running, startHere, type Weight, weighable } from "./processes.ts";
+import { type Latencies, type Look, minutesOf, verdictsOf } from "./soak-figures.ts";
 import { startFilled, storesHere, storesMissing, storeTitles, tell } from "./stores.ts";
-import { count, median, milliseconds, percent, table } from "./table.ts";
+import { count, percent } from "./table.ts";
 
 const connections = 64;
 const ofTopSpeed = 0.7;
 /** How often the server is looked at, in milliseconds. */
 const lookEvery = 5_000;
-/** More open files than before by so many is no leak: connections of a pool come and go. */
-const filesMayVary = 5;
 
-/** What the server looked like at one moment; undefined where the system or the server does not tell. */
-interface Look {
-  /** Milliseconds since the load began. */
-  readonly at: number;
-  /** MB. */
-  readonly resident: number | undefined;
-  readonly heap: number | undefined;
-  readonly files: number | undefined;
-  /** The 99th percentile of the event loop's lag, in milliseconds. */
-  readonly lag: number | undefined;
-}
-
-const look = async (legate: Running, at: number): Promise<Look> => {
+const look = async (legate: Running): Promise<Omit<Look, "at" | "disk">> => {
   const metrics = await fetch(`${legate.url}/metrics`).then(
     (answer) => (answer.ok ? answer.text() : ""),
     () => "",
@@ -36,64 +24,11 @@ const look = async (legate: Running, at: number): Promise<Look> => {
   const heap = metric("nodejs_heap_size_used_bytes");
   const lag = metric("nodejs_eventloop_lag_p99_seconds");
   return {
-    at,
     resident: legate.memory()?.now,
     heap: heap === undefined ? undefined : heap / 2 ** 20,
     files: legate.openFiles(),
     lag: lag === undefined ? undefined : lag * 1000,
   };
-};
-
-const known = (values: readonly (number | undefined)[]): number[] => values.filter((value) => value !== undefined);
-const shown = (value: number): string => (Number.isFinite(value) ? count(value) : "not told");
-
-/** What every request took: plain numbers, so that a million of them do not make the load generator stop to collect garbage. */
-interface Latencies {
-  readonly due: Float64Array;
-  readonly latency: Float64Array;
-  length: number;
-}
-
-/** One part of the time, from when to when in milliseconds. */
-const part = ({ due, latency, length }: Latencies, looks: readonly Look[], from: number, to: number) => {
-  const seen = looks.filter(({ at }) => at >= from && at < to);
-  const inside: number[] = [];
-  for (let n = 0; n < length; n += 1) {
-    const at = due[n] ?? 0;
-    if (at >= from && at < to) inside.push(latency[n] ?? 0);
-  }
-  const sorted = Float64Array.from(inside);
-  const middle = (pick: (one: Look) => number | undefined) => median(known(seen.map(pick)));
-  return {
-    requests: inside.length,
-    p50: percentile(sorted, 0.5),
-    p99: percentile(sorted, 0.99),
-    resident: middle(({ resident }) => resident),
-    heap: middle(({ heap }) => heap),
-    // As near as can be seen from outside to what is left after a collection: in between, the heap is as large as V8 lets garbage wait.
-    leastHeap: Math.min(...known(seen.map(({ heap }) => heap))),
-    files: middle(({ files }) => files),
-    lag: middle(({ lag }) => lag),
-  };
-};
-
-const verdict = (holds: boolean, sentence: string): string => `${holds ? "holds" : "DOES NOT HOLD"}: ${sentence}`;
-
-const verdicts = (outcomes: Latencies, looks: readonly Look[], length: number): readonly string[] => {
-  const [first, second, last] = [0, 1, 2].map((n) => part(outcomes, looks, (length * n) / 3, (length * (n + 1)) / 3));
-  if (!first || !second || !last) return [];
-  const slower = last.p99 / first.p99;
-  const grown = last.resident / second.resident - 1;
-  const more = last.files - first.files;
-  return [
-    verdict(slower <= 1.5, `p99 of the last third is ${slower.toFixed(2)} times that of the first (at most 1.5).`),
-    ...(Number.isNaN(grown)
-      ? ["not told: memory, by this system."]
-      : [verdict(grown < 0.1, `memory grew by ${percent(grown)} from the second third, when all is warm, to the last (under 10%).`)]),
-    ...(Number.isNaN(more)
-      ? ["not told: open files, by this system."]
-      : [verdict(more <= filesMayVary, `open files went from ${first.files} in the first third to ${last.files} in the last.`)]),
-  ];
 };
 
 const soakStore = async (
@@ -104,7 +39,8 @@ const soakStore = async (
 ): Promise<readonly string[]> => {
   const crowd = crowdFor(requests);
   const filling = { agents: crowd.busy + crowd.others, connections: crowd.busy, users: crowd.users, providerUrl };
-  const { legate, close } = await startFilled(store, filling);
+  const { legate, close } = await startFilled(store, filling, weighable);
+  const disk = watchDisk();
   try {
     const next = await makeMix(legate.url, crowd);
     tell(`${storeTitles[store]}: finding the top speed`);
@@ -121,59 +57,38 @@ const soakStore = async (
     const most = Math.ceil((rate * length) / 1000);
     const outcomes: Latencies = { due: new Float64Array(most), latency: new Float64Array(most), length: 0 };
     const looks: Look[] = [];
-    const began = performance.now();
-    const looking = setInterval(
-      () => void look(legate, performance.now() - began).then((one) => looks.push(one)),
-      Math.min(lookEvery, length / 12),
-    );
-    try {
-      await paced(legate.url, connections, rate, length / 1000, next, (one) => {
-        outcomes.due[outcomes.length] = one.due;
-        outcomes.latency[outcomes.length] = one.latency;
-        outcomes.length += 1;
-        hear(one);
-      });
-    } finally {
-      clearInterval(looking);
+    const weights: (Weight | undefined)[] = [];
+    for (const before of [0, length / 3, (length * 2) / 3]) {
+      const began = performance.now();
+      const looking = setInterval(
+        () => {
+          const at = before + performance.now() - began;
+          void look(legate).then((one) => looks.push({ ...one, at, disk: disk.longest() }));
+        },
+        Math.min(lookEvery, length / 12),
+      );
+      try {
+        await paced(legate.url, connections, rate, length / 3000, next, (one) => {
+          outcomes.due[outcomes.length] = before + one.due;
+          outcomes.latency[outcomes.length] = one.latency;
+          outcomes.length += 1;
+          hear(one);
+        });
+      } finally {
+        clearInterval(looking);
+      }
+      // Between the thirds, for a collection stops the server. Until then garbage waits for as long as V8 likes, which says nothing of what is kept.
+      weights.push(await legate.weigh());
     }
-    const step = Math.min(60_000, length / 3);
-    const rows = Array.from({ length: Math.ceil(length / step) }, (_, n) => {
-      const { requests, p50, p99, resident, heap, leastHeap, files, lag } = part(outcomes, looks, n * step, (n + 1) * step);
-      return [
-        String(n + 1),
-        count(requests),
-        milliseconds(p50),
-        milliseconds(p99),
-        shown(resident),
-        shown(heap),
-        shown(leastHeap),
-        shown(files),
-        Number.isNaN(lag) ? "not told" : milliseconds(lag),
-      ];
-    });
     console.log(
       `\n${storeTitles[store]}: top speed ${count(top)} requests/s, soaked at ${count(rate)} (${percent(ofTopSpeed)}) for ${minutes} minutes, ${connections} connections\n`,
     );
-    console.log(
-      table(
-        [
-          step === 60_000 ? "minute" : "part",
-          "requests",
-          "p50 ms",
-          "p99 ms",
-          "resident MB",
-          "heap MB",
-          "least heap MB",
-          "open files",
-          "event loop p99 ms",
-        ],
-        rows,
-      ),
-    );
-    console.log(`\n${verdicts(outcomes, looks, length).join("\n")}`);
-    console.log(verdict(failures.length === 0, `${count(outcomes.length)} requests, ${failures.length} failed.`));
+    const seen = { outcomes, looks, weights, length };
+    console.log(`${minutesOf(seen)}\n\n${verdictsOf(seen).join("\n")}`);
+    console.log(`${failures.length === 0 ? "holds" : "DOES NOT HOLD"}: ${count(outcomes.length)} requests, ${failures.length} failed.`);
     return failures;
   } finally {
+    await disk.stop();
     await close();
   }
 };

@@ -48,7 +48,7 @@ eachStore("requests of every kind, good and broken", (fresh) => {
     };
 
     const weigh = async (): Promise<void> => {
-      const now = await scene.memory();
+      const now = await scene.weigh();
       resident.push(now.resident);
       held.push(now.held);
     };

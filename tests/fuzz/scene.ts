@@ -1,6 +1,5 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { type AddressInfo } from "node:net";
 import { operations } from "@legate/contract";
@@ -40,6 +39,12 @@ const escaped = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\/]/g
 /** How many agents and providers there are, at first, to be changed and deleted: see the names in `wild.ts`. */
 const victims = 6;
 
+/** In MiB: V8's heap and what hangs on it outside, and what of the process is resident. */
+interface Weight {
+  readonly held: number;
+  readonly resident: number;
+}
+
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
 
 /** A server at its most talkative, with everything in it that can be asked for, and secrets planted wherever one may stand. */
@@ -75,12 +80,11 @@ export const openScene = async (env: Readonly<Record<string, string | undefined>
   let ready = false;
   let lines = 0;
   const carry = { stdout: "", stderr: "" };
-  /** Waits for what `heap-on-demand.mjs` says. */
-  let hearHeld: ((bytes: number) => void) | undefined;
+  /** Waits for what `weigh-on-demand.ts` says. */
+  let hearWeight: ((weight: Weight) => void) | undefined;
   const readLine = (line: string): void => {
-    const [, held] = /^{"held":(\d+)}$/.exec(line) ?? [];
-    if (held !== undefined) {
-      hearHeld?.(Number(held));
+    if (/^{"held":\d+,"resident":\d+}$/.test(line)) {
+      hearWeight?.(JSON.parse(line) as Weight);
       return;
     }
     lines += 1;
@@ -98,7 +102,7 @@ export const openScene = async (env: Readonly<Record<string, string | undefined>
     {
       LEGATE_LOG_LEVEL: "trace",
       LEGATE_MASTER_KEY: masterKey.toString("hex"),
-      NODE_OPTIONS: `--import=${new URL("heap-on-demand.mjs", import.meta.url).href}`,
+      NODE_OPTIONS: `--import=${new URL("../../packages/server/dist/testing/weigh-on-demand.js", import.meta.url).href}`,
       ...env,
     },
     (text, stream) => {
@@ -272,23 +276,18 @@ export const openScene = async (env: Readonly<Record<string, string | undefined>
         if (isObject(item)) learn("id", item["id"]);
       return [];
     },
-    /**
-     * In MiB: what the server holds once all garbage of it is collected, V8's heap and what hangs on it outside, and what of its process is resident
-     * then. How long V8 leaves garbage lying is its own affair.
-     */
-    memory: async (): Promise<{ readonly held: number; readonly resident: number }> => {
+    /** What the server weighs once all garbage of it is collected. How long V8 leaves garbage lying is its own affair. */
+    weigh: async (): Promise<Weight> => {
       const pid = server.pid();
       if (pid === undefined) throw new Error("The server has ended.");
-      const held = await new Promise<number>((resolve, reject) => {
+      return new Promise((resolve, reject) => {
         const late = setTimeout(() => reject(new Error("The server does not say what it holds.")), 30_000);
-        hearHeld = (bytes) => {
+        hearWeight = (weight) => {
           clearTimeout(late);
-          resolve(bytes);
+          resolve(weight);
         };
         process.kill(pid, "SIGUSR2");
       });
-      const [, kib = "0"] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
-      return { held: Math.round(held / 2 ** 20), resident: Math.round(Number(kib) / 1024) };
     },
     /** Whether the server does all that one comes to it for, with what no request has changed. */
     works: async (): Promise<readonly number[]> => {
