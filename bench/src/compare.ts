@@ -59,7 +59,7 @@ export const compare = async (options: Options): Promise<void> => {
   try {
     for (const store of storesHere(options)) {
       const filling = { agents: agentsNeeded(options), connections: 1, users: 0, providerUrl: provider.url };
-      const { legate, close }: Filled = await startFilled(store, filling);
+      const { legate, readyIn, close }: Filled = await startFilled(store, filling);
       try {
         const started = legate.memory();
         await sleep(idleFor);
@@ -73,7 +73,7 @@ export const compare = async (options: Options): Promise<void> => {
         console.log(`\n${storeTitles[store]}\n\n${tableOf(rows)}`);
         const before =
           started && idle ? `${started.now} MB just started, ${idle.now} MB when nobody had asked for half a minute, then ` : "";
-        console.log(`\nMemory: ${before}${megabytes(legate.memory())}.`);
+        console.log(`\nReady ${readyIn.toFixed(2)} s after its start. Memory: ${before}${megabytes(legate.memory())}.`);
       } finally {
         await close();
       }

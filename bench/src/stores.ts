@@ -30,6 +30,8 @@ export interface Filled {
   readonly legate: Running;
   /** Seconds that filling took. */
   readonly filledIn: number;
+  /** Seconds from starting Legate on it to its first line that says where it listens. */
+  readonly readyIn: number;
   /** Stops the server and deletes the store. */
   readonly close: () => Promise<void>;
 }
@@ -64,10 +66,12 @@ export const startFilled = async (store: StoreName, filling: Filling, nodeArgs: 
     tell(`${storeTitles[store]}: filling in ${count(filling.agents)} agents and ${count(filling.connections + filling.users)} connections`);
     await fillStore(env, filling, (agents) => tell(`${storeTitles[store]}: ${count(agents)} agents`));
     const filledIn = (performance.now() - began) / 1000;
+    const starting = performance.now();
     const legate = await startLegate(env, nodeArgs);
     return {
       legate,
       filledIn,
+      readyIn: (performance.now() - starting) / 1000,
       close: async () => {
         await legate.stop();
         await dropStore();

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { type Chromium, headingOf as heading, noChromium, startChromium, takePicture as picture } from "./chromium-for-tests.ts";
 import { agentTitle, type Front, openFront } from "./front-for-tests.ts";
 
-describe.skipIf(noChromium)("a consent in Chromium (skipped where Chromium is not installed)", () => {
+describe.skipIf(noChromium)(`a consent in Chromium${noChromium ? " (chromium: none found)" : ""}`, () => {
   let chrome: Chromium;
   let front: Front;
   let folder: string;

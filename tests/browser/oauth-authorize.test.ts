@@ -7,7 +7,7 @@ import { startProvider } from "../../packages/server/src/testing/provider.ts";
 import { type Chromium, headingOf as heading, noChromium, startChromium, takePicture } from "./chromium-for-tests.ts";
 import { documentUri, type OauthFront, openOauthFront } from "./oauth-front-for-tests.ts";
 
-describe.skipIf(noChromium)("an OAuth client in Chromium (skipped where Chromium is not installed)", () => {
+describe.skipIf(noChromium)(`an OAuth client in Chromium${noChromium ? " (chromium: none found)" : ""}`, () => {
   let chrome: Chromium;
   let front: OauthFront;
   let folder: string;

@@ -11,6 +11,8 @@ interface Finding {
   readonly mend?: string;
 }
 
+const isWindows = process.platform === "win32";
+
 let folder: ReturnType<typeof temporary>;
 let server: Awaited<ReturnType<typeof openLegateServer>> | undefined;
 beforeEach(() => {
@@ -109,7 +111,7 @@ test("a server that believes anybody's X-Forwarded-For", async () => {
   ]);
 });
 
-test.skipIf(process.platform === "win32")("keys that others on the machine can read", async () => {
+test.skipIf(isWindows)(`keys that others on the machine can read${isWindows ? " (permissions: none on Windows)" : ""}`, async () => {
   const env = await open();
   chmodSync(join(folder.path, "data/master.key"), 0o644);
   const { code, of } = await examine([], { env });

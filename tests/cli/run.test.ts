@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { adminKey, type How, type Legate, legateHere, legateProcess, openLegateServer, temporary } from "./legate.ts";
 
+const hasProc = existsSync("/proc/self/cmdline");
+
 const folder = temporary();
 let server: Awaited<ReturnType<typeof openLegateServer>>;
 let legate: Legate;
@@ -38,8 +40,8 @@ describe("a command that is run with a project's variables", () => {
     expect(stderr).toBe("");
   });
 
-  test.skipIf(!existsSync("/proc/self/cmdline"))(
-    "is told what it is told by its environment alone: no list of processes shows it",
+  test.skipIf(!hasProc)(
+    `is told what it is told by its environment alone: no list of processes shows it${hasProc ? "" : " (proc: none mounted)"}`,
     async () => {
       const read = `const fs = require("fs"); for (const pid of [process.pid, process.ppid]) process.stdout.write(fs.readFileSync("/proc/" + pid + "/cmdline", "utf8"));`;
       const { code, stdout, stderr } = await starting([], node(read));

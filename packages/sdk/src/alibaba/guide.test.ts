@@ -71,7 +71,7 @@ describe("the guide from Python", { timeout: 60_000 }, () => {
   });
 });
 
-describe.skipIf(!hasOpenssl)("authorities of NODE_EXTRA_CA_CERTS", () => {
+describe.skipIf(!hasOpenssl)(`authorities of NODE_EXTRA_CA_CERTS${hasOpenssl ? "" : " (openssl: none found)"}`, () => {
   it("are trusted, with a proxy and without; others are not", async () => {
     const folder = mkdtempSync(join(tmpdir(), "legate-ca-"));
     const { certFile, ...pair } = makeCertificate(folder);

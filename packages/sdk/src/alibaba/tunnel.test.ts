@@ -10,6 +10,8 @@ import { startProxy } from "../testing/proxy.ts";
 import { ConnectionError, IdentityClient, withApiKey } from "./index.ts";
 import { fetchAsEnvironmentSays } from "./tunnel.ts";
 
+const withoutOpenssl = hasOpenssl ? "" : " (openssl: none found)";
+
 let proxy: Awaited<ReturnType<typeof startProxy>>;
 let fake: FakeAlibaba;
 beforeEach(async () => {
@@ -38,7 +40,7 @@ describe("a request by way of the environment's proxy", () => {
     expect(proxy.asked).toEqual([]);
   });
 
-  it.skipIf(!hasOpenssl)("of https is a tunnel to a server that proves itself, or nothing", async () => {
+  it.skipIf(!hasOpenssl)(`of https is a tunnel to a server that proves itself, or nothing${withoutOpenssl}`, async () => {
     const folder = mkdtempSync(join(tmpdir(), "legate-tunnel-"));
     const server = createServer(makeCertificate(folder), (_, response) => response.end("never"));
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -53,25 +55,28 @@ describe("a request by way of the environment's proxy", () => {
     rmSync(folder, { recursive: true });
   });
 
-  it.skipIf(!hasOpenssl)("of https is over when its signal says so, though the tunnel is open and the server silent", async () => {
-    vi.stubEnv("NODE_TLS_REJECT_UNAUTHORIZED", "0");
-    const folder = mkdtempSync(join(tmpdir(), "legate-tunnel-"));
-    const ended = new AbortController();
-    const server = createServer(makeCertificate(folder));
-    const closed = new Promise((resolve) =>
-      server.once("request", (request) => {
-        request.socket.once("close", resolve);
-        ended.abort(new Error("mine"));
-      }),
-    );
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    const url = `https://localhost:${(server.address() as AddressInfo).port}/`;
-    await expect(through({ https_proxy: proxy.url() })(url, { signal: ended.signal })).rejects.toThrow(/aborted|ended/);
-    await closed;
-    vi.unstubAllEnvs();
-    await new Promise((resolve) => server.close(resolve));
-    rmSync(folder, { recursive: true });
-  });
+  it.skipIf(!hasOpenssl)(
+    `of https is over when its signal says so, though the tunnel is open and the server silent${withoutOpenssl}`,
+    async () => {
+      vi.stubEnv("NODE_TLS_REJECT_UNAUTHORIZED", "0");
+      const folder = mkdtempSync(join(tmpdir(), "legate-tunnel-"));
+      const ended = new AbortController();
+      const server = createServer(makeCertificate(folder));
+      const closed = new Promise((resolve) =>
+        server.once("request", (request) => {
+          request.socket.once("close", resolve);
+          ended.abort(new Error("mine"));
+        }),
+      );
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      const url = `https://localhost:${(server.address() as AddressInfo).port}/`;
+      await expect(through({ https_proxy: proxy.url() })(url, { signal: ended.signal })).rejects.toThrow(/aborted|ended/);
+      await closed;
+      vi.unstubAllEnvs();
+      await new Promise((resolve) => server.close(resolve));
+      rmSync(folder, { recursive: true });
+    },
+  );
 
   it("of http is over when its signal says so, though the server is silent", async () => {
     const ended = new AbortController();

@@ -195,7 +195,7 @@ describe("CORS", () => {
 
 describe("TLS", () => {
   const openssl = spawnSync("openssl", ["version"]).status === 0;
-  test.skipIf(!openssl)("is served with the certificate and key given", async () => {
+  test.skipIf(!openssl)(`is served with the certificate and key given${openssl ? "" : " (openssl: none found)"}`, async () => {
     const folder = mkdtempSync(join(tmpdir(), "legate-tls-"));
     const [certPath, keyPath] = [join(folder, "cert.pem"), join(folder, "key.pem")];
     const subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"];

@@ -39,24 +39,27 @@ describe("the reference", () => {
     expect([again.statusCode, again.body]).toEqual([304, ""]);
   });
 
-  test.skipIf(browser === undefined)("shows every operation in a browser, asking nobody but us", async () => {
-    const running = await chromium.launch({ executablePath: browser ?? "", args: ["--no-sandbox"] });
-    try {
-      const page = await running.newPage();
-      const asked: string[] = [];
-      const complaints: string[] = [];
-      page.on("request", (request) => asked.push(request.url()));
-      page.on("console", (message) => {
-        if (message.type() === "error") complaints.push(message.text());
-      });
-      page.on("pageerror", (error) => complaints.push(error.message));
-      await page.goto(`${address}/docs`);
-      await page.getByText(operations.whoami.summary).first().waitFor();
-      await page.waitForTimeout(1_500);
-      expect(asked.filter((url) => !url.startsWith(address) && !url.startsWith("data:"))).toEqual([]);
-      expect(complaints).toEqual([]);
-    } finally {
-      await running.close();
-    }
-  });
+  test.skipIf(browser === undefined)(
+    `shows every operation in a browser, asking nobody but us${browser === undefined ? " (chromium: none found)" : ""}`,
+    async () => {
+      const running = await chromium.launch({ executablePath: browser ?? "", args: ["--no-sandbox"] });
+      try {
+        const page = await running.newPage();
+        const asked: string[] = [];
+        const complaints: string[] = [];
+        page.on("request", (request) => asked.push(request.url()));
+        page.on("console", (message) => {
+          if (message.type() === "error") complaints.push(message.text());
+        });
+        page.on("pageerror", (error) => complaints.push(error.message));
+        await page.goto(`${address}/docs`);
+        await page.getByText(operations.whoami.summary).first().waitFor();
+        await page.waitForTimeout(1_500);
+        expect(asked.filter((url) => !url.startsWith(address) && !url.startsWith("data:"))).toEqual([]);
+        expect(complaints).toEqual([]);
+      } finally {
+        await running.close();
+      }
+    },
+  );
 });

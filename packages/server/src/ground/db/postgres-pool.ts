@@ -24,6 +24,9 @@ export interface Patience {
 /** What requests are served with; a unit of work awaits nothing but its own statements. */
 export const whileServing: Patience = { statement: 8_000, answer: 10_000, idle: 5_000 };
 
+/** What has a name stays prepared in the server's memory, on each connection, as long as that lives. The statements that there are stay far below. */
+const statementsNamed = 1_000;
+
 /**
  * A pool whose connections prepare each statement once, by its text, and whose failures to reach the server are `unavailable`.
  * @param url `postgres://...`
@@ -54,9 +57,9 @@ export const openPostgresPool = (url: string, connections: number, patience?: Pa
   pool.on("connect", (client) => client.on("error", () => undefined));
 
   const names = new Map<string, string>();
-  const nameOf = (sql: string): string => {
+  const nameOf = (sql: string): string | undefined => {
     const known = names.get(sql);
-    if (known !== undefined) return known;
+    if (known !== undefined || names.size >= statementsNamed) return known;
     const name = `s${names.size}`;
     names.set(sql, name);
     return name;
